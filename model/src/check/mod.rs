@@ -12,12 +12,18 @@
 //! - States are told apart by 64-bit fingerprints; the chance that two were confused is reported.
 
 mod fingerprint;
+mod graph;
+mod lasso;
+mod limits;
 mod liveness;
 mod options;
 mod outcome;
 mod rebuild;
 mod search;
 mod spec;
+
+#[cfg(test)]
+mod tests;
 
 pub use liveness::liveness;
 pub use options::{Observer, Options, Progress, Stop};

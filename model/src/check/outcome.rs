@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use stateright::Model;
 
+use super::spec::Spec;
+
 /// What a search found.
 pub struct Outcome<M: Model> {
     /// The sum of it.
@@ -98,4 +100,22 @@ pub struct Fired {
     pub name: String,
     /// Times that it led to a state, new or known.
     pub fired: u64,
+}
+
+impl Fired {
+    pub(crate) fn list<M: Spec>(model: &M, fired: &[u64]) -> Vec<Self> {
+        let name = |(name, fired): (&&str, &u64)| Self { name: (*name).to_owned(), fired: *fired };
+        model.action_kinds().iter().zip(fired).map(name).collect()
+    }
+}
+
+/// The sum of the verdicts on the claims: one violation is enough, and a search that was cut proves nothing.
+pub(crate) fn sum<M: Model>(claims: &[ClaimOutcome<M>], cut: Option<Cut>) -> Verdict {
+    if claims.iter().any(|claim| claim.verdict == ClaimVerdict::Violated) {
+        Verdict::Violated
+    } else if cut.is_some() {
+        Verdict::Incomplete
+    } else {
+        Verdict::Holds
+    }
 }
