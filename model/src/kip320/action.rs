@@ -154,8 +154,7 @@ impl Kip320 {
     /// Whether a follower of `epoch` may ask `leader` where to truncate.
     fn answers_truncation(&self, state: &State, leader: usize, epoch: u8) -> bool {
         let replica = &state.replicas[leader];
-        !self.rules.truncation_fenced
-            || replica.leader == name(leader as u8) && replica.epoch == epoch + 1
+        !self.rules.truncation_fenced || replica.leader == name(leader as u8) && replica.epoch == epoch + 1
     }
 
     fn can_fetch(&self, state: &State, follower: usize) -> bool {
@@ -195,8 +194,7 @@ impl Kip320 {
             let in_epoch = state.is_following_in_epoch(index, at);
             let end = state.replicas[at].end();
             if replica.isr & 1 << follower != 0 {
-                let mut shrink =
-                    |reason| actions.push(Action::ShrinkIsr { leader, follower, reason });
+                let mut shrink = |reason| actions.push(Action::ShrinkIsr { leader, follower, reason });
                 if !in_epoch {
                     shrink(Reason::Epoch);
                 }
@@ -234,7 +232,9 @@ impl Kip320 {
         let mut next = *state;
         match action {
             Action::ElectLeader { leader } => next.quorum.update(name(leader), state.quorum.isr),
-            Action::ControllerShrinkIsr { replica } => controller_shrinks(&mut next, replica),
+            Action::ControllerShrinkIsr { replica } => {
+                self.controller_shrinks(&mut next, replica);
+            }
             Action::BecomeLeader { epoch } => {
                 let (leader, _) = state.quorum.request(epoch);
                 take_request(&mut next, usize::from(leader - 1), epoch);
@@ -269,15 +269,16 @@ impl Kip320 {
         }
         next
     }
-}
 
-fn controller_shrinks(next: &mut State, replica: u8) {
-    let quorum = &mut next.quorum;
-    let leads = quorum.leader == name(replica);
-    let rest = quorum.isr & !(1 << replica);
-    // The last member stays in the ISR although it leads no longer: somebody must be electable.
-    let isr = if leads && rest == 0 { quorum.isr } else { rest };
-    quorum.update(if leads { NONE } else { quorum.leader }, isr);
+    fn controller_shrinks(&self, next: &mut State, replica: u8) {
+        let quorum = &mut next.quorum;
+        let leads = quorum.leader == name(replica);
+        let rest = quorum.isr & !(1 << replica);
+        // kip320/controller/3: the last member stays although it leads no longer: somebody must be electable.
+        let isr = if leads && rest == 0 { quorum.isr } else { rest };
+        let steps_down = leads && self.rules.failed_leader_steps_down;
+        quorum.update(if steps_down { NONE } else { quorum.leader }, isr);
+    }
 }
 
 fn take_request(next: &mut State, replica: usize, epoch: u8) {

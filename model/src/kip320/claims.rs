@@ -38,7 +38,7 @@ pub(super) fn all() -> Vec<Claim<Kip320>> {
         ),
         Claim::sometimes(
             "isr-empties",
-            "kip320/safety/3",
+            "kip320/controller/2",
             "without a leader the controller shrinks the ISR to nothing",
             isr_empties,
         ),
@@ -51,10 +51,7 @@ pub(super) fn all() -> Vec<Claim<Kip320>> {
     ]
 }
 
-fn presumed_leaders<'a>(
-    model: &Kip320,
-    state: &'a State,
-) -> impl Iterator<Item = &'a Replica> + use<'a> {
+fn presumed_leaders<'a>(model: &Kip320, state: &'a State) -> impl Iterator<Item = &'a Replica> + use<'a> {
     let replicas = state.replicas[..usize::from(model.bounds().replicas)].iter();
     (1..).zip(replicas).filter_map(|(name, replica)| (replica.leader == name).then_some(replica))
 }

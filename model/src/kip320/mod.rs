@@ -35,7 +35,15 @@
 //!
 //! # The rules and what breaks without them
 //!
-//! The four rules that open the specification are switches of [`Rules`], and `strong-isr` falls with each.
+//! The rules that KIP-320 found are switches of [`Rules`], and one of the controller's beside them:
+//!
+//! | without | falls | steps | epochs | records |
+//! |---|---|---|---|---|
+//! | [`Rules::fetch_fenced`] | `weak-isr` | 12 | 3 | 1 |
+//! | [`Rules::truncation_fenced`] | `strong-isr`, `weak-isr` | 13 | 3 | 2 |
+//! | [`Rules::high_watermark_fenced`] | `strong-isr`, `weak-isr` | 12 | 3 | 1 |
+//! | [`Rules::expansion_awaits_epoch`] | `strong-isr` (`weak-isr` with 3 epochs, 13) | 11 | 2 | 1 |
+//! | [`Rules::failed_leader_steps_down`] | `leader-in-isr` | 2 | 2 | 1 |
 //!
 //! # Sources
 //!
@@ -141,8 +149,9 @@ impl Spec for Kip320 {
         claims::all()
     }
 
-    /// Only where the controller has no epoch left: it could take the last leader away until then.
+    /// Where the controller has no epoch left, or nobody left to elect: until then it always has a step.
     fn may_end(&self, state: &State) -> bool {
-        state.quorum.epochs_issued() > self.bounds.leader_epoch_max
+        let quorum = &state.quorum;
+        quorum.epochs_issued() > self.bounds.leader_epoch_max || quorum.isr == 0
     }
 }

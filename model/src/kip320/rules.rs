@@ -17,8 +17,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// The bounds at which TLC's figures are known: 737,794 distinct states.
-    pub const COMPARISON: Self =
-        Self { replicas: 3, log_size: 2, records_max: 2, leader_epoch_max: 2 };
+    pub const COMPARISON: Self = Self { replicas: 3, log_size: 2, records_max: 2, leader_epoch_max: 2 };
 
     pub(super) fn assert_fits(self) {
         let Self { replicas, log_size, records_max, leader_epoch_max } = self;
@@ -29,7 +28,7 @@ impl Bounds {
     }
 }
 
-/// The four rules that the verification of KIP-320 found, each on by default.
+/// The rules without which the claims fall, each on by default; the first four are those of KIP-320.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// `kip320/follower/2`: a fetch is answered only to a follower in the leader's epoch.
@@ -48,6 +47,10 @@ pub struct Rules {
     ///
     /// Off (KAFKA-7128): as soon as the follower has reached the high watermark.
     pub expansion_awaits_epoch: bool,
+    /// `kip320/controller/2`: a leader that fails leads no longer.
+    ///
+    /// Off: it leaves the ISR and keeps its office.
+    pub failed_leader_steps_down: bool,
 }
 
 impl Default for Rules {
@@ -57,6 +60,7 @@ impl Default for Rules {
             truncation_fenced: true,
             high_watermark_fenced: true,
             expansion_awaits_epoch: true,
+            failed_leader_steps_down: true,
         }
     }
 }

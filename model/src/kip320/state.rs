@@ -80,8 +80,7 @@ impl State {
 
     /// Whether `follower` follows `leader`, who presumes to lead, in the same epoch. A leader follows itself.
     pub(super) fn is_following_in_epoch(&self, leader: usize, follower: usize) -> bool {
-        self.is_following(leader, follower)
-            && self.replicas[follower].epoch == self.replicas[leader].epoch
+        self.is_following(leader, follower) && self.replicas[follower].epoch == self.replicas[leader].epoch
     }
 
     /// Whether `follower` follows `leader`, who presumes to lead, in whatever epoch.
