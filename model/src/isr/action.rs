@@ -292,22 +292,27 @@ impl Isr {
         }
     }
 
-    /// An AlterPartition request that its sender awaits is sent again until it is answered: it can be late,
-    /// but not lost, and so can the answer.
+    /// Only what nobody waits for is lost. A request or a response that is awaited would be sent again until
+    /// it gets through, with the same content or, of a response, newer: losing it is no more than being late.
     fn may_lose(&self, state: &State, message: &Message) -> bool {
-        if state.ghost.stable != 0 {
-            return message.kind() == FETCH && !self.serves(state, message);
-        }
+        let waits_from = |node: u8| {
+            let node = &state.nodes[node as usize];
+            node.is_up() && node.epoch == message.epoch()
+        };
         match message.kind() {
+            FETCH => {
+                let current = state.controller.broker_epochs[message.from() as usize];
+                !waits_from(message.from()) || current != message.broker_epoch()
+            }
             ALTER => {
                 let sender = &state.nodes[message.from() as usize];
                 !(sender.leads()
-                    && sender.epoch == message.epoch()
+                    && waits_from(message.from())
                     && sender.partition_epoch == message.high()
                     && sender.pending() == message.low())
             }
             REFUSED => false,
-            _ => true,
+            _ => !waits_from(message.to()),
         }
     }
 

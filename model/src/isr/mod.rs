@@ -88,4 +88,10 @@ impl Spec for Isr {
     fn canonical(&self, state: &State) -> State {
         symmetry::canonical(state, self.bounds.nodes)
     }
+
+    /// Nothing goes on where a leader is gone and cannot be replaced because a bound is used up: that on
+    /// leader epochs or that on changes by the controller.
+    fn may_end(&self, state: &State) -> bool {
+        state.controller.epoch == self.bounds.epochs || state.controller.partition_epoch == self.bounds.changes
+    }
 }

@@ -55,6 +55,16 @@ pub struct Rules {
     pub registration: Registration,
 }
 
+impl Rules {
+    /// Whether nobody acts across leader epochs, or just because one begins.
+    pub(super) fn epochs_are_fenced(&self) -> bool {
+        self.fetch_fence == Fence::Checked
+            && self.response_fence == Fence::Checked
+            && self.comparison == Comparison::EveryEpoch
+            && self.truncation == Truncation::ByEpoch
+    }
+}
+
 /// acks of the producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Acks {

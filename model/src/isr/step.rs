@@ -67,6 +67,8 @@ impl Isr {
                 stop(state, node);
                 let node = &mut state.nodes[node as usize];
                 node.truncate(keep);
+                // The checkpoint of the high watermark may be as old as one likes.
+                node.high_watermark = 0;
                 node.status |= UNCLEAN;
             }
             Action::Restart { node } => self.restart(state, node),
@@ -88,6 +90,38 @@ impl Isr {
             }
         }
         state.sort_messages();
+        if self.rules.epochs_are_fenced() {
+            for index in 0..self.bounds.nodes {
+                self.follow_at_once(state, index);
+            }
+        }
+        forget_leaders(state);
+    }
+
+    /// A replica in an epoch that is over, whose leader leads it no more, can only wait for newer metadata. When
+    /// it learns that it shall follow changes nothing but that it may fetch, so it learns at once. (Not where
+    /// a rule lets somebody act across epochs, or acts on becoming follower.) Who still has a leader
+    /// lags behind as long as it likes, and so does whoever is to lead.
+    fn follow_at_once(&self, state: &mut State, index: u8) {
+        let node = state.nodes[index as usize];
+        let controller = &state.controller;
+        let old_leader = controller.leader_of(node.epoch);
+        let over = node.is_up() && !node.leads() && node.epoch < controller.epoch;
+        if !over || controller.leader == index {
+            return;
+        }
+        let served = old_leader != NOBODY && old_leader != index && {
+            let leader = &state.nodes[old_leader as usize];
+            leader.leads() && leader.epoch == node.epoch
+        };
+        let awaited = state.messages.iter().any(|message| message.is_response() && message.to() == index);
+        if !served && !awaited {
+            if controller.leader != NOBODY {
+                self.learn(state, index);
+            } else {
+                state.nodes[index as usize].epoch = 0;
+            }
+        }
     }
 
     /// Consumers may read at the leader and, since KIP-392, at followers, below the high watermark.
@@ -320,7 +354,7 @@ impl Isr {
     fn set_isr(&self, state: &mut State, isr: u8, left: u8) {
         for member in members(isr & !state.controller.isr) {
             let node = &mut state.nodes[member as usize];
-            if node.is_unclean() {
+            if node.is_unclean() && node.is_up() {
                 node.status &= !UNCLEAN;
                 state.ghost.stain |= STAIN_RECOVERED;
             }
@@ -372,7 +406,7 @@ impl Isr {
         }
     }
 
-    /// Starts a broker; it registers before it does anything else.
+    /// Starts a broker; it registers, and is unfenced, before it does anything else.
     fn restart(&self, state: &mut State, index: u8) {
         let bit = 1 << index;
         let node = &mut state.nodes[index as usize];
@@ -381,6 +415,7 @@ impl Isr {
             return;
         }
         let controller = &mut state.controller;
+        controller.fenced &= !bit;
         controller.broker_epochs[index as usize] += 1;
         if node.is_unclean()
             && controller.elr & bit != 0
@@ -498,6 +533,15 @@ fn propose(state: &mut State, leader: u8, follower: u8) {
         request.tail |= stated << (2 * member);
     }
     put(state, request);
+}
+
+/// Who led an epoch that nobody believes in any more is forgotten.
+fn forget_leaders(state: &mut State) {
+    for epoch in 1..state.controller.epoch {
+        if state.nodes.iter().all(|node| node.epoch != epoch) {
+            state.controller.leaders |= NOBODY << (2 * (epoch - 1));
+        }
+    }
 }
 
 /// Takes a message out of its slot.
