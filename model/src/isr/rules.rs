@@ -249,7 +249,7 @@ pub enum Registration {
     None,
 }
 
-/// The bounds of a search. All but `min_isr` and `atomic_fetch` only limit how much happens.
+/// The bounds of a search. All but `min_isr`, `unfence` and `atomic_fetch` only limit how much happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Replicas.
@@ -266,6 +266,9 @@ pub struct Bounds {
     pub crashes: u8,
     /// `min.insync.replicas`.
     pub min_isr: u8,
+    /// 1: a broker that was fenced while it ran stays fenced until a step of its own; 0: its next heartbeat is
+    /// part of the fencing.
+    pub unfence: u8,
     /// 1: a fetch and its answer are one step (a coarser grain).
     pub atomic_fetch: u8,
     /// 1: the world becomes good at some point, for liveness.
@@ -329,6 +332,14 @@ pub const BOUNDS: &[Bound<Bounds>] = &[
         max: NODES_MAX as u8,
         get: |b| b.min_isr,
         set: |b, v| b.min_isr = v,
+    },
+    Bound {
+        name: "unfence",
+        summary: "1: a running broker that was fenced stays so until a step of its own",
+        min: 0,
+        max: 1,
+        get: |b| b.unfence,
+        set: |b, v| b.unfence = v,
     },
     Bound {
         name: "atomic-fetch",

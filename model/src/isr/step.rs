@@ -56,6 +56,9 @@ impl Isr {
                 if successor != NOBODY {
                     self.elect(state, successor);
                 }
+                if self.bounds.unfence == 0 && state.nodes[node as usize].is_up() {
+                    state.controller.fenced &= !(1 << node);
+                }
             }
             Action::Unfence { node } => state.controller.fenced &= !(1 << node),
             Action::Elect { node } => {
