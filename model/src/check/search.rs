@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::options::{Options, Progress, Stop};
+use super::options::{Options, Progress};
 use super::outcome::{ClaimOutcome, ClaimVerdict, Cut, Fired, Outcome, Verdict};
 use super::rebuild::{known_as, rebuild};
 use super::spec::{Claim, ClaimKind, Spec};
@@ -49,6 +49,13 @@ pub fn search<M: Spec>(model: &M, options: &Options<'_>) -> Outcome<M> {
         }
         violated
     };
+    let named = |found: &[Option<u64>], name: &str| {
+        let claim = claims
+            .iter()
+            .position(|claim| claim.name == name)
+            .or((name == "deadlock").then_some(claims.len()));
+        claim.is_some_and(|index| found[index].is_some())
+    };
     for state in model.init_states().into_iter().filter(|state| model.within_boundary(state)) {
         generated += 1;
         let state = if options.symmetry { model.canonical(&state) } else { state };
@@ -58,7 +65,8 @@ pub fn search<M: Spec>(model: &M, options: &Options<'_>) -> Outcome<M> {
             judge(&state, fp, &found, &mut best);
         }
     }
-    stopped |= settle(&mut found, &mut best) && options.stop == Stop::FirstViolation;
+    let violated = settle(&mut found, &mut best);
+    stopped |= options.stop.satisfied(violated, |name| named(&found, name));
     let mut actions = Vec::new();
     if !frontier.is_empty() {
         depth = 1;
@@ -112,7 +120,8 @@ pub fn search<M: Spec>(model: &M, options: &Options<'_>) -> Outcome<M> {
                 }
             }
         }
-        stopped |= settle(&mut found, &mut best) && options.stop == Stop::FirstViolation;
+        let violated = settle(&mut found, &mut best);
+        stopped |= options.stop.satisfied(violated, |name| named(&found, name));
         std::mem::swap(&mut frontier, &mut next_frontier);
         next_frontier.clear();
         if !frontier.is_empty() {

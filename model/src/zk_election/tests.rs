@@ -14,8 +14,12 @@ fn quick() {
         let m = model(Bounds { candidates: c, offers: o, storms: s, stabilise: 0 });
         let t = std::time::Instant::now();
         let checker = m.checker().threads(1).spawn_bfs().join();
-        eprintln!("{c} {o} {s}: {} in {:?}; {:?}", checker.unique_state_count(), t.elapsed(),
-            checker.discoveries().keys().collect::<Vec<_>>());
+        eprintln!(
+            "{c} {o} {s}: {} in {:?}; {:?}",
+            checker.unique_state_count(),
+            t.elapsed(),
+            checker.discoveries().keys().collect::<Vec<_>>()
+        );
     }
     let _ = ZkElection::bounds_at(Scale::Test);
 }
