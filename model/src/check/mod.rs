@@ -12,6 +12,7 @@
 //! - States are told apart by 64-bit fingerprints; the chance that two were confused is reported.
 
 mod fingerprint;
+mod frontier;
 mod graph;
 mod lasso;
 mod limits;
@@ -21,6 +22,8 @@ mod outcome;
 mod rebuild;
 mod search;
 mod spec;
+mod sweep;
+mod table;
 
 #[cfg(test)]
 mod tests;
