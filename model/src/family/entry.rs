@@ -9,7 +9,7 @@ use super::matrix::{self, ControlReport, FlawReport};
 use super::report::{PropertyReport, RunReport};
 use super::request::{Request, Resolved, Searches, Switch, Usage, resolve, unknown};
 use super::{Family, Scale};
-use crate::check::{self, Claim, ClaimKind, ClaimOutcome, ClaimVerdict, Options, Outcome, Stop};
+use crate::check::{self, Claim, ClaimKind, ClaimOutcome, ClaimVerdict, DEADLOCK, Options, Outcome, Stop};
 use crate::trace::{Heading, Story, tell};
 
 /// A model of the catalogue.
@@ -276,8 +276,6 @@ fn goal<F: Family>(request: &Request, resolved: &Resolved<F>) -> Result<Option<G
     })?;
     Ok(Some(Goal { claim: found.name, kind: kind_name(found) }))
 }
-
-const DEADLOCK: &str = "deadlock";
 
 fn wanted_searches<F: Family>(request: &Request, goal: Option<Goal>) -> Result<Vec<SearchKind>, Usage> {
     let live = all_claims::<F>().iter().any(|claim| matches!(claim.kind, ClaimKind::LeadsTo { .. }));
