@@ -7,6 +7,7 @@ use crate::voting::{NOBODY, VoteRequest};
 
 /// One atomic step of one voter, of the network, or of fate. Voters are indices, 0 and up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are voters by index and what the variants say")]
 pub enum Action {
     /// A follower has not heard of its leader for too long, and campaigns.
     FetchTimeout { node: u8 },
