@@ -198,6 +198,10 @@ fn draw_label(out: &mut String, label: &LabelBox) {
                 let _ = writeln!(out, "<rect class=\"hw-frame\" {}/>", place(inner));
             }
         }
+        LabelKind::Card { up } => {
+            let down = if up { "" } else { " hw-down" };
+            let _ = writeln!(out, "<rect class=\"hw-card{down}\" {} rx=\"5\"/>", place(label.area));
+        }
         LabelKind::Note(mark) => {
             let alarm = match mark {
                 Mark::Crash | Mark::Truncate | Mark::Expire => " hw-alarm",
@@ -231,7 +235,7 @@ fn draw_sign(out: &mut String, mark: Mark, at: Point, tone: &str) {
             ("hw-sign", "m0 -6l1.8 3.9l4.2 .5l-3.1 2.9l.8 4.2l-3.7 -2.1l-3.7 2.1l.8 -4.2l-3.1 -2.9l4.2 -.5z")
         }
         Mark::Append => ("hw-sign", "m-4.5 0h9m-4.5 -4.5v9"),
-        Mark::Truncate => ("hw-sign", "m-5 0h4m3 0h3m-4.5 -5l-1 10"),
+        Mark::Truncate => ("hw-sign", "m-4.5 -5v10m9.5 -5h-6.5m2.6 -2.6l-2.6 2.6l2.6 2.6"),
         Mark::Commit => ("hw-sign", "m-4.5 .5l3 3.5l6 -7.5"),
         Mark::Crash => ("hw-sign", "m-4 -4l8 8m0 -8l-8 8"),
         Mark::Restart => ("hw-sign", "m4.3 -2.2a4.8 4.8 0 1 0 .5 2.6m-.2 -5.4l-.2 3l-3 -.3"),
@@ -269,12 +273,13 @@ fn draw_text(out: &mut String, text: &TextBox) {
     let tone = match text.tone {
         Tone::Ink => "hw-text hw-halo",
         Tone::Muted => "hw-muted hw-halo",
+        Tone::Quiet => "hw-muted",
         Tone::Message => "hw-message hw-halo",
         Tone::Lost => "hw-loss hw-halo",
         Tone::Landmark => "hw-title-landmark",
         Tone::Bad => "hw-title-bad",
         Tone::Good => "hw-title-good",
-        Tone::Record => "hw-text",
+        Tone::Plain | Tone::Record => "hw-text",
         Tone::Cut => "hw-loss",
     };
     let mono = if text.font.mono { " hw-mono" } else { "" };

@@ -21,6 +21,7 @@ pub fn ending(story: &Story) -> Ending {
 /// The model and what was switched in it: `kraft with A01 commit-old-epoch`.
 pub fn subject(story: &Story) -> String {
     match &story.switched {
+        Some(switched) if switched.starts_with("without ") => format!("{} {switched}", story.model),
         Some(switched) => format!("{} with {switched}", story.model),
         None => story.model.clone(),
     }
@@ -38,7 +39,7 @@ pub fn outcome(story: &Story) -> String {
         (_, Some(Repeat::Steps { first, last })) => {
             format!("{} is never met: steps {first} to {last} repeat for ever", story.claim)
         }
-        (_, Some(Repeat::Stays)) => format!("{} is never met: it stays so {after}", story.claim),
+        (_, Some(Repeat::Stays)) => format!("{} is never met: nothing changes any more {after}", story.claim),
         ("leads-to", None) => format!("{} is never met: all ends {after}", story.claim),
         (_, None) => format!("{} is violated {after}", story.claim),
     }

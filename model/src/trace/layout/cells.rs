@@ -81,6 +81,24 @@ impl Layout {
         y + height + 4
     }
 
+    /// A lane as it is, on a ground of its own.
+    pub(super) fn card(&mut self, column: Column, y: i32, view: &LaneView) -> i32 {
+        let frame = self.boxes.len();
+        let (first_text, first_record) = (self.texts.len(), self.records.len());
+        let area = Area { x: column.centre - 30, y, width: 60, height: 0 };
+        self.boxes.push(LabelBox { area, kind: LabelKind::Card { up: view.up }, hue: None });
+        let mut below = self.values(column, y + 3, view);
+        if let Some(log) = &view.log {
+            below = self.log(column, below, log, None);
+        }
+        let texts = self.texts[first_text..].iter().map(|text| text.area);
+        let records = self.records[first_record..].iter().map(|record| record.area);
+        let widest = texts.chain(records).map(|area| area.width.max(2 * (column.centre - area.x)));
+        let width = (widest.max().unwrap_or(0) + 16).clamp(60, column.width - 4);
+        self.boxes[frame].area = Area { x: column.centre - width / 2, y, width, height: below - y };
+        below + 6
+    }
+
     /// The values of a lane: its role and epoch, then the rest.
     pub(super) fn values(&mut self, column: Column, y: i32, view: &LaneView) -> i32 {
         let role = words::role(view);
@@ -97,7 +115,7 @@ impl Layout {
             .filter(|(name, _)| name != "epoch" && name != "term")
             .map(|(name, value)| format!("{name}={}", if value.is_empty() { "-" } else { value }))
             .collect();
-        self.lines(column, y, &rest.join("  "), SMALL, Tone::Muted, 4) + 3
+        self.lines(column, y, &rest.join(" · "), SMALL, Tone::Muted, 4) + 3
     }
 
     /// A log, as boxes; against `before`, what is new stands out and what was cut is still shown.
@@ -129,9 +147,6 @@ impl Layout {
                 tone: Tone::Muted,
             };
             self.texts.push(text);
-            if log.high_watermark.is_some() {
-                self.watermarks.push(Watermark { line: Some(watermark_line(area.x - 3, y)), bar: None });
-            }
             return y + RECORD_PITCH;
         }
 

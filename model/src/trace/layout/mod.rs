@@ -177,6 +177,11 @@ pub enum LabelKind {
     Lane(LaneKind),
     /// A note, its sign at the left.
     Note(Mark),
+    /// A lane as it is: values and log.
+    Card {
+        /// Whether the lane is up.
+        up: bool,
+    },
 }
 
 /// A record of a log.
@@ -232,10 +237,14 @@ pub enum Align {
 /// The tone of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// As any.
+    /// As any, over lanes.
     Ink,
-    /// Less.
+    /// Less, over lanes.
     Muted,
+    /// As any, where nothing is behind it.
+    Plain,
+    /// Less, where nothing is behind it.
+    Quiet,
     /// A message, over arrows.
     Message,
     /// Over arrows, of something lost.

@@ -24,7 +24,7 @@ const EDGE: i32 = 12;
 const BRACKET: i32 = 24;
 const LANE_WIDTH_MIN: i32 = 150;
 const LANE_WIDTH_MAX: i32 = 460;
-const ROW_HEIGHT_MIN: i32 = 40;
+const ROW_HEIGHT_MIN: i32 = 34;
 /// The names of lanes are repeated once so much was drawn since they stood there last.
 const NAMES_EVERY: i32 = 1100;
 /// A message that was under way for at least so many steps has a label where it arrives, too.
@@ -111,8 +111,13 @@ impl<'a> Builder<'a> {
                 self.banner(BandKind::Loop, index, "from here on, for ever", Tone::Landmark);
             }
             self.step(number, step, &words::scene(story, index).lanes);
-            if let Some(name) = &step.scene.landmark {
-                self.landmark(name, number, &step.scene);
+            match &step.scene.landmark {
+                // The end shows all lanes anyway.
+                Some(name) if number == story.steps.len() && repeat.is_none() => {
+                    self.banner(BandKind::Landmark, number, name, Tone::Landmark);
+                }
+                Some(name) => self.landmark(name, number, &step.scene),
+                None => {}
             }
             if self.y - self.names_at > NAMES_EVERY && number < story.steps.len() {
                 self.names();
@@ -150,7 +155,7 @@ impl<'a> Builder<'a> {
             Ending::Violation => Tone::Bad,
             Ending::Witness => Tone::Good,
         };
-        self.wide(&words::subject(story), TITLE, Tone::Ink, 2);
+        self.wide(&words::subject(story), TITLE, Tone::Plain, 2);
         self.wide(&words::outcome(story), STRONG, tone, 2);
         self.y += 8;
     }
@@ -186,6 +191,9 @@ impl<'a> Builder<'a> {
 
     fn start(&mut self) {
         let story = self.story;
+        if let Some(name) = &story.start.landmark {
+            self.banner(BandKind::Landmark, 0, name, Tone::Landmark);
+        }
         let top = self.y;
         self.turns.push(top);
         self.gutter(top + 6, "start", NUMBER, "");
@@ -199,9 +207,6 @@ impl<'a> Builder<'a> {
         self.sendings(&Sendings::of(flying.into_iter()));
         self.y = (self.y + 4).max(top + ROW_HEIGHT_MIN);
         self.band(BandKind::Start, 0, top);
-        if let Some(name) = &story.start.landmark {
-            self.banner(BandKind::Landmark, 0, name, Tone::Landmark);
-        }
     }
 
     fn step(&mut self, number: usize, step: &Step, before: &[LaneView]) {
@@ -306,12 +311,13 @@ impl<'a> Builder<'a> {
         for (lane, (was, is)) in before.iter().zip(&step.scene.lanes).enumerate() {
             let Some(column) = self.columns.get(lane) else { break };
             let changes = words::changes(was, is);
-            if !changes.is_empty() {
+            // Where a note says what happened, values would only say it again.
+            if !changes.is_empty() && floors[lane] == self.y {
                 let tell = |change: &words::Change| match change.name.as_str() {
                     "role" => format!("{} → {}", change.before, change.after),
                     name => format!("{name} {} → {}", change.before, change.after),
                 };
-                let text = changes.iter().map(tell).collect::<Vec<_>>().join(",  ");
+                let text = changes.iter().map(tell).collect::<Vec<_>>().join(" · ");
                 floors[lane] = self.out.lines(*column, floors[lane], &text, SMALL, Tone::Muted, 3) + 2;
             }
             if let Some(log) = &is.log
@@ -395,7 +401,7 @@ impl<'a> Builder<'a> {
     fn landmark(&mut self, name: &str, state: usize, scene: &Scene) {
         let top = self.y;
         self.banner_text(name, Tone::Landmark, BandKind::Landmark, state);
-        self.y = self.snapshot(self.y, scene) + 2;
+        self.y = self.snapshot(self.y, scene);
         self.band(BandKind::Landmark, state, top);
     }
 
@@ -431,8 +437,8 @@ impl<'a> Builder<'a> {
         self.y += 6;
         self.wide(&text, NUMBER, tone, 2);
         let clause = if story.clause.is_empty() { String::new() } else { format!(" ({})", story.clause) };
-        self.wide(&format!("Expected: {}{clause}", story.summary), NOTE, Tone::Ink, 4);
-        self.wide(&format!("Found: {}.", words::found(story)), NOTE, Tone::Ink, 2);
+        self.wide(&format!("Expected: {}{clause}", story.summary), NOTE, Tone::Plain, 4);
+        self.wide(&format!("Found: {}.", words::found(story)), NOTE, Tone::Plain, 2);
         let last = story.steps.len();
         self.y += 4;
         self.plate(kind, last, top);
@@ -444,11 +450,7 @@ impl<'a> Builder<'a> {
     fn snapshot(&mut self, y: i32, scene: &Scene) -> i32 {
         let mut floor = y;
         for (column, view) in self.columns.iter().zip(&scene.lanes) {
-            let mut below = self.out.values(*column, y, view);
-            if let Some(log) = &view.log {
-                below = self.out.log(*column, below, log, None);
-            }
-            floor = floor.max(below);
+            floor = floor.max(self.out.card(*column, y, view));
         }
         floor
     }
@@ -456,14 +458,20 @@ impl<'a> Builder<'a> {
     /// The number and kind of a step; returns the y below.
     fn gutter(&mut self, y: i32, number: &str, font: Font, action: &str) -> i32 {
         let area = Area { x: EDGE, y, width: GUTTER - EDGE - 4, height: font.line() };
-        self.out.texts.push(TextBox { area, text: number.into(), font, align: Align::Left, tone: Tone::Ink });
+        self.out.texts.push(TextBox {
+            area,
+            text: number.into(),
+            font,
+            align: Align::Left,
+            tone: Tone::Plain,
+        });
         let mut y = y + font.line();
         // Kinds of action are hyphenated words, and may break behind a hyphen.
         let broken = words::clean(action).replace('-', "- ");
         for line in SMALL.wrap(&broken, GUTTER - EDGE - 4, 3) {
             let area = Area { x: EDGE, y, width: GUTTER - EDGE - 4, height: SMALL.line() };
             let text = line.replace("- ", "-");
-            self.out.texts.push(TextBox { area, text, font: SMALL, align: Align::Left, tone: Tone::Muted });
+            self.out.texts.push(TextBox { area, text, font: SMALL, align: Align::Left, tone: Tone::Quiet });
             y += SMALL.line();
         }
         y
@@ -529,13 +537,33 @@ impl<'a> Builder<'a> {
     /// How to read it, and how to see it again.
     fn legend(&mut self) {
         self.y += 8;
-        let text = "x@2: record x written in epoch 2, coloured by epoch. Underlined: committed as far as the \
-                    lane knows; the upright line is its high watermark. Dashed box: not on disk. Thick lane: \
-                    leader. Dashed lane: down. Dashed arrow: delivered again. Stub: never delivered.";
-        self.wide(text, SMALL, Tone::Muted, 3);
+        let out = &self.out;
+        let fates = |fate| out.arrows.iter().any(|arrow| arrow.fate == fate);
+        let parts = [
+            (
+                out.records.iter().any(|record| record.hue.is_some()),
+                "x@2: record x written in epoch 2, its colour.",
+            ),
+            (
+                out.watermarks.iter().any(|mark| mark.bar.is_some()),
+                "Underlined: committed, as far as the lane knows.",
+            ),
+            (
+                out.watermarks.iter().any(|mark| mark.line.is_some()),
+                "Upright green line: the high watermark.",
+            ),
+            (out.records.iter().any(|record| !record.flushed), "Dashed record: not on disk."),
+            (out.records.iter().any(|record| record.cut), "Struck record: cut off in this step."),
+            (out.rails.iter().any(|rail| rail.leads.is_some()), "Thick lane: leader."),
+            (out.rails.iter().any(|rail| !rail.up), "Dashed lane: down."),
+            (fates(Some(Fate::Again)), "Dashed arrow: delivered again."),
+            (fates(None), "Dotted stub: not delivered."),
+        ];
+        let text: Vec<&str> = parts.iter().filter(|part| part.0).map(|part| part.1).collect();
+        self.wide(&text.join(" "), SMALL, Tone::Quiet, 3);
         if !self.story.command.is_empty() {
             self.y += 6;
-            self.wide(&self.story.command, COMMAND, Tone::Ink, 3);
+            self.wide(&self.story.command, COMMAND, Tone::Plain, 3);
         }
     }
 
