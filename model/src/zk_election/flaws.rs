@@ -1,0 +1,191 @@
+//! Historic bugs of this recipe and its clients, each a change to the rules.
+
+use crate::family::{Break, Control, Flaw};
+
+use super::rules::{
+    Bounds, CreateRetry, Expiry, Fence, NodeOwnership, OnEvent, OnExpiry, Predecessor, Rearm, Resignation,
+    Rules, Sequence, Watch, WatchRead,
+};
+
+/// The flaws, in the order of their ids.
+pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
+    Flaw {
+        id: "D01",
+        name: "pause-without-fencing",
+        summary: "a leader pauses past its session, a successor writes, and the old leader's write is accepted",
+        rule: "fence",
+        change: |rules| rules.fence = Fence::Absent,
+        bounds: |_| {},
+        breaks: &[Break { claim: "mutual-exclusion", steps: 0 }],
+        keeps: &["belief", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "ZooKeeper session semantics; the fencing-token literature",
+    },
+    Flaw {
+        id: "D02",
+        name: "leads-by-former-session",
+        summary: "a restarted candidate takes the offer of its former session for its own, leads, and loses it",
+        rule: "session-ownership",
+        change: |rules| rules.ownership = NodeOwnership::Name,
+        bounds: |_| {},
+        breaks: &[Break { claim: "belief", steps: 0 }],
+        keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique"],
+        legal: false,
+        grain: None,
+        source: "CURATOR-696 (regression of CURATOR-644 and 645)",
+    },
+    Flaw {
+        id: "D07",
+        name: "blind-create-retry",
+        summary: "a candidate whose create went unanswered creates a second offer and waits behind its own",
+        rule: "find-own-offer",
+        change: |rules| rules.create_retry = CreateRetry::Blind,
+        bounds: |_| {},
+        breaks: &[Break { claim: "single-offer", steps: 0 }, Break { claim: "leader-eventually", steps: 0 }],
+        keeps: &["mutual-exclusion", "belief", "ephemeral-session", "sequence-unique"],
+        legal: false,
+        grain: None,
+        source: "ZooKeeper Recipes, \"Recoverable Errors and the GUID\"",
+    },
+    Flaw {
+        id: "D08",
+        name: "predecessor-gone-so-i-lead",
+        summary: "a candidate that is woken leads without reading the children again",
+        rule: "list-again",
+        change: |rules| rules.on_event = OnEvent::Lead,
+        bounds: |bounds| {
+            bounds.candidates = 3;
+            bounds.offers = 3;
+        },
+        breaks: &[Break { claim: "belief", steps: 0 }],
+        keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "ZooKeeper Recipes, \"Leader Election\"",
+    },
+    Flaw {
+        id: "D09",
+        name: "herd",
+        summary: "every candidate watches the parent, and one deletion wakes them all",
+        rule: "predecessor-watch",
+        change: |rules| rules.watch = Watch::Parent,
+        bounds: |bounds| {
+            bounds.candidates = 3;
+            bounds.offers = 3;
+        },
+        breaks: &[Break { claim: "no-herd", steps: 0 }],
+        keeps: &["mutual-exclusion", "belief", "ephemeral-session", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "ZooKeeper Recipes, \"Leader Election\"",
+    },
+    Flaw {
+        id: "D10",
+        name: "watch-after-read",
+        summary: "a candidate sees its predecessor, which goes before the watch is registered: nobody wakes it",
+        rule: "atomic-watch",
+        change: |rules| rules.watch_read = WatchRead::ReadThenWatch,
+        bounds: |_| {},
+        breaks: &[Break { claim: "leader-eventually", steps: 0 }],
+        keeps: &["mutual-exclusion", "belief", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "the gap that `exists` with a watch closes; Kafka's form is KAFKA-1029",
+    },
+    Flaw {
+        id: "D17",
+        name: "reconnect-without-watches",
+        summary: "a client reconnects within its session and its watch is not registered again",
+        rule: "set-watches",
+        change: |rules| rules.rearm = Rearm::Forgotten,
+        bounds: |_| {},
+        breaks: &[Break { claim: "leader-eventually", steps: 0 }],
+        keeps: &["mutual-exclusion", "belief", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "KAFKA-13461",
+    },
+    Flaw {
+        id: "E30",
+        name: "predecessor-by-arithmetic",
+        summary: "a candidate looks for its own number minus one, and takes a gap for the end of the line",
+        rule: "predecessor-by-order",
+        change: |rules| rules.predecessor = Predecessor::ByArithmetic,
+        bounds: |bounds| {
+            bounds.candidates = 3;
+            bounds.offers = 3;
+        },
+        breaks: &[Break { claim: "belief", steps: 0 }],
+        keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "ours; ZooKeeper's LeaderElectionSupport warns that numbers may not be contiguous",
+    },
+    Flaw {
+        id: "E31",
+        name: "sequence-reused",
+        summary: "the service numbers offers by what exists, so that a number comes twice and fences nothing",
+        rule: "sequence-counter",
+        change: |rules| rules.sequence = Sequence::LargestPlusOne,
+        bounds: |_| {},
+        breaks: &[
+            Break { claim: "sequence-unique", steps: 0 },
+            Break { claim: "mutual-exclusion", steps: 0 },
+        ],
+        keeps: &["belief", "ephemeral-session", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "ours; the counter is the parent's cversion in ZooKeeper",
+    },
+    Flaw {
+        id: "E32",
+        name: "expiry-leaves-nodes",
+        summary: "the service ends a session and leaves its offers: the line never moves on",
+        rule: "expiry-deletes",
+        change: |rules| rules.expiry = Expiry::LeavesNodes,
+        bounds: |_| {},
+        breaks: &[
+            Break { claim: "ephemeral-session", steps: 0 },
+            Break { claim: "leader-eventually", steps: 0 },
+        ],
+        keeps: &["mutual-exclusion", "belief", "no-herd", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "ours; the effect of ZOOKEEPER-1208 and ZOOKEEPER-2355",
+    },
+    Flaw {
+        id: "E34",
+        name: "leads-on-after-expiry",
+        summary: "a leader learns that its session is over and goes on leading under the new one",
+        rule: "expiry-deposes",
+        change: |rules| rules.on_expiry = OnExpiry::KeepsLeading,
+        bounds: |_| {},
+        breaks: &[Break { claim: "belief", steps: 0 }],
+        keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "ours; Kafka's form is KAFKA-2437",
+    },
+    Flaw {
+        id: "E35",
+        name: "deletes-before-it-stops",
+        summary: "a leader that resigns deletes its offer first, and leads beside its successor",
+        rule: "stop-before-delete",
+        change: |rules| rules.resignation = Resignation::DeletesThenStops,
+        bounds: |_| {},
+        breaks: &[Break { claim: "belief", steps: 0 }],
+        keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
+        legal: false,
+        grain: None,
+        source: "ours; the order that LeaderElectionSupport's stop and Curator's close keep",
+    },
+];
+
+/// What looks like a flaw and is none.
+pub(super) const CONTROLS: &[Control<Bounds, Rules>] = &[Control {
+    name: "leader-alone-is-paused",
+    summary: "with one candidate there is nobody to fence, so a resource without memory accepts nothing wrong",
+    change: |_| {},
+    bounds: |bounds| bounds.candidates = 1,
+}];
