@@ -210,8 +210,9 @@ impl Kraft {
                     !pending
                 }
             });
-        let round_over =
-            (0..).zip(nodes).all(|(other, at)| state.fired >> other & 1 == 1 || !self.awaits_leader(state, at));
+        let round_over = (0..)
+            .zip(nodes)
+            .all(|(other, at)| state.fired >> other & 1 == 1 || !self.awaits_leader(state, at));
         quiet && (state.fired >> node & 1 == 0 || round_over)
     }
 
