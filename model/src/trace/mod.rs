@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::check::{Spec, Walk};
 
+pub mod explorer;
 pub mod html;
 pub mod layout;
 mod measure;
