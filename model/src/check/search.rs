@@ -1,7 +1,7 @@
 //! The safety search.
 
 use super::limits::{Limits, Reporter};
-use super::options::{Options, Stop};
+use super::options::Options;
 use super::outcome::{ClaimOutcome, ClaimVerdict, Fired, Outcome, sum};
 use super::rebuild::rebuild;
 use super::spec::{Claim, ClaimKind, Spec};
@@ -27,7 +27,7 @@ pub fn search<M: Spec>(model: &M, options: &Options<'_>) -> Outcome<M> {
     while let Some(level_found) = found {
         let violated = findings.settle(&pending, &level_found.fingerprints, level);
         cut = level_found.cut;
-        if cut.is_some() || violated && options.stop == Stop::FirstViolation {
+        if cut.is_some() || options.stop.satisfied(violated, |name| findings.decided(name)) {
             break;
         }
         level += 1;
@@ -124,6 +124,13 @@ impl<M: Spec> Findings<M> {
             violated |= !self.is_witness(claim);
         }
         violated
+    }
+
+    /// Whether the claim of this name, or `deadlock`, has its sighting.
+    fn decided(&self, name: &str) -> bool {
+        let named = self.claims.iter().position(|claim| claim.name == name);
+        let claim = named.or((name == "deadlock").then_some(self.claims.len()));
+        claim.is_some_and(|claim| self.sightings[claim].is_some())
     }
 
     /// The sightings to show as a walk.
