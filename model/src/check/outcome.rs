@@ -49,19 +49,19 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cut {
-    /// [`Options::memory_bytes_max`] was reached.
+    /// [`Options::memory_bytes_max`](super::Options::memory_bytes_max) was reached.
     Memory,
-    /// [`Options::time_max`] was reached.
+    /// [`Options::time_max`](super::Options::time_max) was reached.
     Time,
-    /// [`Options::cancel`] was set.
+    /// [`Options::cancel`](super::Options::cancel) was set.
     Interrupted,
 }
 
 /// What a search says of one claim.
 pub struct ClaimOutcome<M: Model> {
-    /// [`Claim::name`], or `deadlock`.
+    /// [`Claim::name`](super::Claim::name), or `deadlock`.
     pub name: &'static str,
-    /// [`Claim::clause`].
+    /// [`Claim::clause`](super::Claim::clause).
     pub clause: &'static str,
     /// `always`, `sometimes`, `leads-to` or `deadlock`.
     pub kind: &'static str,
