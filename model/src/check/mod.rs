@@ -1,7 +1,7 @@
 //! Exhaustive search behind [`stateright::Model`].
 //!
-//! A search here is one of two things. [`search`] walks every reachable state of a model, level by level,
-//! and decides its `Always` and `Sometimes` claims. [`liveness`] keeps the whole graph and decides its
+//! A search here is one of two things. [`search()`] walks every reachable state of a model, level by level,
+//! and decides its `Always` and `Sometimes` claims. [`liveness()`] keeps the whole graph and decides its
 //! `LeadsTo` claims by looking for fair cycles that avoid the goal.
 //!
 //! **Promises**, each a clause of `specs/checker.md`.
