@@ -50,6 +50,8 @@ pub struct Rules {
     pub fetch_correlation: bool,
     /// A follower flushes before it fetches on (`kraft/flush/1`).
     pub follower_flush: bool,
+    /// A candidate flushes before it names the end of its log (`kraft/flush/3`).
+    pub candidate_flush: bool,
     /// When a leader flushes (`kraft/flush/2`).
     pub leader_flush: LeaderFlush,
 }
@@ -79,6 +81,7 @@ impl Default for Rules {
             fetch_response_fence: true,
             fetch_correlation: true,
             follower_flush: true,
+            candidate_flush: true,
             leader_flush: LeaderFlush::BeforeCounting,
         }
     }
@@ -310,6 +313,12 @@ pub const RULES: &[Rule<Rules>] = &[
         summary: "A leader has on disk what it counts itself for.",
         off: |rules| rules.leader_flush = LeaderFlush::Never,
     },
+    Rule {
+        name: "candidate-flush",
+        clause: "kraft/flush/3",
+        summary: "A candidate has on disk the end of the log that its vote request names.",
+        off: |rules| rules.candidate_flush = false,
+    },
 ];
 
 /// How large the model is.
@@ -325,6 +334,8 @@ pub struct Bounds {
     pub messages: u8,
     /// Restarts, with or without the loss of what was not flushed.
     pub restarts: u8,
+    /// Leaders that resign.
+    pub resignations: u8,
     /// Messages that are delivered and stay in flight.
     pub duplicates: u8,
     /// Disks lost.
@@ -386,6 +397,14 @@ pub const BOUNDS: &[Bound<Bounds>] = &[
         set: |bounds, value| bounds.restarts = value,
     },
     Bound {
+        name: "resignations",
+        summary: "leaders that resign",
+        min: 0,
+        max: 7,
+        get: |bounds| bounds.resignations,
+        set: |bounds, value| bounds.resignations = value,
+    },
+    Bound {
         name: "duplicates",
         summary: "messages that are delivered and stay in flight",
         min: 0,
@@ -435,6 +454,7 @@ pub const DEFAULT_BOUNDS: Bounds = Bounds {
     records: 2,
     messages: 2,
     restarts: 1,
+    resignations: 1,
     duplicates: 1,
     wipes: 0,
     stable_after: 0,

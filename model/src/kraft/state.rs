@@ -39,13 +39,17 @@ pub struct State {
     pub restarts: u8,
     /// Messages duplicated so far.
     pub duplicates: u8,
+    /// Leaders resigned so far.
+    pub resignations: u8,
     /// One bit for each voter whose disk was lost.
     pub wiped: u8,
-    /// 1 once the network is stable and nothing fails any more (liveness bounds only).
-    pub stable: u8,
-    /// One bit for each voter whose timer ran out in this round of timers (once stable).
-    pub fired: u8,
+    /// [`STABLE`] once the network is stable and nothing fails any more (liveness bounds only), with one bit for
+    /// each voter whose timer ran out in this round of timers.
+    pub calm: u8,
 }
+
+/// The bit of [`State::calm`] that says that nothing fails any more.
+pub const STABLE: u8 = 1 << 7;
 
 /// What a step may have broken: bits of [`State::stain`].
 pub mod stain {
@@ -353,6 +357,11 @@ impl Message {
 }
 
 impl State {
+    /// Whether nothing fails any more.
+    pub const fn is_stable(&self) -> bool {
+        self.calm & STABLE != 0
+    }
+
     /// The voter with id `id`; it must not be [`NOBODY`].
     pub fn voter(&self, id: u8) -> &Node {
         debug_assert_ne!(id, NOBODY, "nobody is no voter");
