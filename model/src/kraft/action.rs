@@ -210,8 +210,9 @@ impl Kraft {
                     !pending
                 }
             });
-        let round_over =
-            (0..).zip(nodes).all(|(other, at)| state.calm >> other & 1 == 1 || !self.awaits_leader(state, at));
+        let round_over = (0..)
+            .zip(nodes)
+            .all(|(other, at)| state.calm >> other & 1 == 1 || !self.awaits_leader(state, at));
         quiet && (state.calm >> node & 1 == 0 || round_over)
     }
 

@@ -94,12 +94,9 @@ pub(super) fn claims(liveness: bool) -> Vec<Claim<Kraft>> {
             "A follower is about to learn that its log has diverged, and to truncate it.",
             truncation_ahead,
         ),
-        Claim::sometimes(
-            "leader-resigned",
-            "kraft/epoch/5",
-            "A leader has resigned.",
-            |model, state| live(model, state).any(|node| node.role == role::RESIGNED),
-        ),
+        Claim::sometimes("leader-resigned", "kraft/epoch/5", "A leader has resigned.", |model, state| {
+            live(model, state).any(|node| node.role == role::RESIGNED)
+        }),
         Claim::sometimes(
             "unflushed-tail",
             "kraft/flush/1",

@@ -46,8 +46,8 @@ pub struct Rules {
     pub divergence_check: bool,
     /// A follower takes only answers of its own epoch and leader (`kraft/fetch/5`).
     pub fetch_response_fence: bool,
-    /// A follower takes only the answer to the position that it is at (`kraft/fetch/6`).
-    pub fetch_correlation: bool,
+    /// How a follower tells whether an answer is to the position that it is at (`kraft/fetch/6`).
+    pub fetch_correlation: FetchCorrelation,
     /// A follower flushes before it fetches on (`kraft/flush/1`).
     pub follower_flush: bool,
     /// A candidate flushes before it names the end of its log (`kraft/flush/3`).
@@ -79,7 +79,7 @@ impl Default for Rules {
             fetch_request_fence: true,
             divergence_check: true,
             fetch_response_fence: true,
-            fetch_correlation: true,
+            fetch_correlation: FetchCorrelation::Position,
             follower_flush: true,
             candidate_flush: true,
             leader_flush: LeaderFlush::BeforeCounting,
@@ -172,6 +172,17 @@ pub enum FetchCount {
     AfterValidation,
     /// At once (flaw A14).
     BeforeValidation,
+}
+
+/// How a follower tells whether an answer is to the position that it is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchCorrelation {
+    /// Fetch offset and last fetched epoch are those of its log.
+    Position,
+    /// The fetch offset is the end of its log (flaw E06).
+    Offset,
+    /// Any answer will do.
+    Absent,
 }
 
 /// When a leader flushes.
@@ -298,8 +309,8 @@ pub const RULES: &[Rule<Rules>] = &[
     Rule {
         name: "fetch-correlation",
         clause: "kraft/fetch/6",
-        summary: "A follower takes only the answer to a fetch at the end of its log.",
-        off: |rules| rules.fetch_correlation = false,
+        summary: "A follower takes only the answer to a fetch from the end, offset and last epoch, of its log as it is.",
+        off: |rules| rules.fetch_correlation = FetchCorrelation::Absent,
     },
     Rule {
         name: "follower-flush",

@@ -279,9 +279,9 @@ impl Leaders {
 /// A message in flight, packed; zero is an empty slot.
 ///
 /// Which fields a kind uses: [`kind::VOTE_GRANTED`] none beyond the epoch; [`kind::FETCH`] `offset` and
-/// `last` (last fetched epoch); [`kind::RECORDS`] `offset` it answers, `record` or 0, `high_watermark`;
-/// [`kind::DIVERGING`] `offset` it answers, `last` (diverging epoch), `record` (its end offset),
-/// `high_watermark`.
+/// `last` (last fetched epoch); [`kind::RECORDS`] `offset` and `fetched` of the request, `record` or 0,
+/// `high_watermark`; [`kind::DIVERGING`] the same, with the diverging epoch as `last` and its end offset as
+/// `record`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Message(pub u32);
@@ -319,13 +319,16 @@ pub struct Fields {
     pub record: u8,
     /// The leader's high watermark.
     pub high_watermark: u8,
+    /// Of an answer: the last fetched epoch of the request.
+    pub fetched: u8,
 }
 
 impl Message {
     /// Packs.
     pub const fn new(fields: Fields) -> Self {
         Self(
-            (fields.kind as u32) << 21
+            (fields.kind as u32) << 24
+                | (fields.fetched as u32) << 21
                 | (fields.from as u32) << 19
                 | (fields.to as u32) << 17
                 | (fields.epoch as u32) << 14
@@ -339,7 +342,8 @@ impl Message {
     /// Unpacks.
     pub const fn fields(self) -> Fields {
         Fields {
-            kind: (self.0 >> 21 & 7) as u8,
+            kind: (self.0 >> 24 & 7) as u8,
+            fetched: (self.0 >> 21 & 7) as u8,
             from: (self.0 >> 19 & 3) as usize,
             to: (self.0 >> 17 & 3) as usize,
             epoch: (self.0 >> 14 & 7) as u8,

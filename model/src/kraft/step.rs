@@ -3,10 +3,12 @@
 use super::Kraft;
 use super::action::Action;
 use super::rules::{
-    BeginQuorum, CommitGate, FetchCount, FollowerHighWatermark, Identity, LeaderFlush, LeaderHighWatermark,
-    RepeatedVote, RestartRole, VoteMemory, grain,
+    BeginQuorum, CommitGate, FetchCorrelation, FetchCount, FollowerHighWatermark, Identity, LeaderFlush,
+    LeaderHighWatermark, RepeatedVote, RestartRole, VoteMemory, grain,
 };
-use super::state::{Fields, Log, Message, NODES_MAX, Node, STABLE, State, kind, record, record_epoch, role, stain};
+use super::state::{
+    Fields, Log, Message, NODES_MAX, Node, STABLE, State, kind, record, record_epoch, role, stain,
+};
 use crate::voting::{Ballot, NOBODY, majority};
 
 impl Kraft {
@@ -225,6 +227,7 @@ impl Kraft {
             to: request.from,
             epoch: leader.ballot.epoch,
             offset: request.offset,
+            fetched: request.last,
             ..Fields::default()
         };
         let log = leader.log;
@@ -289,11 +292,13 @@ impl Kraft {
         let follower = &mut state.nodes[answer.to];
         let current =
             follower.ballot.epoch == answer.epoch && usize::from(follower.leader) == answer.from + 1;
-        let awaited = follower.log.len() == answer.offset;
-        if follower.role != role::FOLLOWER
-            || self.rules.fetch_response_fence && !current
-            || self.rules.fetch_correlation && !awaited
-        {
+        let end = follower.end();
+        let awaited = match self.rules.fetch_correlation {
+            FetchCorrelation::Position => (end.offset, end.epoch) == (answer.offset, answer.fetched),
+            FetchCorrelation::Offset => end.offset == answer.offset,
+            FetchCorrelation::Absent => true,
+        };
+        if follower.role != role::FOLLOWER || self.rules.fetch_response_fence && !current || !awaited {
             return;
         }
         if answer.kind == kind::RECORDS {

@@ -46,8 +46,9 @@ impl Kraft {
         }
         let mut least: Option<State> = None;
         for order in &ORDERS[..ORDERS_LEN[nodes]] {
-            let falling =
-                order[..nodes].windows(2).all(|at| signatures[usize::from(at[0])] >= signatures[usize::from(at[1])]);
+            let falling = order[..nodes]
+                .windows(2)
+                .all(|at| signatures[usize::from(at[0])] >= signatures[usize::from(at[1])]);
             if !falling {
                 continue;
             }
