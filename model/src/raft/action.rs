@@ -25,10 +25,6 @@ pub enum Action {
     PowerLoss(u8),
     /// A server's log is flushed.
     Flush(u8),
-    /// A candidate asks a peer and hears its answer (grain `atomic-append`).
-    ExchangeVote(u8, u8),
-    /// A leader sends AppendEntries and hears the answer (grain `atomic-append`).
-    ExchangeAppend(u8, u8),
     /// From now on nothing is lost, doubled or restarted, and timers wait for messages.
     Stabilise,
 }
@@ -48,8 +44,6 @@ pub(crate) const KINDS: &[&str] = &[
     "restart",
     "power-loss",
     "flush",
-    "exchange-vote",
-    "exchange-append",
     "stabilise",
 ];
 
@@ -72,9 +66,7 @@ impl Action {
             Self::Restart(_) => 10,
             Self::PowerLoss(_) => 11,
             Self::Flush(_) => 12,
-            Self::ExchangeVote(..) => 13,
-            Self::ExchangeAppend(..) => 14,
-            Self::Stabilise => 15,
+            Self::Stabilise => 13,
         }
     }
 
@@ -83,8 +75,8 @@ impl Action {
     pub(crate) fn fairness(&self) -> Option<u8> {
         match *self {
             Self::Timeout(server) => Some(server),
-            Self::AskVote(from, _) | Self::ExchangeVote(from, _) => Some(8 + from),
-            Self::SendAppend(from, _) | Self::ExchangeAppend(from, _) => Some(16 + from),
+            Self::AskVote(from, _) => Some(8 + from),
+            Self::SendAppend(from, _) => Some(16 + from),
             Self::Deliver(message) => Some(24 + message.to() as u8),
             Self::Flush(server) => Some(32 + server),
             _ => None,

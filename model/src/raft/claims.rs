@@ -24,13 +24,13 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "leader-append-only",
             "raft/safety/2",
             "a leader never overwrites or deletes entries of its own log",
-            |_, state| state.stain & stain::LEADER_REWROTE == 0,
+            |_, state: &State| state.stain & stain::LEADER_REWROTE == 0,
         ),
         Claim::always(
             "log-matching",
             "raft/safety/3",
             "logs that agree on the term at an index are the same up to that index",
-            |model, state| {
+            |model: &Raft, state: &State| {
                 let logs = &state.logs[..usize::from(model.bounds.nodes)];
                 logs.iter().enumerate().all(|(at, &one)| logs[..at].iter().all(|&other| match_up(one, other)))
             },
@@ -39,13 +39,13 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "leader-completeness",
             "raft/safety/4",
             "a leader's log holds every entry that was committed in an earlier term",
-            |model, state| leaders(model, state).all(|leader| complete(state, leader)),
+            |model: &Raft, state: &State| leaders(model, state).all(|leader| complete(state, leader)),
         ),
         Claim::always(
             "state-machine-safety",
             "raft/safety/5",
             "what a server applies at an index is what was applied there first, by any server, ever",
-            |model, state| {
+            |model: &Raft, state: &State| {
                 (0..usize::from(model.bounds.nodes)).all(|server| {
                     let applied = state.commit(server);
                     state.logs[server].prefix(applied) == state.committed.prefix(applied)
@@ -56,7 +56,7 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "committed-on-majority",
             "raft/safety/6",
             "every committed entry is on the disks of a majority",
-            |model, state| {
+            |model: &Raft, state: &State| {
                 let entries = state.committed.len();
                 let holders = (0..usize::from(model.bounds.nodes)).filter(|&server| {
                     state.flushed(server) >= entries && state.logs[server].prefix(entries) == state.committed
@@ -68,25 +68,25 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "commit-monotone",
             "raft/safety/7",
             "a server's commitIndex does not go back while it is up",
-            |_, state| state.stain & stain::COMMIT_WENT_BACK == 0,
+            |_, state: &State| state.stain & stain::COMMIT_WENT_BACK == 0,
         ),
         Claim::sometimes(
             "last-term-led",
             "raft/leader/1",
             "a leader is elected in the last term that the bounds allow",
-            |model, state| leaders(model, state).any(|leader| state.term(leader) == model.bounds.terms),
+            |model: &Raft, state: &State| leaders(model, state).any(|leader| state.term(leader) == model.bounds.terms),
         ),
         Claim::sometimes(
             "two-leaders",
             "raft/term/2",
             "a deposed leader that has not heard of it stands beside its successor",
-            |model, state| leaders(model, state).count() > 1,
+            |model: &Raft, state: &State| leaders(model, state).count() > 1,
         ),
         Claim::sometimes(
             "logs-diverge",
             "raft/append/2",
             "two logs hold different entries at the same index",
-            |model, state| {
+            |model: &Raft, state: &State| {
                 let logs = &state.logs[..usize::from(model.bounds.nodes)];
                 logs.iter().any(|one| {
                     logs.iter().any(|other| {
@@ -100,7 +100,7 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "truncated",
             "raft/append/3",
             "a leader was elected whose no-op no log holds any more",
-            |model, state| {
+            |model: &Raft, state: &State| {
                 let logs = &state.logs[..usize::from(model.bounds.nodes)];
                 (1..=model.bounds.terms).any(|term| {
                     state.won >> term & 1 != 0
@@ -112,13 +112,13 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "committed-everywhere",
             "raft/commit/3",
             "every server knows a commit",
-            |model, state| (0..usize::from(model.bounds.nodes)).all(|server| state.commit(server) > 0),
+            |model: &Raft, state: &State| (0..usize::from(model.bounds.nodes)).all(|server| state.commit(server) > 0),
         ),
         Claim::sometimes(
             "committed-by-successor",
             "raft/commit/2",
             "an entry of an earlier term is committed by a later leader (Figure 8 (e))",
-            |_, state| {
+            |_, state: &State| {
                 (1..=state.committed.len())
                     .any(|index| state.committed.term_at(index) < state.committed_in(index))
             },
@@ -127,15 +127,15 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "leader-elected",
             "raft/live/1",
             "once the network is stable, some server leads and all the others follow it",
-            |_, state| state.is_stable(),
-            |model, state| leaders(model, state).any(|leader| followed(model, state, leader)),
+            |_, state: &State| state.is_stable(),
+            |model: &Raft, state: &State| leaders(model, state).any(|leader| followed(model, state, leader)),
         ),
         Claim::leads_to(
             "log-committed",
             "raft/live/2",
             "once the network is stable, some leader's whole log is committed, and known to be, everywhere",
-            |_, state| state.is_stable(),
-            |model, state| {
+            |_, state: &State| state.is_stable(),
+            |model: &Raft, state: &State| {
                 leaders(model, state).any(|leader| {
                     let log = state.logs[leader];
                     followed(model, state, leader)

@@ -15,7 +15,7 @@ mod symmetry;
 mod tests;
 
 pub use action::Action;
-pub use rules::{Acknowledgement, Bounds, CommitBound, Rules, Truncation, WalkBack};
+pub use rules::{Acknowledgement, Bounds, CommitBound, Rules, Truncation};
 pub use state::{Message, State};
 
 /// The model.
@@ -32,15 +32,17 @@ pub struct Raft {
 impl Raft {
     /// The model with these parameters, started from nothing.
     fn with(bounds: Bounds, rules: Rules) -> Self {
-        let correct = Rules::default();
         let forgets = rules.one_vote
             && rules.ballot_durable
             && rules.vote_of_term
             && rules.step_down
             && rules.stale_append
             && rules.reply_of_term
-            && rules.log_check == LogCheck::EpochThenOffset
-            && rules.walk_back == correct.walk_back;
+            && rules.truncation == Truncation::OnConflict
+            && rules.consistency
+            && rules.commit_grows
+            && rules.flush
+            && rules.log_check == LogCheck::EpochThenOffset;
         Self { bounds, rules, start: bytemuck::Zeroable::zeroed(), forgets }
     }
 }

@@ -32,8 +32,8 @@ pub struct Rules {
     pub reply_of_term: bool,
     /// What a success vouches for.
     pub acknowledgement: Acknowledgement,
-    /// What a refusal does to nextIndex.
-    pub walk_back: WalkBack,
+    /// A refusal moves nextIndex one back.
+    pub walk_back: bool,
     /// An entry is committed on a majority; half is not enough.
     pub majority: bool,
     /// Only an entry of the leader's own term is committed by counting.
@@ -59,7 +59,7 @@ impl Default for Rules {
             flush: true,
             reply_of_term: true,
             acknowledgement: Acknowledgement::Verified,
-            walk_back: WalkBack::AboveMatch,
+            walk_back: true,
             majority: true,
             commit_gate: true,
             commit_bound: CommitBound::Verified,
@@ -86,17 +86,6 @@ pub enum Acknowledgement {
     Verified,
     /// The end of the follower's log.
     OwnEnd,
-}
-
-/// What a leader does with nextIndex when a follower refuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WalkBack {
-    /// One back, if the refusal answers the latest probe and matchIndex lies before it.
-    AboveMatch,
-    /// To the refused index, however stale the refusal.
-    Blind,
-    /// Nothing.
-    Never,
 }
 
 /// How far a follower follows leaderCommit.
@@ -313,7 +302,7 @@ pub(crate) const RULES: &[Rule<Rules>] = &[
         name: "walk-back",
         clause: "raft/reply/3",
         summary: "a refusal moves nextIndex one back, until the logs match",
-        off: |rules| rules.walk_back = WalkBack::Never,
+        off: |rules| rules.walk_back = false,
     },
     Rule {
         name: "commit-majority",

@@ -197,7 +197,7 @@ impl Entry {
 }
 
 /// A log of up to [`ENTRIES_MAX`] entries of five bits, index 1 in the lowest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
 #[repr(transparent)]
 pub(crate) struct Log(pub(crate) u32);
 
@@ -241,7 +241,7 @@ impl Log {
 ///
 /// A candidate: bits 0–4 are its votes, bits 8–12 the peers that it asked since the network is stable.
 /// A leader: six bits a peer, nextIndex in the lower three, matchIndex in the upper three.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
 #[repr(transparent)]
 pub(crate) struct Progress(pub(crate) u32);
 
@@ -279,7 +279,7 @@ impl Progress {
 ///
 /// Kind (bits 29–31), from (26–28), to (23–25), term (20–22), `yes` (19), index (16–18), log term (13–15),
 /// entry (8–12), commit (0–2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Message(pub(crate) u32);
 

@@ -4,7 +4,7 @@ use crate::voting::{Ballot, NOBODY};
 
 use super::Raft;
 use super::action::Action;
-use super::rules::{Acknowledgement, CommitBound, Truncation, WalkBack};
+use super::rules::{Acknowledgement, CommitBound, Truncation};
 use super::state::{Entry, Kind, Log, Message, Parts, Progress, Role, STABILISED, State, stain};
 
 impl Raft {
@@ -33,20 +33,23 @@ impl Raft {
         for server in 0..nodes {
             let me = server as u8;
             let role = state.role(server);
-            if role != Role::Leader && may_time_out && state.term(server) < self.last_term(stable) {
+            if role != Role::Leader
+                && may_time_out
+                && state.term(server) < self.last_term(stable)
+                && (stable || self.is_heard_of(state, server))
+            {
                 actions.push(Action::Timeout(me));
             }
             if role != Role::Follower && (room || bounds.atomic) {
                 for peer in (0..nodes).filter(|&peer| peer != server) {
                     let to = peer as u8;
                     match role {
-                        Role::Candidate if self.may_ask(state, server, peer) => actions
-                            .push(if bounds.atomic { Action::ExchangeVote(me, to) } else { Action::AskVote(me, to) }),
-                        Role::Leader if self.may_send(state, server, peer) => actions.push(if bounds.atomic {
-                            Action::ExchangeAppend(me, to)
-                        } else {
-                            Action::SendAppend(me, to)
-                        }),
+                        Role::Candidate if self.may_ask(state, server, peer) => {
+                            actions.push(Action::AskVote(me, to));
+                        }
+                        Role::Leader if self.may_send(state, server, peer) => {
+                            actions.push(Action::SendAppend(me, to));
+                        }
                         _ => {}
                     }
                 }
@@ -54,7 +57,8 @@ impl Raft {
             if role == Role::Leader && !stable && state.produced < bounds.records {
                 actions.push(Action::Append(me));
             }
-            if bounds.restarts == 1 && !stable {
+            // A follower or candidate that restarts loses nothing that a silent one would use.
+            if bounds.restarts == 1 && !stable && (role == Role::Leader || !self.forgets) {
                 actions.push(Action::Restart(me));
                 if state.unflushed(server) > 0 {
                     actions.push(Action::PowerLoss(me));
@@ -69,15 +73,15 @@ impl Raft {
     /// The state after a step, or `None` where it changes nothing.
     pub(crate) fn after(&self, before: &State, action: Action) -> Option<State> {
         let mut state = *before;
-        let slots = self.bounds.messages;
         match action {
             Action::Timeout(server) => self.time_out(&mut state, server.into()),
             Action::AskVote(candidate, peer) => {
                 let request = self.vote_request(&mut state, candidate.into(), peer.into());
-                state.post(request, slots);
+                self.send(&mut state, request);
             }
             Action::SendAppend(leader, peer) => {
-                state.post(self.append_request(&state, leader.into(), peer.into()), slots);
+                let request = self.append_request(&state, leader.into(), peer.into());
+                self.send(&mut state, request);
             }
             Action::Append(leader) => {
                 state.produced += 1;
@@ -86,16 +90,11 @@ impl Raft {
             }
             Action::Deliver(message) => {
                 state.withdraw(message);
-                if let Some(reply) = self.receive(&mut state, message) {
-                    state.post(reply, slots);
-                }
+                self.arrive(&mut state, message);
             }
+            // Where the answer finds no room the message has to arrive for good, or another be lost.
             Action::Duplicate(message) => {
-                // Where the answer finds no room the message has to be delivered for good, or another lost.
-                if let Some(reply) = self.receive(&mut state, message)
-                    && (!self.forgets || self.matters(&state, reply))
-                    && !state.post(reply, slots)
-                {
+                if !self.arrive(&mut state, message) {
                     return None;
                 }
             }
@@ -109,22 +108,20 @@ impl Raft {
                 self.restart(&mut state, server);
             }
             Action::Flush(server) => state.set_unflushed(server.into(), 0),
-            Action::ExchangeVote(candidate, peer) => {
-                let request = self.vote_request(&mut state, candidate.into(), peer.into());
-                if let Some(reply) = self.receive(&mut state, request) {
-                    self.receive(&mut state, reply);
-                }
-            }
-            Action::ExchangeAppend(leader, peer) => {
-                let request = self.append_request(&state, leader.into(), peer.into());
-                if let Some(reply) = self.receive(&mut state, request) {
-                    self.receive(&mut state, reply);
-                }
-            }
             Action::Stabilise => state.calm |= STABILISED,
         }
         if self.forgets {
             state.retain(|state, message| self.matters(state, message));
+            for server in 0..usize::from(self.bounds.nodes) {
+                match state.role(server) {
+                    Role::Candidate if self.is_hopeless(&state, server) => {
+                        state.set_role(server, Role::Follower);
+                        state.progress[server] = Progress(0);
+                    }
+                    Role::Leader => self.forget_the_gone(&mut state, server),
+                    _ => {}
+                }
+            }
         }
         (state != *before).then_some(state)
     }
@@ -149,19 +146,27 @@ impl Raft {
             })
     }
 
+    /// Whether a server's term left a trace elsewhere. Where it did not, a further timeout would only use
+    /// up a term: what follows is what would follow without it, one term lower.
+    fn is_heard_of(&self, state: &State, server: usize) -> bool {
+        let term = state.term(server);
+        term == 0
+            || state.won >> term & 1 != 0
+            || (0..usize::from(self.bounds.nodes)).any(|peer| peer != server && state.term(peer) >= term)
+            || state.in_flight().any(|message| message.parts().term == term)
+    }
+
     /// Whether a candidate has something to ask of a peer.
     fn may_ask(&self, state: &State, candidate: usize, peer: usize) -> bool {
         let progress = state.progress[candidate];
-        progress.votes() >> peer & 1 == 0 && !(state.is_stable() && progress.asked(peer))
+        progress.votes() >> peer & 1 == 0
+            && !(state.is_stable() && progress.asked(peer))
+            && self.is_news(state, self.vote_request(&mut state.clone(), candidate, peer))
     }
 
-    /// Whether a leader sends to a peer. It always may; in a stable network a heartbeat that the peer
-    /// would learn nothing from is left out, since it changes nothing.
+    /// Whether a leader sends to a peer: a heartbeat that tells the peer nothing is left out.
     fn may_send(&self, state: &State, leader: usize, peer: usize) -> bool {
-        !state.is_stable()
-            || state.progress[leader].matched(peer) < state.logs[leader].len()
-            || state.term(peer) != state.term(leader)
-            || state.commit(peer) < state.commit(leader)
+        self.is_news(state, self.append_request(state, leader, peer))
     }
 
     // Servers act.
@@ -218,8 +223,37 @@ impl Raft {
             state.ballots[server] = Ballot::default();
         }
         state.set_role(server, Role::Follower);
-        state.set_commit(server, 0);
         state.progress[server] = Progress(0);
+    }
+
+    // Messages travel.
+
+    /// Sends a request. One that its receiver would refuse for its term is answered in the same step: the
+    /// refusal promises nothing, and a request that is refused later is as good as one sent later.
+    fn send(&self, state: &mut State, request: Message) {
+        let parts = request.parts();
+        let refused = parts.term < state.term(parts.to)
+            && (parts.kind == Kind::VoteRequest || self.rules.stale_append);
+        if refused || self.bounds.atomic {
+            self.arrive(state, request);
+        } else {
+            state.post(request, self.bounds.messages);
+        }
+    }
+
+    /// A message arrives. A success is sent back; a refusal, which promises nothing, is heard at once.
+    /// False where the success finds no room in flight.
+    fn arrive(&self, state: &mut State, message: Message) -> bool {
+        match self.receive(state, message) {
+            Some(reply) if !reply.parts().yes || self.bounds.atomic => {
+                self.receive(state, reply);
+                true
+            }
+            Some(reply) if !self.forgets || self.matters(state, reply) => {
+                state.post(reply, self.bounds.messages)
+            }
+            _ => true,
+        }
     }
 
     // Messages arrive.
@@ -281,6 +315,9 @@ impl Raft {
         if state.role(me) == Role::Candidate && request.term == state.term(me) {
             state.set_role(me, Role::Follower);
             state.progress[me] = Progress(0);
+        }
+        if self.forgets && state.role(me) == Role::Follower {
+            state.ballots[me].voted = request.from as u8 + 1;
         }
         let log = state.logs[me];
         let holds_previous = request.index <= log.len() && log.term_at(request.index) == request.log_term;
@@ -350,12 +387,9 @@ impl Raft {
             }
             self.advance_commit(state, me);
         } else if reply.index > 0 {
-            match self.rules.walk_back {
-                WalkBack::AboveMatch if reply.index + 1 == next && reply.index > matched => {
-                    progress.set(peer, next - 1, matched);
-                }
-                WalkBack::Blind if reply.index < next => progress.set(peer, reply.index, matched),
-                _ => {}
+            // A refusal of an earlier probe, or of what matched since, is stale.
+            if self.rules.walk_back && reply.index + 1 == next && reply.index > matched {
+                progress.set(peer, next - 1, matched);
             }
         }
         None
@@ -425,28 +459,75 @@ impl Raft {
         }
         let current = parts.term == mine;
         match parts.kind {
-            // A late request is answered with the receiver's term, which matters while it is news.
-            Kind::VoteRequest | Kind::Append if !current => mine > theirs,
+            // A late request would be refused; its sender can hear that by sending another.
+            _ if !current => false,
             Kind::VoteRequest => {
                 let voted = state.ballots[to].voted;
                 let waits = theirs == parts.term && state.role(from) == Role::Candidate;
                 state.role(to) == Role::Follower
                     && (voted == NOBODY || usize::from(voted) == from + 1 && waits)
             }
-            Kind::Append => true,
+            Kind::Append => !self.absorbed(state, &parts),
             Kind::VoteReply => {
-                parts.yes
-                    && current
-                    && state.role(to) == Role::Candidate
+                state.role(to) == Role::Candidate
                     && state.progress[to].votes() >> from & 1 == 0
             }
             Kind::AppendReply => {
-                let progress = state.progress[to];
-                current
-                    && state.role(to) == Role::Leader
-                    && parts.index > progress.matched(from)
-                    && (parts.yes || parts.index + 1 == progress.next(from))
+                state.role(to) == Role::Leader && parts.index > state.progress[to].matched(from)
             }
+        }
+    }
+
+    /// Whether too many servers voted otherwise, or are in a later term, for a candidate ever to win.
+    fn is_hopeless(&self, state: &State, candidate: usize) -> bool {
+        let term = state.term(candidate);
+        let may_count = |&peer: &usize| {
+            let granted = state.ballots[peer].voted == candidate as u8 + 1;
+            state.progress[candidate].votes() >> peer & 1 != 0
+                || state.term(peer) < term
+                || state.term(peer) == term && (granted || state.ballots[peer].voted == NOBODY)
+                || state.in_flight().any(|message| {
+                    message.kind() == Kind::VoteReply && message.from() == peer && message.to() == candidate
+                })
+        };
+        (0..usize::from(self.bounds.nodes)).filter(may_count).count() <= usize::from(self.bounds.nodes / 2)
+    }
+
+    /// A peer in a later term refuses whatever a leader sends: nextIndex is of no use there, nor is a
+    /// matchIndex that commits nothing new.
+    fn forget_the_gone(&self, state: &mut State, leader: usize) {
+        for peer in 0..usize::from(self.bounds.nodes) {
+            let matched = state.progress[leader].matched(peer);
+            if state.term(peer) > state.term(leader) && (self.bounds.nodes <= 3 || matched <= state.commit(leader)) {
+                state.progress[leader].set(peer, 1, 0);
+            }
+        }
+    }
+
+    /// Whether a follower has all that AppendEntries of its own term say, and their sender knows.
+    fn absorbed(&self, state: &State, request: &Parts) -> bool {
+        let (from, to) = (request.from, request.to);
+        let log = state.logs[to];
+        let last = request.index + u8::from(request.entry.is_some());
+        let held = last <= log.len()
+            && log.term_at(request.index) == request.log_term
+            && (!request.entry.is_some() || log.get(last) == request.entry);
+        let waits = state.term(from) == request.term
+            && state.role(from) == Role::Leader
+            && state.progress[from].matched(to) < last;
+        held && !waits && request.commit.min(last) <= state.commit(to) && state.role(to) == Role::Follower
+    }
+
+    /// Whether a request would change anything if it arrived at once.
+    fn is_news(&self, state: &State, request: Message) -> bool {
+        let mut after = *state;
+        match self.receive(&mut after, request) {
+            Some(reply) if reply.parts().yes => !self.forgets || self.matters(&after, reply) || after != *state,
+            Some(reply) => {
+                self.receive(&mut after, reply);
+                after != *state
+            }
+            None => after != *state,
         }
     }
 }

@@ -4,13 +4,14 @@
 //! those that tie every order is tried, and the least state wins. Equal orbits therefore meet in one state.
 
 use super::Raft;
-use super::state::{Role, SERVERS_MAX, State};
+use super::state::{Entry, Log, Parts, Role, SERVERS_MAX, State};
 use crate::voting::NOBODY;
 
 impl Raft {
     /// The representative of a state's orbit.
     pub(crate) fn representative(&self, state: &State) -> State {
         let nodes = usize::from(self.bounds.nodes);
+        let state = &named_in_order(state, nodes);
         let mut order: [usize; SERVERS_MAX] = [0, 1, 2, 3, 4];
         let mut signatures = [0u64; SERVERS_MAX];
         for (server, signature) in signatures.iter_mut().enumerate().take(nodes) {
@@ -92,6 +93,52 @@ fn least(
         least(state, signatures, order, at + 1, nodes, best);
         order.swap(at, other);
     }
+}
+
+/// The state with its client records named in the order of the terms and indices at which they stand.
+/// Nothing tells records apart but their names, and a new one gets a name that none has.
+fn named_in_order(state: &State, nodes: usize) -> State {
+    if state.produced < 2 {
+        return *state;
+    }
+    // Where each record stands first; a record that is lost comes last.
+    let mut places = [u8::MAX; 4];
+    let mut stands = |entry: Entry, index: u8| {
+        let place = &mut places[usize::from(entry.value())];
+        *place = (*place).min(entry.term() << 3 | index);
+    };
+    for log in state.logs[..nodes].iter().chain([&state.committed]) {
+        (1..=log.len()).for_each(|index| stands(log.get(index), index));
+    }
+    for parts in state.in_flight().map(|message| message.parts()).filter(|parts| parts.entry.is_some()) {
+        stands(parts.entry, parts.index + 1);
+    }
+    let mut order: [usize; 4] = [0, 1, 2, 3];
+    order[1..].sort_by_key(|&value| places[value]);
+    let tied = order[1..].windows(2).any(|two| places[two[0]] == places[two[1]] && places[two[0]] != u8::MAX);
+    if tied || order == [0, 1, 2, 3] {
+        return *state;
+    }
+    let mut names = [0u8; 4];
+    for (new, &old) in order.iter().enumerate() {
+        names[old] = new as u8;
+    }
+    let renamed = |entry: Entry| Entry(entry.0 & !3 | names[usize::from(entry.value())]);
+    let renamed_log = |log: Log| {
+        (1..=log.len()).fold(Log(0), |done, index| done.with(renamed(log.get(index))))
+    };
+    let mut result = *state;
+    for log in &mut result.logs[..nodes] {
+        *log = renamed_log(*log);
+    }
+    result.committed = renamed_log(state.committed);
+    for message in &mut result.messages {
+        let parts = message.parts();
+        if message.0 != 0 && parts.entry.is_some() {
+            *message = Parts { entry: renamed(parts.entry), ..parts }.pack();
+        }
+    }
+    result
 }
 
 /// What states are compared by: all of them, since any total order will do.
