@@ -12,6 +12,7 @@
 //! - States are told apart by 64-bit fingerprints; the chance that two were confused is reported.
 
 mod fingerprint;
+mod frontier;
 mod graph;
 mod lasso;
 mod limits;
@@ -21,6 +22,8 @@ mod outcome;
 mod rebuild;
 mod search;
 mod spec;
+mod sweep;
+mod table;
 
 #[cfg(test)]
 mod tests;
@@ -28,5 +31,6 @@ mod tests;
 pub use liveness::liveness;
 pub use options::{Observer, Options, Progress, Stop};
 pub use outcome::{ClaimOutcome, ClaimVerdict, Cut, Fired, Outcome, Verdict, Walk};
+pub(crate) use search::DEADLOCK;
 pub use search::search;
 pub use spec::{Claim, ClaimKind, Predicate, Spec, stateright_properties};

@@ -1,0 +1,4 @@
+//! The renderers on stories written by hand.
+
+mod samples;
+mod text;
