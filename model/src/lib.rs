@@ -6,6 +6,7 @@
 //! 1. [`check`]: what a model owes the checker ([`check::Spec`], [`check::Claim`]) and the search itself.
 //! 2. [`family`]: a model as its users meet it: bounds, rules, flaws, grains, by name.
 //! 3. The models: [`kraft`], [`raft`], [`isr`], [`zk_election`], [`zk_controller`]; [`kip320`] is a benchmark.
+//!    The two ZooKeeper models share [`coordination`].
 //! 4. [`trace`]: a counterexample as a story, and its renderings as text, JSON, SVG and HTML.
 //!
 //! **Invariants, many about absence.** The models know nothing of tokio, files, sockets or clocks. A model
@@ -13,6 +14,7 @@
 //! Nothing here prints.
 
 pub mod check;
+pub mod coordination;
 pub mod family;
 pub mod isr;
 pub mod kip320;
@@ -22,3 +24,5 @@ pub mod trace;
 pub mod voting;
 pub mod zk_controller;
 pub mod zk_election;
+
+pub use family::catalogue;
