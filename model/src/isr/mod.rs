@@ -2,18 +2,25 @@
 
 mod action;
 mod claims;
+mod flaws;
+mod readable;
 mod rules;
 pub mod state;
 mod step;
+mod story;
 mod symmetry;
+#[cfg(test)]
+mod tests;
 
 pub use action::Action;
+pub use readable::{Readable, ReadableController, ReadableHistory, ReadableMessage, ReadableReplica};
 pub use rules::*;
 pub use state::{Controller, Follower, Ghost, Message, Node, State};
 
 use stateright::{Model, Property};
 
 use crate::check::{Claim, Spec, stateright_properties};
+use crate::family::{Bound, Control, Family, Flaw, Grain, Rule, Scale};
 
 /// The model: replication of one partition.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +31,6 @@ pub struct Isr {
 }
 
 impl Isr {
-    /// The model at some bounds, with some rules.
-    pub fn with(bounds: Bounds, rules: Rules) -> Self {
-        Self { bounds, rules, start: None }
-    }
-
     /// Replica n1 leads epoch 1, everybody knows and is in the ISR, all logs are empty.
     fn first_state(&self) -> State {
         let mut state: State = bytemuck::Zeroable::zeroed();
@@ -93,5 +95,62 @@ impl Spec for Isr {
     /// leader epochs or that on changes by the controller.
     fn may_end(&self, state: &State) -> bool {
         state.controller.epoch == self.bounds.epochs || state.controller.partition_epoch == self.bounds.changes
+    }
+}
+
+impl Family for Isr {
+    const NAME: &'static str = "isr";
+    const SUMMARY: &'static str =
+        "replication of a partition: in-sync replicas, high watermark, truncation by epoch, clean and unclean election";
+    type Bounds = Bounds;
+    type Rules = Rules;
+    type Readable = Readable;
+
+    fn new(bounds: Bounds, rules: Rules) -> Self {
+        Self { bounds, rules, start: None }
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    fn starting_from(self, state: State) -> Self {
+        Self { start: Some(state), ..self }
+    }
+
+    fn admit(bounds: &Bounds, _rules: &Rules) -> Result<(), String> {
+        rules::admit(bounds)
+    }
+
+    fn bound_table() -> &'static [Bound<Bounds>] {
+        BOUNDS
+    }
+
+    fn bounds_at(scale: Scale) -> Bounds {
+        rules::bounds_at(scale)
+    }
+
+    fn rules() -> &'static [Rule<Rules>] {
+        RULES
+    }
+
+    fn flaws() -> &'static [Flaw<Bounds, Rules>] {
+        flaws::FLAWS
+    }
+
+    fn controls() -> &'static [Control<Bounds, Rules>] {
+        flaws::CONTROLS
+    }
+
+    fn grains() -> &'static [Grain<Bounds>] {
+        rules::GRAINS
+    }
+
+    fn readable(&self, state: &State) -> Readable {
+        readable::read(self, state)
+    }
+
+    fn state_from(&self, readable: &Readable) -> Result<State, String> {
+        readable::write(self, readable)
     }
 }

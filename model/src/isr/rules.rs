@@ -1,6 +1,6 @@
 //! The rules of the protocol and the bounds of a search.
 
-use crate::family::{Bound, Rule};
+use crate::family::{Bound, Grain, Rule, Scale};
 
 use super::state::{EPOCHS_MAX, MESSAGES_MAX, NODES_MAX, RECORDS_MAX};
 
@@ -441,3 +441,56 @@ pub const RULES: &[Rule<Rules>] = &[
         r.registration = Registration::None;
     }),
 ];
+
+/// The bounds of each scale.
+pub(super) fn bounds_at(scale: Scale) -> Bounds {
+    let small = Bounds {
+        nodes: 2,
+        epochs: 2,
+        records: 1,
+        messages: 2,
+        changes: 4,
+        crashes: 0,
+        min_isr: 2,
+        unfence: 0,
+        atomic_fetch: 0,
+        stabilise: 0,
+    };
+    match scale {
+        Scale::Flaw => small,
+        Scale::Test => Bounds { records: 2, crashes: 1, unfence: 1, ..small },
+        Scale::Default => Bounds { nodes: 3, epochs: 3, records: 2, changes: 3, crashes: 1, ..small },
+        Scale::Deep => Bounds { nodes: 3, epochs: 3, records: 2, changes: 4, crashes: 1, ..small },
+        Scale::Liveness => Bounds { epochs: 4, changes: 9, crashes: 1, stabilise: 1, ..small },
+    }
+}
+
+/// Combinations that the table cannot forbid.
+pub(super) fn admit(bounds: &Bounds) -> Result<(), String> {
+    if bounds.min_isr > bounds.nodes {
+        return Err(format!(
+            "--min-isr {} is more than --nodes {}: nothing could ever be committed; the nearest choice is --min-isr {}",
+            bounds.min_isr, bounds.nodes, bounds.nodes
+        ));
+    }
+    Ok(())
+}
+
+/// The grains beside the default.
+pub(super) const GRAINS: &[Grain<Bounds>] = &[Grain {
+    name: "atomic-fetch",
+    summary: "a fetch and its answer are one step: no stale request, no stale response",
+    apply: |bounds| bounds.atomic_fetch = 1,
+    bounds: || Bounds {
+        nodes: 3,
+        epochs: 3,
+        records: 2,
+        messages: 1,
+        changes: 4,
+        crashes: 1,
+        min_isr: 2,
+        unfence: 0,
+        atomic_fetch: 1,
+        stabilise: 0,
+    },
+}];
