@@ -8,7 +8,7 @@ use highwater_model::catalogue;
 use highwater_model::check::{ClaimVerdict, Cut, Options, Verdict};
 use highwater_model::family::{self, Planned, Report, Request, RunReport, RunScale, Searches};
 use highwater_model::trace::layout::Frame;
-use highwater_model::trace::{Story, svg, text};
+use highwater_model::trace::{Story, html, svg, text};
 use indicatif::HumanCount;
 
 use crate::arguments::{CheckArguments, SearchChoice};
@@ -110,7 +110,7 @@ impl Sinks {
         }
         let story = report.runs.iter().find_map(|run| run.counterexample.as_ref());
         let picture = |story: &Story| svg::render(story, &Frame::default());
-        for (sink, render) in [(&self.svg, picture as fn(&Story) -> String), (&self.html, picture)] {
+        for (sink, render) in [(&self.svg, picture as fn(&Story) -> String), (&self.html, html::render)] {
             match (sink, story) {
                 (None, _) => {}
                 (Some(sink), Some(story)) => sink.write(&render(story))?,

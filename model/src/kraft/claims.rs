@@ -94,12 +94,9 @@ pub(super) fn claims(liveness: bool) -> Vec<Claim<Kraft>> {
             "A follower is about to learn that its log has diverged, and to truncate it.",
             truncation_ahead,
         ),
-        Claim::sometimes(
-            "leader-resigned",
-            "kraft/epoch/5",
-            "A leader has resigned.",
-            |model, state| live(model, state).any(|node| node.role == role::RESIGNED),
-        ),
+        Claim::sometimes("leader-resigned", "kraft/epoch/5", "A leader has resigned.", |model, state| {
+            live(model, state).any(|node| node.role == role::RESIGNED)
+        }),
         Claim::sometimes(
             "unflushed-tail",
             "kraft/flush/1",
@@ -114,14 +111,14 @@ pub(super) fn claims(liveness: bool) -> Vec<Claim<Kraft>> {
             "leader-elected",
             "kraft/liveness/1",
             "Once the network is stable, some leader is followed by every voter that is up.",
-            |_, state: &State| state.stable != 0,
+            |_, state: &State| state.is_stable(),
             followed_by_all,
         ));
         claims.push(Claim::leads_to(
             "record-committed-eventually",
             "kraft/liveness/2",
             "What the log of a stable leader holds is committed in the end.",
-            |model, state| state.stable != 0 && followed_by_all(model, state),
+            |model, state| state.is_stable() && followed_by_all(model, state),
             all_committed,
         ));
     }
