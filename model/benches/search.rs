@@ -16,7 +16,8 @@ mod support;
 use std::process::{Command, Stdio};
 
 use highwater_model::check::{self, Options, Spec, Stop, Verdict};
-use highwater_model::kip320::{Bounds, Kip320};
+use highwater_model::kip320::{self, Kip320};
+use highwater_model::kraft::{self, Kraft};
 use stateright::Checker;
 use support::{Sample, meter, table};
 
@@ -46,7 +47,9 @@ fn main() {
     if wanted("kip320") {
         kip320();
     }
-    let _ = deep;
+    if wanted("kraft") {
+        kraft(deep);
+    }
 }
 
 /// The same state machine in our search, in Stateright's and in TLC.
@@ -75,6 +78,20 @@ fn kip320() {
     );
 }
 
+/// The flagship: what symmetry and a second thread bring, and what a state costs.
+fn kraft(deep: bool) {
+    let own = |model, threads, symmetry| Case { model, engine: Engine::Own, threads, symmetry };
+    table::head("kraft, default bounds");
+    let samples = take_turns(3, &[own(Subject::Kraft, 1, true), own(Subject::Kraft, 2, true)]);
+    assert_same(&samples);
+    let samples = take_turns(1, &[own(Subject::Kraft, 1, false), own(Subject::Kraft, 2, false)]);
+    assert_same(&samples);
+    if deep {
+        table::head("kraft, deep bounds");
+        take_turns(1, &[own(Subject::KraftDeep, 2, true)]);
+    }
+}
+
 /// One search to measure.
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -85,9 +102,24 @@ struct Case {
 }
 
 /// A model at some bounds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Kip320,
+    Kraft,
+    KraftDeep,
+}
+
+impl Subject {
+    const ALL: [(&'static str, Self); 3] =
+        [("kip320", Self::Kip320), ("kraft", Self::Kraft), ("kraft-deep", Self::KraftDeep)];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, subject)| *subject == self).map_or("", |(name, _)| name)
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(its, _)| *its == name).map(|(_, subject)| *subject)
+    }
 }
 
 /// Whose search.
@@ -99,18 +131,12 @@ enum Engine {
 
 impl Case {
     fn words(self) -> [String; 4] {
-        let model = match self.model {
-            Subject::Kip320 => "kip320",
-        };
-        [model.to_owned(), self.engine_name().to_owned(), self.threads.to_string(), self.symmetry.to_string()]
+        [self.model.name().to_owned(), self.engine_name().to_owned(), self.threads.to_string(), self.symmetry.to_string()]
     }
 
     fn parse(words: &[String]) -> Option<Self> {
         let [model, engine, threads, symmetry] = words else { return None };
-        let model = match model.as_str() {
-            "kip320" => Subject::Kip320,
-            _ => return None,
-        };
+        let model = Subject::named(model)?;
         let engine = if engine == "stateright" { Engine::Stateright } else { Engine::Own };
         Some(Self { model, engine, threads: threads.parse().ok()?, symmetry: symmetry.parse().ok()? })
     }
@@ -124,7 +150,12 @@ impl Case {
 
     fn run(self) -> Sample {
         match self.model {
-            Subject::Kip320 => self.run_on(Kip320::new(Bounds::COMPARISON)),
+            Subject::Kip320 => self.run_on(Kip320::new(kip320::Bounds::COMPARISON)),
+            Subject::Kraft => self.run_on(Kraft::with(kraft::rules::DEFAULT_BOUNDS, kraft::Rules::default())),
+            Subject::KraftDeep => {
+                let bounds = kraft::Bounds { messages: 3, ..kraft::rules::DEFAULT_BOUNDS };
+                self.run_on(Kraft::with(bounds, kraft::Rules::default()))
+            }
         }
     }
 
