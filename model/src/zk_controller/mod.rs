@@ -195,10 +195,10 @@ impl Family for ZkController {
                 bounds.epochs
             ));
         }
-        if bounds.stabilises() && bounds.leader_epochs < 3 {
+        if bounds.stabilises() && bounds.leader_epochs < 5 {
             return Err(format!(
-                "--leader-epochs {} leaves none before faults stop: with --stabilise 1 two are kept in reserve; the \
-                 nearest choice is --leader-epochs 3",
+                "--leader-epochs {} leaves none before faults stop: with --stabilise 1 four are kept in reserve; the \
+                 nearest choice is --leader-epochs 5",
                 bounds.leader_epochs
             ));
         }
