@@ -1,3 +1,50 @@
-//! The `highwater` command.
+//! `highwater`: the command. One file a subcommand; no protocol logic here.
+//!
+//! Exit codes: 0 all holds, 1 something is violated, 2 the command line makes no sense, 3 incomplete.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+mod arguments;
+mod check;
+mod documentation;
+mod explore;
+mod flaws;
+mod models;
+mod output;
+mod progress;
+mod searching;
+
+use arguments::{Arguments, Subcommand};
+use output::Exit;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::command()
+        .try_get_matches()
+        .and_then(|mut m| Arguments::from_arg_matches_mut(&mut m))
+    {
+        Ok(arguments) => arguments,
+        Err(refusal) => {
+            // Help and version come this way too, with exit code 0. A closed pipe is no error.
+            let _ = refusal.print();
+            return if refusal.use_stderr() { Exit::Usage.into() } else { Exit::Holds.into() };
+        }
+    };
+    let result = match &arguments.subcommand {
+        Subcommand::Check(arguments) => check::run(arguments),
+        Subcommand::Flaws(arguments) => flaws::run(arguments),
+        Subcommand::Models { model } => models::run(model.as_deref()),
+        Subcommand::Explore(arguments) => explore::run(arguments),
+        Subcommand::Completions { shell } => documentation::completions(*shell),
+        Subcommand::Man { directory } => documentation::man(directory),
+        Subcommand::Schema { which } => documentation::schema(*which),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::complain(&failure.message);
+            failure.exit.into()
+        }
+    }
+}

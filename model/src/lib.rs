@@ -24,3 +24,5 @@ pub mod trace;
 pub mod voting;
 pub mod zk_controller;
 pub mod zk_election;
+
+pub use family::catalogue;

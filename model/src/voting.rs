@@ -50,3 +50,49 @@ impl LogCheck {
         }
     }
 }
+
+/// A request for a vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VoteRequest {
+    /// The epoch that the candidate wants to lead.
+    pub epoch: u8,
+    /// The candidate's voter id.
+    pub candidate: u8,
+    /// Where its log ends.
+    pub end: LogEnd,
+}
+
+/// What a voter asks of a request before it grants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VoteRules {
+    /// How the logs are compared.
+    pub log_check: LogCheck,
+}
+
+impl VoteRules {
+    /// Whether the holder of `ballot`, whose log ends at `mine`, grants `request`.
+    ///
+    /// The request must be of the ballot's own epoch ([`Ballot::hear`] comes first), and of the candidate
+    /// that has the vote if anyone has: a repeated request is granted again, since the reply may be lost.
+    pub fn grants(self, ballot: Ballot, request: VoteRequest, mine: LogEnd) -> bool {
+        ballot.epoch == request.epoch
+            && (ballot.voted == NOBODY || ballot.voted == request.candidate)
+            && self.log_check.admits(request.end, mine)
+    }
+}
+
+impl Ballot {
+    /// Takes note of `epoch`. A later one than ours becomes ours, with no vote cast in it: true.
+    pub fn hear(&mut self, epoch: u8) -> bool {
+        if epoch <= self.epoch {
+            return false;
+        }
+        *self = Self { epoch, voted: NOBODY };
+        true
+    }
+}
+
+/// The least number of `voters` that is more than half of them.
+pub const fn majority(voters: u8) -> u8 {
+    voters / 2 + 1
+}

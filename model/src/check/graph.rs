@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::fingerprint::fingerprint;
-use super::limits::Limits;
+use super::limits::{Limits, Reporter};
 use super::options::Progress;
 use super::outcome::Cut;
 use super::spec::Spec;
@@ -44,7 +44,7 @@ pub(crate) struct Graph<M: Spec> {
 
 impl<M: Spec> Graph<M> {
     /// Builds the graph, or as much of it as the limits allow.
-    pub(crate) fn build(model: &M, limits: &mut Limits<'_>) -> (Self, Option<Cut>) {
+    pub(crate) fn build(model: &M, limits: Limits<'_>) -> (Self, Option<Cut>) {
         let mut graph = Self {
             states: Vec::new(),
             parents: Vec::new(),
@@ -114,13 +114,14 @@ impl<M: Spec> Graph<M> {
         self.first_edge[state as usize] as usize..self.first_edge[state as usize + 1] as usize
     }
 
-    fn expand_all(&mut self, model: &M, limits: &mut Limits<'_>) -> Option<Cut> {
+    fn expand_all(&mut self, model: &M, limits: Limits<'_>) -> Option<Cut> {
         let mut actions = Vec::new();
+        let mut reporter = limits.reporter();
         let mut expanded = 0;
         while expanded < self.states.len() {
             if expanded == *self.levels.last().expect("starts with one") {
                 self.levels.push(self.states.len());
-                self.report(limits, expanded, true);
+                self.report(&mut reporter, expanded, true);
             }
             if expanded.is_multiple_of(STATES_PER_CHECK) {
                 let bytes = self.memory_bytes();
@@ -129,7 +130,7 @@ impl<M: Spec> Graph<M> {
                 if let Some(cut) = limits.out_of_time().or_else(|| limits.out_of_memory(bytes)) {
                     return Some(cut);
                 }
-                self.report(limits, expanded, false);
+                self.report(&mut reporter, expanded, false);
             }
             self.expand(model, expanded as u32, &mut actions);
             expanded += 1;
@@ -206,8 +207,8 @@ impl<M: Spec> Graph<M> {
         self.slots = slots;
     }
 
-    fn report(&self, limits: &mut Limits<'_>, expanded: usize, due: bool) {
-        limits.report(due, |elapsed| {
+    fn report(&self, reporter: &mut Reporter<'_>, expanded: usize, due: bool) {
+        reporter.report(due, |elapsed| {
             let level_end = *self.levels.last().expect("starts with one");
             Progress {
                 generated: self.generated,

@@ -13,8 +13,8 @@ use super::spec::{ClaimKind, Spec};
 /// chance that two were confused is nil. The refutation of a claim is a walk with the shortest possible way to
 /// its cycle; a cycle without steps (`loop_to` is the last state) stays there for ever.
 pub fn liveness<M: Spec>(model: &M, options: &Options<'_>) -> Outcome<M> {
-    let mut limits = Limits::start(options);
-    let (graph, mut cut) = Graph::build(model, &mut limits);
+    let limits = Limits::start(options);
+    let (graph, mut cut) = Graph::build(model, limits);
     let mut memory_bytes_peak = graph.memory_bytes_peak;
     let mut claims = Vec::new();
     for claim in model.claims() {

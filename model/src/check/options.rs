@@ -11,7 +11,7 @@ pub struct Options<'a> {
     /// Visit one representative per orbit of node names.
     pub symmetry: bool,
     /// When to stop.
-    pub stop: Stop,
+    pub stop: Stop<'a>,
     /// The `Sometimes` claim whose witness is wanted as a walk. Violations always come with theirs.
     pub witness: Option<&'a str>,
     /// Bytes that the visited set, the frontier and the graph may take together.
@@ -41,11 +41,25 @@ impl Default for Options<'_> {
 
 /// When a search ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub enum Stop<'a> {
     /// At the end of the first level that violates a claim (every claim violated on that level is reported).
     FirstViolation,
+    /// At the end of the level by which each of these claims is violated or, of a `sometimes`, witnessed. A claim
+    /// that never is keeps the search going to its end.
+    Decided(&'a [&'a str]),
     /// When every state is visited: each violated claim gets its own shortest counterexample.
     Exhausted,
+}
+
+impl Stop<'_> {
+    /// Whether a search may end at the end of a level, once it found what `found` says of a claim's name.
+    pub(crate) fn satisfied(self, violated: bool, found: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::FirstViolation => violated,
+            Self::Decided(claims) => claims.iter().all(|claim| found(claim)),
+            Self::Exhausted => false,
+        }
+    }
 }
 
 /// Hears of the progress of a search.

@@ -16,6 +16,18 @@ use serde::de::DeserializeOwned;
 use crate::check::Spec;
 use crate::trace::Storyboard;
 
+mod catalogue;
+mod entry;
+mod matrix;
+mod report;
+mod request;
+
+pub use catalogue::{catalogue, find};
+pub use entry::{BoundCard, Card, ClaimCard, Entry, FlawCard, Planned, RuleCard};
+pub use matrix::{Broken, ControlReport, FlawReport, Kept};
+pub use report::{PropertyReport, Report, RunReport};
+pub use request::{Request, RunScale, Searches, Switch, Usage};
+
 /// A model, its parameters and its flaws.
 pub trait Family: Spec + Storyboard {
     /// The name on the command line: `kraft`.

@@ -1,16 +1,42 @@
 //! A counterexample as a story that any renderer can tell without knowing the model.
 //!
-//! A model that implements [`Storyboard`] turns a [`check::Walk`](crate::check::Walk) into a [`Story`]; the
-//! renderers ([`text`], [`svg`], [`html`], and JSON by serde) see only that.
+//! A model that implements [`Storyboard`] turns a [`check::Walk`](crate::check::Walk) into a [`Story`], by
+//! [`tell`]; the renderers see only that:
+//!
+//! | form | for | where |
+//! |---|---|---|
+//! | transcript | a terminal, a review, a golden file | [`text::render`] |
+//! | JSON | other programs; the schema is `specs/story.schema.json` | serde |
+//! | space–time diagram | a README | [`svg::render`] |
+//! | page to step through | a reader who wants to understand | [`html::render`] |
+//!
+//! What they share: [`words`] says things in English, [`messages`] pairs what was sent with what arrived, and
+//! [`layout`] decides where everything stands in the diagram, so that `svg` only has to draw it.
+//!
+//! **Promises**, each a clause of `specs/story.md`: no story makes a renderer panic, however odd; hostile text
+//! stays text (no markup, no terminal escapes); a rendering needs nothing from outside itself; the same
+//! story gives the same bytes; the work is linear in the story.
+//!
+//! **Not here**: any knowledge of a protocol. A renderer knows lanes, logs and messages, and reads one field by
+//! name (`epoch` or `term`, for colour and for `n1@2`), and the role for whether the lane leads ([`words::leads`]).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::check::{Spec, Walk};
 
+pub mod explorer;
 pub mod html;
+pub mod layout;
+mod measure;
+pub mod messages;
+mod story;
 pub mod svg;
+#[cfg(test)]
+mod tests;
 pub mod text;
+pub mod words;
+
+pub use story::{Event, Lane, LaneKind, LaneView, LogView, Mark, RecordView, Scene, Step, Story};
 
 /// What a model owes the renderers.
 pub trait Storyboard: Spec {
@@ -26,16 +52,16 @@ pub trait Storyboard: Spec {
     }
 }
 
-/// A counterexample, or the way to a witness.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Story {
+/// What a story is about: all that the walk itself does not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heading {
     /// The model's name.
     pub model: String,
     /// The flaw or rule that was switched, where one was.
     pub switched: Option<String>,
-    /// The claim that the story is about.
+    /// The claim's name.
     pub claim: String,
-    /// Its kind: `always`, `sometimes`, `leads-to`, `deadlock`.
+    /// `always`, `sometimes`, `leads-to` or `deadlock`.
     pub kind: String,
     /// The clause that demands it.
     pub clause: String,
@@ -43,156 +69,56 @@ pub struct Story {
     pub summary: String,
     /// The command that shows it again.
     pub command: String,
-    /// The lanes.
-    pub lanes: Vec<Lane>,
-    /// The state before the first step.
-    pub start: Scene,
-    /// The steps.
-    pub steps: Vec<Step>,
-    /// After the last step it goes on from this state (0 is the start) for ever.
-    pub loop_to: Option<usize>,
 }
 
-/// One lane of the diagram.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Lane {
-    /// `n1`, `controller`, `zk`.
-    pub name: String,
-    /// What stands there.
-    pub kind: LaneKind,
-}
+/// The story of a walk; `state` writes a state in the model's readable form, which `--from` takes.
+///
+/// Two landmarks of one state are joined; one beyond the walk's end is ignored.
+pub fn tell<M: Storyboard>(
+    model: &M,
+    walk: &Walk<M>,
+    heading: Heading,
+    state: impl Fn(&M::State) -> Value,
+) -> Story {
+    let mut landmarks: Vec<Option<String>> = vec![None; walk.steps.len() + 1];
+    for (index, name) in model.landmarks(walk) {
+        match landmarks.get_mut(index) {
+            Some(Some(earlier)) => *earlier = format!("{earlier}, {name}"),
+            Some(empty) => *empty = Some(name),
+            None => {}
+        }
+    }
+    let mut landmarks = landmarks.into_iter();
+    let mut scene = |of: &M::State| Scene {
+        landmark: landmarks.next().flatten(),
+        lanes: model.view(of),
+        state: state(of),
+    };
 
-/// What stands in a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LaneKind {
-    /// A voter, broker or replica.
-    Node,
-    /// A coordination service or controller.
-    Service,
-    /// A client or a guarded resource.
-    Client,
-}
-
-/// One step of a story.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Step {
-    /// The kind of action.
-    pub action: String,
-    /// What happened, causes first.
-    pub events: Vec<Event>,
-    /// The state after it.
-    pub scene: Scene,
-}
-
-/// A state, for reading.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Scene {
-    /// A famous state's name.
-    pub landmark: Option<String>,
-    /// Each lane.
-    pub lanes: Vec<LaneView>,
-    /// The state in the model's own readable form: what `--from` takes.
-    pub state: serde_json::Value,
-}
-
-/// One lane in one state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LaneView {
-    /// Whether it is up; a crashed or paused lane is drawn dashed.
-    pub up: bool,
-    /// `leader`, `follower`, `candidate`, …, or empty.
-    pub role: String,
-    /// Named values in order, such as (`epoch`, `3`), (`isr`, `{1,2}`). Not the log, not the high watermark.
-    pub fields: Vec<(String, String)>,
-    /// The log, where the lane has one.
-    pub log: Option<LogView>,
-}
-
-/// A log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LogView {
-    /// From offset 0.
-    pub records: Vec<RecordView>,
-    /// Offsets below it are committed as far as this lane knows.
-    pub high_watermark: Option<u64>,
-    /// Offsets below it are on disk, where that is not all.
-    pub flushed: Option<u64>,
-}
-
-/// One record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RecordView {
-    /// The leader epoch (or term) that it was written in.
-    pub epoch: u64,
-    /// `x`, `y`, or `LC` of a LeaderChange record.
-    pub value: String,
-}
-
-/// One event of a step. Lanes are indices into [`Story::lanes`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
-    /// A message leaves. A later `receive` or `lose` with the same ends and text is the same message.
-    Send {
-        /// From this lane.
-        from: usize,
-        /// To this lane.
-        to: usize,
-        /// `VoteRequest epoch=2 log=1@1`.
-        text: String,
-    },
-    /// A message arrives and is handled. It may arrive again later (a duplicate).
-    Receive {
-        /// From this lane.
-        from: usize,
-        /// At this lane.
-        to: usize,
-        /// The text it was sent with.
-        text: String,
-    },
-    /// A message is lost.
-    Lose {
-        /// From this lane.
-        from: usize,
-        /// Meant for this lane.
-        to: usize,
-        /// The text it was sent with.
-        text: String,
-    },
-    /// Something in one lane.
-    Note {
-        /// The lane.
-        lane: usize,
-        /// What is drawn.
-        mark: Mark,
-        /// `becomes leader of epoch 2`.
-        text: String,
-    },
-}
-
-/// How a [`Event::Note`] is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mark {
-    /// A dot.
-    Plain,
-    /// A timer ran out.
-    Timeout,
-    /// Leadership won.
-    Elected,
-    /// Leadership given up or lost.
-    Deposed,
-    /// A record appended.
-    Append,
-    /// Records cut off.
-    Truncate,
-    /// The high watermark moved.
-    Commit,
-    /// A node stopped.
-    Crash,
-    /// A node came back.
-    Restart,
-    /// A session or a node of the tree went.
-    Expire,
+    let start = scene(&walk.start);
+    let mut before = &walk.start;
+    let mut steps = Vec::with_capacity(walk.steps.len());
+    for (action, after) in &walk.steps {
+        let kind = model.action_kinds().get(model.kind_of(action));
+        steps.push(Step {
+            action: kind.map_or_else(|| format!("{action:?}"), |name| (*name).to_string()),
+            events: model.narrate(before, action, after),
+            scene: scene(after),
+        });
+        before = after;
+    }
+    let Heading { model: name, switched, claim, kind, clause, summary, command } = heading;
+    Story {
+        model: name,
+        switched,
+        claim,
+        kind,
+        clause,
+        summary,
+        command,
+        lanes: model.lanes(),
+        start,
+        steps,
+        loop_to: walk.loop_to,
+    }
 }

@@ -206,7 +206,8 @@ impl ZkController {
             Action::Increment { broker } => increment(&mut state, broker),
             Action::Watch { broker } => {
                 let taken = state.controller.exists();
-                state.brokers[usize::from(broker)].phase = if taken { Phase::WATCHING } else { Phase::STANDBY };
+                state.brokers[usize::from(broker)].phase =
+                    if taken { Phase::WATCHING } else { Phase::STANDBY };
             }
             Action::Wake { broker } => state.brokers[usize::from(broker)].phase = Phase::STANDBY,
             Action::Register { broker } => self.register(&mut state, broker),

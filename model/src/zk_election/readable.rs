@@ -105,8 +105,9 @@ pub(super) fn write(model: &ZkElection, readable: &ReadableState) -> Result<Stat
     }
     let mut state = State::initial(model.bounds.candidates);
     for (index, candidate) in readable.candidates.iter().enumerate() {
-        let link = Link::named(&candidate.link)
-            .ok_or_else(|| format!("`{}` is no link; there are {}", candidate.link, Link::NAMES.join(", ")))?;
+        let link = Link::named(&candidate.link).ok_or_else(|| {
+            format!("`{}` is no link; there are {}", candidate.link, Link::NAMES.join(", "))
+        })?;
         let phase = Phase::named(&candidate.phase).ok_or_else(|| {
             format!("`{}` is no phase; there are {}", candidate.phase, Phase::NAMES.join(", "))
         })?;
@@ -124,11 +125,17 @@ pub(super) fn write(model: &ZkElection, readable: &ReadableState) -> Result<Stat
         state.offers[index] = match (offer.owner, &offer.session) {
             (None, None) => Ephemeral::ABSENT,
             (Some(owner), Some(session)) if owner >= 1 && usize::from(owner) <= candidates => {
-                let tie = Tie::named(session)
-                    .ok_or_else(|| format!("`{session}` is no session; there are {}", Tie::NAMES.join(", ")))?;
+                let tie = Tie::named(session).ok_or_else(|| {
+                    format!("`{session}` is no session; there are {}", Tie::NAMES.join(", "))
+                })?;
                 Ephemeral::of(owner - 1, tie)
             }
-            _ => return Err(format!("offer {} needs an owner from 1 to {candidates}, and a session", index + 1)),
+            _ => {
+                return Err(format!(
+                    "offer {} needs an owner from 1 to {candidates}, and a session",
+                    index + 1
+                ));
+            }
         };
     }
     if usize::from(readable.accepted) > created {

@@ -209,9 +209,7 @@ impl ZkElection {
         }
         if up {
             let former = |offer: &u8| state.offers[usize::from(*offer) - 1].tie() == Tie::Former;
-            actions.extend(
-                state.children().filter(former).map(|offer| Action::ExpireFormer { offer }),
-            );
+            actions.extend(state.children().filter(former).map(|offer| Action::ExpireFormer { offer }));
             if !stable {
                 actions.push(Action::Outage);
             }

@@ -40,7 +40,8 @@ impl Storyboard for ZkElection {
     }
 
     fn narrate(&self, before: &State, action: &Action, after: &State) -> Vec<Event> {
-        let mut teller = Teller { zk: usize::from(self.bounds.candidates), before, after, events: Vec::new() };
+        let mut teller =
+            Teller { zk: usize::from(self.bounds.candidates), before, after, events: Vec::new() };
         teller.tell(action);
         teller.events
     }

@@ -172,8 +172,9 @@ fn every_step_is_told() {
             let events = model.narrate(&state, &action, &after);
             assert!(!events.is_empty(), "{action:?}");
             for event in events {
-                let (Event::Send { from, to, .. } | Event::Receive { from, to, .. } | Event::Lose { from, to, .. }) =
-                    event
+                let (Event::Send { from, to, .. }
+                | Event::Receive { from, to, .. }
+                | Event::Lose { from, to, .. }) = event
                 else {
                     continue;
                 };

@@ -1,12 +1,16 @@
 //! The checker against answers that are known: by arithmetic, from the literature, from Stateright.
 
+mod fingerprint;
+mod limits;
 mod liveness;
 mod models;
+mod random;
 mod safety;
+mod table;
 
 use std::fmt::Write;
 
-use stateright::{Checker, Model};
+use stateright::Checker;
 
 use super::{ClaimVerdict, Options, Outcome, Spec, Stop, Walk, search};
 

@@ -304,7 +304,7 @@ impl Spec for Puzzle {
                 "not-farthest",
                 "test/2",
                 "One of the two positions that take 31 moves.",
-                |_, state| *state != [8, 0, 6, 5, 4, 7, 2, 3, 1] && *state != [8, 6, 7, 2, 5, 4, 3, 0, 1],
+                |_, state| *state != [8, 0, 6, 5, 4, 7, 2, 3, 1] && *state != [8, 7, 6, 0, 4, 1, 2, 5, 3],
             ),
             Claim::sometimes("odd", "test/3", "An odd permutation with the blank at home.", |_, state| {
                 *state == [0, 2, 1, 3, 4, 5, 6, 7, 8]

@@ -1,0 +1,234 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Parser, ValueEnum, value_parser};
+use highwater_model::catalogue;
+
+/// Kafka's three leader elections as checked models.
+#[derive(Debug, Parser)]
+#[command(name = "highwater", version, max_term_width = 110, after_help = EXITS)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) subcommand: Subcommand,
+}
+
+const EXITS: &str = "\
+Exit codes:
+  0  everything asked for holds
+  1  something is violated
+  2  the command line makes no sense, or a file cannot be had
+  3  incomplete: out of memory or time, or interrupted; never a pass";
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    /// Exhaust a model, or all, and decide every claim; draw what is violated
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArguments),
+    /// List the models, or say all about one: bounds, grains, rules, claims, flaws, controls
+    Models {
+        /// The model
+        #[arg(value_parser = model_names())]
+        model: Option<String>,
+    },
+    /// List the flaws, or run the whole matrix
+    Flaws(FlawsArguments),
+    /// Walk through a model in the browser (Stateright's Explorer)
+    Explore(ExploreArguments),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// Into this directory, which must exist
+        directory: PathBuf,
+    },
+    /// Print the JSON Schema of a report
+    Schema {
+        /// Of which
+        #[arg(default_value = "report")]
+        which: SchemaOf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// What `check --json` writes
+    Report,
+    /// A counterexample
+    Story,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  highwater check                              every model at its default bounds
+  highwater check kraft --flaw A01             Raft's Figure 8, shortest form
+  highwater check kraft --flaw A01 --svg f.svg the same as a picture
+  highwater check isr --without commit-gate    one rule off
+  highwater check kraft --epochs 3 --json -    other bounds, as JSON
+  highwater check kraft --claim truncation     how a claim's witness is reached";
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The model; all of them if none is named
+    #[arg(value_parser = model_names())]
+    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+    /// Decide this claim and tell its story: a counterexample, or the way to a witness
+    #[arg(long, value_name = "NAME", requires = "model")]
+    pub(crate) claim: Option<String>,
+    /// Safety, liveness, or both; bounds by name go to safety unless `liveness` is asked for
+    #[arg(long, value_enum, default_value_t = SearchChoice::Both)]
+    pub(crate) search: SearchChoice,
+    /// The large bounds: minutes and gigabytes
+    #[arg(long)]
+    pub(crate) deep: bool,
+    #[command(flatten)]
+    pub(crate) resources: Resources,
+    /// Count states, not orbits of node names
+    #[arg(long)]
+    pub(crate) no_symmetry: bool,
+    /// Write the report as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the counterexample as an SVG space-time diagram
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write the counterexample as one self-contained HTML page
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// What of a model is checked.
+#[derive(Debug, Args)]
+pub(crate) struct Shape {
+    #[command(flatten)]
+    pub(crate) bounds: BoundArguments,
+    /// A coarser model of the same protocol (`highwater models MODEL` lists them)
+    #[arg(long, requires = "model")]
+    pub(crate) grain: Option<String>,
+    /// Switch a historic bug on
+    #[arg(long, value_name = "ID", requires = "model", conflicts_with_all = ["without", "control"])]
+    pub(crate) flaw: Option<String>,
+    /// Switch a rule of the protocol off; may be repeated
+    #[arg(long, value_name = "RULE", requires = "model", conflicts_with = "control")]
+    pub(crate) without: Vec<String>,
+    /// Switch a change on that looks like a bug and is none
+    #[arg(long, value_name = "NAME", requires = "model")]
+    pub(crate) control: Option<String>,
+    /// Start from the state in this file, in the form of a counterexample's `state`; `-` is standard input
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) from: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SearchChoice {
+    Both,
+    Safety,
+    Liveness,
+}
+
+/// What a search may take.
+#[derive(Debug, Args)]
+pub(crate) struct Resources {
+    /// Worker threads; all cores by default
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// Memory for states, such as 4GB; four fifths of what is free by default
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    /// Wall time a search, such as 90s or 10m
+    #[arg(long, value_name = "LIMIT", value_parser = humantime::parse_duration)]
+    pub(crate) time: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlawsArguments {
+    /// Of this model; of all if none is named
+    #[arg(value_parser = model_names())]
+    pub(crate) model: Option<String>,
+    /// Run the matrix: every flaw must break what it says, every control must break nothing
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) resources: Resources,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExploreArguments {
+    /// The model
+    #[arg(value_parser = model_names())]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+    /// Where to serve; loopback unless you say otherwise
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    pub(crate) address: SocketAddr,
+}
+
+fn model_names() -> clap::builder::PossibleValuesParser {
+    catalogue().iter().map(|entry| entry.name()).collect::<Vec<_>>().into()
+}
+
+/// One flag a bound of any model; which model has which is said by the model when it is asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BoundArguments {
+    pub(crate) given: Vec<(String, i64)>,
+}
+
+/// Every bound's name with the models that have it, in the order of names.
+fn bound_flags() -> BTreeMap<&'static str, (&'static str, Vec<&'static str>)> {
+    let mut flags = BTreeMap::new();
+    for entry in catalogue() {
+        for bound in entry.card().bounds {
+            let (_, models) = flags.entry(bound.name).or_insert((bound.summary, Vec::new()));
+            models.push(entry.name());
+        }
+    }
+    flags
+}
+
+impl Args for BoundArguments {
+    fn augment_args(command: Command) -> Command {
+        bound_flags().into_iter().fold(command, |command, (name, (summary, models))| {
+            command.arg(
+                Arg::new(name)
+                    .long(name)
+                    .value_name("N")
+                    .help(format!("{summary} ({})", models.join(", ")))
+                    .help_heading("Bounds")
+                    .allow_negative_numbers(true)
+                    .requires("model")
+                    .value_parser(value_parser!(i64)),
+            )
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for BoundArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut arguments = Self::default();
+        arguments.update_from_arg_matches(matches)?;
+        Ok(arguments)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let given = |name: &&str| matches.get_one::<i64>(name).map(|value| ((*name).to_owned(), *value));
+        self.given = bound_flags().keys().filter_map(given).collect();
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! Documents and code say the same: clauses, flaw pages, sizes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use highwater_model::catalogue;
+use highwater_model::family::Card;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn cards() -> Vec<Card> {
+    catalogue().iter().map(|entry| entry.card()).collect()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Files below `directory` whose name ends in `suffix`, build output aside.
+fn files(directory: &Path, suffix: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
+        let path = entry.expect("a directory entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if name != "target" && name != ".git" {
+                found.extend(files(&path, suffix));
+            }
+        } else if name.ends_with(suffix) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether `text` has the form of a clause: `kraft/vote/1`.
+fn is_clause(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('/').collect();
+    let word = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    parts.len() == 3
+        && word(parts[0])
+        && word(parts[1])
+        && !parts[2].is_empty()
+        && parts[2].bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Clauses as `specs/*.md` define them (in bold, `**kraft/vote/1**`), each with the line that does.
+fn defined() -> BTreeMap<String, String> {
+    let mut clauses = BTreeMap::new();
+    for path in
+        fs::read_dir(root().join("specs")).expect("specs/").map(|entry| entry.expect("an entry").path())
+    {
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        for line in read(&path).lines() {
+            // Odd pieces between ** stand in bold.
+            for bold in line.split("**").skip(1).step_by(2).filter(|bold| is_clause(bold)) {
+                let earlier = clauses.insert(bold.to_owned(), line.to_owned());
+                assert!(earlier.is_none(), "{}: the clause {bold} is defined twice", path.display());
+            }
+        }
+    }
+    clauses
+}
+
+#[test]
+fn clauses_used_in_models_are_defined_in_specs() {
+    let defined = defined();
+    for card in cards() {
+        let rules = card.rules.iter().map(|rule| (rule.name, rule.clause));
+        let claims = card.claims.iter().map(|claim| (claim.name, claim.clause));
+        for (name, clause) in rules.chain(claims) {
+            assert!(
+                defined.contains_key(clause),
+                "{}: {name} names the clause {clause}, which no page of specs/ defines; write **{clause}** there",
+                card.name
+            );
+        }
+    }
+}
+
+#[test]
+fn clauses_defined_in_specs_are_used_by_a_rule_or_claim() {
+    let used: BTreeSet<&str> = cards()
+        .iter()
+        .flat_map(|card| {
+            card.rules
+                .iter()
+                .map(|rule| rule.clause)
+                .chain(card.claims.iter().map(|claim| claim.clause))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let models: BTreeSet<&str> = catalogue().iter().map(|entry| entry.name()).collect();
+    for (clause, line) in defined() {
+        let of_a_model = clause.split('/').next().is_some_and(|family| models.contains(family));
+        let excused = line.contains("(not modelled)");
+        assert!(
+            !of_a_model || excused || used.contains(clause.as_str()),
+            "specs: {clause} is used by no rule and no claim; use it, drop it, or mark its line (not modelled)"
+        );
+    }
+}
+
+#[test]
+fn flaws_have_pages_that_name_rule_claims_steps_and_command() {
+    for card in cards() {
+        for flaw in &card.flaws {
+            let path = root().join("specs/flaws").join(format!("{}.md", flaw.id));
+            let page = read(&path);
+            let expect = |what: &str| {
+                assert!(
+                    page.contains(what),
+                    "{}: does not say {what:?} (model {})",
+                    path.display(),
+                    card.name
+                );
+            };
+            expect(flaw.name);
+            expect(flaw.rule);
+            expect(&format!("highwater check {} --flaw {}", card.name, flaw.id));
+            for (claim, steps) in &flaw.breaks {
+                expect(claim);
+                let said =
+                    page.split(|c: char| !c.is_ascii_digit()).any(|number| *number == steps.to_string());
+                assert!(
+                    said,
+                    "{}: {claim} breaks after {steps} steps, a number it does not name",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn flaw_pages_belong_to_a_flaw() {
+    let ids: BTreeSet<String> = cards()
+        .iter()
+        .flat_map(|card| card.flaws.iter().map(|flaw| flaw.id.to_owned()).collect::<Vec<_>>())
+        .collect();
+    for path in files(&root().join("specs/flaws"), ".md") {
+        let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        assert!(id == "README" || ids.contains(&id), "{}: no model has the flaw {id}", path.display());
+    }
+}
+
+#[test]
+fn every_rule_and_every_claim_has_a_flaw_that_breaks_it() {
+    for card in cards() {
+        for rule in &card.rules {
+            let broken = card.flaws.iter().any(|flaw| flaw.rule == rule.name);
+            assert!(broken, "{}: no flaw breaks the rule {}", card.name, rule.name);
+        }
+        for flaw in &card.flaws {
+            let known = card.rules.iter().any(|rule| rule.name == flaw.rule);
+            assert!(known, "{}: flaw {} breaks the rule {}, which is none", card.name, flaw.id, flaw.rule);
+        }
+        for claim in card.claims.iter().filter(|claim| claim.kind != "sometimes") {
+            let broken =
+                card.flaws.iter().any(|flaw| flaw.breaks.iter().any(|(name, _)| *name == claim.name));
+            assert!(broken, "{}: no flaw breaks the claim {}", card.name, claim.name);
+        }
+    }
+}
+
+#[test]
+fn names_within_a_model_are_unique() {
+    for card in cards() {
+        let names = |names: Vec<&str>, what: &str| {
+            let unique: BTreeSet<&str> = names.iter().copied().collect();
+            assert_eq!(unique.len(), names.len(), "{}: two {what} have one name: {names:?}", card.name);
+        };
+        names(card.rules.iter().map(|rule| rule.name).collect(), "rules");
+        names(card.claims.iter().map(|claim| claim.name).collect(), "claims");
+        names(card.flaws.iter().map(|flaw| flaw.id).collect(), "flaws");
+        names(card.bounds.iter().map(|bound| bound.name).collect(), "bounds");
+    }
+}
+
+#[test]
+fn source_files_are_not_too_long() {
+    for path in files(root(), ".rs") {
+        let lines = read(&path).lines().count();
+        assert!(lines <= 700, "{}: {lines} lines; past 700 a file wants to become a folder", path.display());
+    }
+}
+
+#[test]
+fn schemas_in_specs_are_fresh() {
+    let schemas = [
+        ("report", serde_json::to_string_pretty(&schemars::schema_for!(highwater_model::family::Report))),
+        ("story", serde_json::to_string_pretty(&schemars::schema_for!(highwater_model::trace::Story))),
+    ];
+    for (name, schema) in schemas {
+        let path = root().join(format!("specs/{name}.schema.json"));
+        let fresh = schema.expect("a schema is JSON");
+        assert_eq!(
+            read(&path).trim_end(),
+            fresh,
+            "{}: is stale; write it anew with: highwater schema {name} > specs/{name}.schema.json",
+            path.display()
+        );
+    }
+}
