@@ -10,7 +10,7 @@ use super::spec::Spec;
 pub struct Outcome<M: Model> {
     /// The sum of it.
     pub verdict: Verdict,
-    /// Why an incomplete search ended.
+    /// What cut the search short. `None` also where [`Stop`](super::Stop) ended it, which leaves claims unknown.
     pub cut: Option<Cut>,
     /// Successors generated, the initial states included.
     pub generated: u64,
@@ -40,7 +40,8 @@ pub enum Verdict {
     Holds,
     /// Some claim does not hold.
     Violated,
-    /// Cut short; nothing that was found until then is wrong, but that proves nothing.
+    /// Some claim is unknown, since the search was cut short or had found what it was asked for; nothing that
+    /// was found until then is wrong, but that proves nothing.
     Incomplete,
 }
 
@@ -48,19 +49,19 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cut {
-    /// [`Options::memory_bytes_max`] was reached.
+    /// [`Options::memory_bytes_max`](super::Options::memory_bytes_max) was reached.
     Memory,
-    /// [`Options::time_max`] was reached.
+    /// [`Options::time_max`](super::Options::time_max) was reached.
     Time,
-    /// [`Options::cancel`] was set.
+    /// [`Options::cancel`](super::Options::cancel) was set.
     Interrupted,
 }
 
 /// What a search says of one claim.
 pub struct ClaimOutcome<M: Model> {
-    /// [`Claim::name`], or `deadlock`.
+    /// [`Claim::name`](super::Claim::name), or `deadlock`.
     pub name: &'static str,
-    /// [`Claim::clause`].
+    /// [`Claim::clause`](super::Claim::clause).
     pub clause: &'static str,
     /// `always`, `sometimes`, `leads-to` or `deadlock`.
     pub kind: &'static str,
@@ -109,11 +110,12 @@ impl Fired {
     }
 }
 
-/// The sum of the verdicts on the claims: one violation is enough, and a search that was cut proves nothing.
+/// The sum of the verdicts on the claims: one violation is enough, and a search that was cut, or that ended as
+/// soon as what it was asked for was decided, is no proof of the rest.
 pub(crate) fn sum<M: Model>(claims: &[ClaimOutcome<M>], cut: Option<Cut>) -> Verdict {
     if claims.iter().any(|claim| claim.verdict == ClaimVerdict::Violated) {
         Verdict::Violated
-    } else if cut.is_some() {
+    } else if cut.is_some() || claims.iter().any(|claim| claim.verdict == ClaimVerdict::Unknown) {
         Verdict::Incomplete
     } else {
         Verdict::Holds

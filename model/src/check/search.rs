@@ -30,7 +30,7 @@ pub fn search<M: Spec>(model: &M, options: &Options<'_>) -> Outcome<M> {
     while let Some(level_found) = found {
         let violated = findings.settle(&pending, &level_found.fingerprints, level);
         cut = level_found.cut;
-        if cut.is_some() || options.stop.satisfied(violated, |claim| findings.has(claim)) {
+        if cut.is_some() || options.stop.satisfied(violated, |name| findings.decided(name)) {
             break;
         }
         level += 1;
@@ -129,11 +129,11 @@ impl<M: Spec> Findings<M> {
         violated
     }
 
-    /// Whether the claim of this name was sighted.
-    fn has(&self, name: &str) -> bool {
+    /// Whether the claim of this name, or `deadlock`, has its sighting.
+    fn decided(&self, name: &str) -> bool {
         let named = self.claims.iter().position(|claim| claim.name == name);
-        let index = named.or((name == DEADLOCK).then_some(self.claims.len()));
-        index.is_some_and(|index| self.sightings[index].is_some())
+        let claim = named.or((name == DEADLOCK).then_some(self.claims.len()));
+        claim.is_some_and(|claim| self.sightings[claim].is_some())
     }
 
     /// The sightings to show as a walk.

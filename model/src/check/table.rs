@@ -121,11 +121,11 @@ impl Table {
 
     /// How many fingerprints each of `workers` may insert in each segment before the table must grow.
     pub(crate) fn shares(&self, workers: usize) -> Vec<u32> {
-        let share = |(keys, used): (&Box<[AtomicU64]>, &usize)| {
-            let room = part(keys.len(), LOAD_MAX).saturating_sub(*used);
+        let share = |segment| {
+            let room = self.limit(segment).saturating_sub(self.used[segment]);
             (room / workers).max(1) as u32
         };
-        self.keys.iter().zip(&self.used).map(share).collect()
+        (0..SEGMENTS).map(share).collect()
     }
 
     /// Notes what a worker inserted in a round, by segment.
@@ -139,10 +139,10 @@ impl Table {
     /// take so many bytes for the moment; the first refusal ends it.
     pub(crate) fn make_room<E>(&mut self, mut allow: impl FnMut(u64) -> Result<(), E>) -> Result<(), E> {
         for segment in 0..SEGMENTS {
-            let slots = self.keys[segment].len();
-            if self.used[segment] < part(part(slots, LOAD_MAX), NEARLY_FULL) {
+            if self.used[segment] < part(self.limit(segment), NEARLY_FULL) {
                 continue;
             }
+            let slots = self.keys[segment].len();
             let grown = slots + slots / 2;
             allow((self.slots + grown) as u64 * self.slot_bytes())?;
             self.grow(segment, grown);
@@ -153,6 +153,11 @@ impl Table {
     /// Bytes in use.
     pub(crate) fn bytes(&self) -> u64 {
         self.slots as u64 * self.slot_bytes()
+    }
+
+    /// Slots of a segment that may be in use.
+    fn limit(&self, segment: usize) -> usize {
+        part(self.keys[segment].len(), LOAD_MAX)
     }
 
     fn slot_bytes(&self) -> u64 {

@@ -2,9 +2,10 @@
 
 use super::entry::{Entry, Of};
 use super::request::{Usage, unknown};
+use crate::zk_controller::ZkController;
 use crate::zk_election::ZkElection;
 
-static CATALOGUE: [&dyn Entry; 1] = [&Of::<ZkElection>::NEW];
+static CATALOGUE: [&dyn Entry; 2] = [&Of::<ZkElection>::NEW, &Of::<ZkController>::NEW];
 
 /// Every model, in the order of Kafka's history.
 pub fn catalogue() -> &'static [&'static dyn Entry] {

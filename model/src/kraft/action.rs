@@ -124,7 +124,7 @@ impl Kraft {
     /// Every action that is enabled.
     pub(super) fn enabled(&self, state: &State, actions: &mut Vec<Action>) {
         let bounds = &self.bounds;
-        let stable = state.stable != 0;
+        let stable = state.is_stable();
         let room = state.messages_len() < bounds.messages;
         let nodes = &state.nodes[..usize::from(bounds.nodes)];
         for (node, voter) in (0..).zip(nodes) {
@@ -142,7 +142,7 @@ impl Kraft {
             if stable {
                 continue;
             }
-            if voter.leads() {
+            if voter.leads() && state.resignations < bounds.resignations {
                 actions.push(Action::Resign { node });
             }
             if state.restarts < bounds.restarts {
@@ -176,11 +176,11 @@ impl Kraft {
 
     /// The timer of a voter, which makes it campaign.
     fn enabled_timer(&self, state: &State, node: u8, voter: &Node, actions: &mut Vec<Action>) {
-        let faults = self.bounds.stable_after > 0 && state.stable == 0;
+        let faults = self.bounds.stable_after > 0 && !state.is_stable();
         let last = if faults { self.bounds.stable_after } else { self.bounds.epochs };
         if voter.leads()
             || voter.ballot.epoch >= last
-            || state.stable != 0 && !self.timer_may_fire(state, node, voter)
+            || state.is_stable() && !self.timer_may_fire(state, node, voter)
         {
             return;
         }
@@ -212,8 +212,8 @@ impl Kraft {
             });
         let round_over = (0..)
             .zip(nodes)
-            .all(|(other, at)| state.fired >> other & 1 == 1 || !self.awaits_leader(state, at));
-        quiet && (state.fired >> node & 1 == 0 || round_over)
+            .all(|(other, at)| state.calm >> other & 1 == 1 || !self.awaits_leader(state, at));
+        quiet && (state.calm >> node & 1 == 0 || round_over)
     }
 
     /// Whether a voter's timer runs: it neither leads nor follows somebody who does.
@@ -255,7 +255,7 @@ impl Kraft {
                 || voter.role == role::CANDIDATE
                 || self.rules.begin_quorum == BeginQuorum::Resent
                     && voter.role == role::FOLLOWER
-                    && state.stable == 0
+                    && !state.is_stable()
                     && room;
             if news {
                 enabled(Action::BeginQuorumEpoch { voter: node, epoch });

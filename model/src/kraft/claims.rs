@@ -111,14 +111,14 @@ pub(super) fn claims(liveness: bool) -> Vec<Claim<Kraft>> {
             "leader-elected",
             "kraft/liveness/1",
             "Once the network is stable, some leader is followed by every voter that is up.",
-            |_, state: &State| state.stable != 0,
+            |_, state: &State| state.is_stable(),
             followed_by_all,
         ));
         claims.push(Claim::leads_to(
             "record-committed-eventually",
             "kraft/liveness/2",
             "What the log of a stable leader holds is committed in the end.",
-            |model, state| state.stable != 0 && followed_by_all(model, state),
+            |model, state| state.is_stable() && followed_by_all(model, state),
             all_committed,
         ));
     }

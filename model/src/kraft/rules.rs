@@ -46,10 +46,12 @@ pub struct Rules {
     pub divergence_check: bool,
     /// A follower takes only answers of its own epoch and leader (`kraft/fetch/5`).
     pub fetch_response_fence: bool,
-    /// A follower takes only the answer to the position that it is at (`kraft/fetch/6`).
-    pub fetch_correlation: bool,
+    /// How a follower tells whether an answer is to the position that it is at (`kraft/fetch/6`).
+    pub fetch_correlation: FetchCorrelation,
     /// A follower flushes before it fetches on (`kraft/flush/1`).
     pub follower_flush: bool,
+    /// A candidate flushes before it names the end of its log (`kraft/flush/3`).
+    pub candidate_flush: bool,
     /// When a leader flushes (`kraft/flush/2`).
     pub leader_flush: LeaderFlush,
 }
@@ -77,8 +79,9 @@ impl Default for Rules {
             fetch_request_fence: true,
             divergence_check: true,
             fetch_response_fence: true,
-            fetch_correlation: true,
+            fetch_correlation: FetchCorrelation::Position,
             follower_flush: true,
+            candidate_flush: true,
             leader_flush: LeaderFlush::BeforeCounting,
         }
     }
@@ -169,6 +172,17 @@ pub enum FetchCount {
     AfterValidation,
     /// At once (flaw A14).
     BeforeValidation,
+}
+
+/// How a follower tells whether an answer is to the position that it is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchCorrelation {
+    /// Fetch offset and last fetched epoch are those of its log.
+    Position,
+    /// The fetch offset is the end of its log (flaw E06).
+    Offset,
+    /// Any answer will do.
+    Absent,
 }
 
 /// When a leader flushes.
@@ -295,8 +309,8 @@ pub const RULES: &[Rule<Rules>] = &[
     Rule {
         name: "fetch-correlation",
         clause: "kraft/fetch/6",
-        summary: "A follower takes only the answer to a fetch at the end of its log.",
-        off: |rules| rules.fetch_correlation = false,
+        summary: "A follower takes only the answer to a fetch from the end, offset and last epoch, of its log as it is.",
+        off: |rules| rules.fetch_correlation = FetchCorrelation::Absent,
     },
     Rule {
         name: "follower-flush",
@@ -309,6 +323,12 @@ pub const RULES: &[Rule<Rules>] = &[
         clause: "kraft/flush/2",
         summary: "A leader has on disk what it counts itself for.",
         off: |rules| rules.leader_flush = LeaderFlush::Never,
+    },
+    Rule {
+        name: "candidate-flush",
+        clause: "kraft/flush/3",
+        summary: "A candidate has on disk the end of the log that its vote request names.",
+        off: |rules| rules.candidate_flush = false,
     },
 ];
 
@@ -325,6 +345,8 @@ pub struct Bounds {
     pub messages: u8,
     /// Restarts, with or without the loss of what was not flushed.
     pub restarts: u8,
+    /// Leaders that resign.
+    pub resignations: u8,
     /// Messages that are delivered and stay in flight.
     pub duplicates: u8,
     /// Disks lost.
@@ -386,6 +408,14 @@ pub const BOUNDS: &[Bound<Bounds>] = &[
         set: |bounds, value| bounds.restarts = value,
     },
     Bound {
+        name: "resignations",
+        summary: "leaders that resign",
+        min: 0,
+        max: 7,
+        get: |bounds| bounds.resignations,
+        set: |bounds, value| bounds.resignations = value,
+    },
+    Bound {
         name: "duplicates",
         summary: "messages that are delivered and stay in flight",
         min: 0,
@@ -435,6 +465,7 @@ pub const DEFAULT_BOUNDS: Bounds = Bounds {
     records: 2,
     messages: 2,
     restarts: 1,
+    resignations: 1,
     duplicates: 1,
     wipes: 0,
     stable_after: 0,

@@ -39,13 +39,17 @@ pub struct State {
     pub restarts: u8,
     /// Messages duplicated so far.
     pub duplicates: u8,
+    /// Leaders resigned so far.
+    pub resignations: u8,
     /// One bit for each voter whose disk was lost.
     pub wiped: u8,
-    /// 1 once the network is stable and nothing fails any more (liveness bounds only).
-    pub stable: u8,
-    /// One bit for each voter whose timer ran out in this round of timers (once stable).
-    pub fired: u8,
+    /// [`STABLE`] once the network is stable and nothing fails any more (liveness bounds only), with one bit for
+    /// each voter whose timer ran out in this round of timers.
+    pub calm: u8,
 }
+
+/// The bit of [`State::calm`] that says that nothing fails any more.
+pub const STABLE: u8 = 1 << 7;
 
 /// What a step may have broken: bits of [`State::stain`].
 pub mod stain {
@@ -275,9 +279,9 @@ impl Leaders {
 /// A message in flight, packed; zero is an empty slot.
 ///
 /// Which fields a kind uses: [`kind::VOTE_GRANTED`] none beyond the epoch; [`kind::FETCH`] `offset` and
-/// `last` (last fetched epoch); [`kind::RECORDS`] `offset` it answers, `record` or 0, `high_watermark`;
-/// [`kind::DIVERGING`] `offset` it answers, `last` (diverging epoch), `record` (its end offset),
-/// `high_watermark`.
+/// `last` (last fetched epoch); [`kind::RECORDS`] `offset` and `fetched` of the request, `record` or 0,
+/// `high_watermark`; [`kind::DIVERGING`] the same, with the diverging epoch as `last` and its end offset as
+/// `record`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Message(pub u32);
@@ -315,13 +319,16 @@ pub struct Fields {
     pub record: u8,
     /// The leader's high watermark.
     pub high_watermark: u8,
+    /// Of an answer: the last fetched epoch of the request.
+    pub fetched: u8,
 }
 
 impl Message {
     /// Packs.
     pub const fn new(fields: Fields) -> Self {
         Self(
-            (fields.kind as u32) << 21
+            (fields.kind as u32) << 24
+                | (fields.fetched as u32) << 21
                 | (fields.from as u32) << 19
                 | (fields.to as u32) << 17
                 | (fields.epoch as u32) << 14
@@ -335,7 +342,8 @@ impl Message {
     /// Unpacks.
     pub const fn fields(self) -> Fields {
         Fields {
-            kind: (self.0 >> 21 & 7) as u8,
+            kind: (self.0 >> 24 & 7) as u8,
+            fetched: (self.0 >> 21 & 7) as u8,
             from: (self.0 >> 19 & 3) as usize,
             to: (self.0 >> 17 & 3) as usize,
             epoch: (self.0 >> 14 & 7) as u8,
@@ -353,6 +361,11 @@ impl Message {
 }
 
 impl State {
+    /// Whether nothing fails any more.
+    pub const fn is_stable(&self) -> bool {
+        self.calm & STABLE != 0
+    }
+
     /// The voter with id `id`; it must not be [`NOBODY`].
     pub fn voter(&self, id: u8) -> &Node {
         debug_assert_ne!(id, NOBODY, "nobody is no voter");

@@ -3,10 +3,12 @@
 use super::Kraft;
 use super::action::Action;
 use super::rules::{
-    BeginQuorum, CommitGate, FetchCount, FollowerHighWatermark, Identity, LeaderFlush, LeaderHighWatermark,
-    RestartRole, VoteMemory, grain,
+    BeginQuorum, CommitGate, FetchCorrelation, FetchCount, FollowerHighWatermark, Identity, LeaderFlush,
+    LeaderHighWatermark, RepeatedVote, RestartRole, VoteMemory, grain,
 };
-use super::state::{Fields, Log, Message, NODES_MAX, Node, State, kind, record, record_epoch, role, stain};
+use super::state::{
+    Fields, Log, Message, NODES_MAX, Node, STABLE, State, kind, record, record_epoch, role, stain,
+};
 use crate::voting::{Ballot, NOBODY, majority};
 
 impl Kraft {
@@ -40,6 +42,7 @@ impl Kraft {
                 leader.log = leader.log.with(record(leader.ballot.epoch, state.produced));
             }
             Action::Resign { node } => {
+                state.resignations += 1;
                 state.nodes[usize::from(node)].become_role(role::RESIGNED, node + 1);
             }
             Action::Restart { node, lost } => {
@@ -51,7 +54,7 @@ impl Kraft {
             }
             Action::Wipe { node } => self.wipe(&mut state, node),
             Action::Stabilise { stopped } => {
-                state.stable = 1;
+                state.calm = STABLE;
                 if stopped != NOBODY {
                     state.nodes[usize::from(stopped - 1)].become_role(role::GONE, NOBODY);
                 }
@@ -70,13 +73,15 @@ impl Kraft {
     }
 
     fn time_out(&self, state: &mut State, node: usize) {
-        if state.stable != 0 {
-            let round = state.fired | 1 << node;
-            let again = state.fired >> node & 1 == 1;
-            state.fired = if again { 1 << node } else { round };
+        if state.is_stable() {
+            let again = state.calm >> node & 1 == 1;
+            state.calm = if again { STABLE | 1 << node } else { state.calm | 1 << node };
         }
         let candidate = &mut state.nodes[node];
         let end = candidate.end();
+        if self.rules.candidate_flush {
+            candidate.flushed = end.offset;
+        }
         candidate.ballot = Ballot { epoch: candidate.ballot.epoch + 1, voted: node as u8 + 1 };
         candidate.become_role(role::CANDIDATE, NOBODY);
         (candidate.asked, candidate.asked_last, candidate.asked_end) =
@@ -222,6 +227,7 @@ impl Kraft {
             to: request.from,
             epoch: leader.ballot.epoch,
             offset: request.offset,
+            fetched: request.last,
             ..Fields::default()
         };
         let log = leader.log;
@@ -286,11 +292,13 @@ impl Kraft {
         let follower = &mut state.nodes[answer.to];
         let current =
             follower.ballot.epoch == answer.epoch && usize::from(follower.leader) == answer.from + 1;
-        let awaited = follower.log.len() == answer.offset;
-        if follower.role != role::FOLLOWER
-            || self.rules.fetch_response_fence && !current
-            || self.rules.fetch_correlation && !awaited
-        {
+        let end = follower.end();
+        let awaited = match self.rules.fetch_correlation {
+            FetchCorrelation::Position => (end.offset, end.epoch) == (answer.offset, answer.fetched),
+            FetchCorrelation::Offset => end.offset == answer.offset,
+            FetchCorrelation::Absent => true,
+        };
+        if follower.role != role::FOLLOWER || self.rules.fetch_response_fence && !current || !awaited {
             return;
         }
         if answer.kind == kind::RECORDS {
@@ -376,6 +384,16 @@ impl Kraft {
         for message in kept {
             if !message.is_none() && self.is_dead(state, message) {
                 state.take(message);
+            }
+        }
+        // A follower votes for nobody, and comes back as one: for whom it voted no longer matters.
+        if self.rules.vote_memory == VoteMemory::WholeEpoch
+            && self.rules.repeated_vote == RepeatedVote::WhileUnattached
+        {
+            for node in &mut state.nodes {
+                if node.role == role::FOLLOWER {
+                    node.ballot.voted = NOBODY;
+                }
             }
         }
         if !self.rules.durable_vote || self.rules.identity == Identity::IdOnly {

@@ -1,7 +1,7 @@
 //! Voters differ only by name: the representative of all states that are alike but for the names.
 
 use super::Kraft;
-use super::state::{Leaders, Message, NODES_MAX, Node, Progress, State};
+use super::state::{Leaders, Message, NODES_MAX, Node, Progress, STABLE, State};
 use crate::voting::NOBODY;
 
 /// Every order of up to four things. Those of `n` things come first among those of `n + 1`.
@@ -123,7 +123,7 @@ fn arrange(state: &State, order: &[u8; NODES_MAX], nodes: usize) -> State {
     }
     arranged.leaders = leaders;
     arranged.wiped = rename_bits(state.wiped);
-    arranged.fired = rename_bits(state.fired);
+    arranged.calm = state.calm & STABLE | rename_bits(state.calm);
     arranged.messages = Default::default();
     for message in state.in_flight() {
         let mut fields = message.fields();

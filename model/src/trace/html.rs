@@ -7,7 +7,7 @@
 use askama::Template;
 
 use super::layout::{Frame, hue, layout};
-use super::messages::{Fate, Message, Moment, Post};
+use super::messages::{End, Fate, Message, Moment, Post};
 use super::words::{self, Ending, Repeat};
 use super::{Event, LaneKind, LaneView, LogView, Mark, Scene, Story, svg};
 
@@ -156,10 +156,16 @@ impl State {
             Card::of(story, lane, view, before.and_then(|before| before.lanes.get(lane)))
         });
         let events = step.map_or(&[][..], |step| &step.events);
-        let told = events
-            .iter()
-            .enumerate()
-            .map(|(place, event)| Told::of(story, event, post.at(Moment { step: index, event: place })));
+        let told = events.iter().enumerate().filter_map(|(place, event)| {
+            let moment = Moment { step: index, event: place };
+            let at_once = post.ends_at_once(moment);
+            let told_by_the_other = match event {
+                Event::Send { .. } => at_once == Some(Fate::Lost),
+                Event::Receive { .. } => post.ended_at_once(moment),
+                _ => false,
+            };
+            (!told_by_the_other).then(|| Told::of(story, event, post.at(moment), at_once.is_some()))
+        });
         Self {
             index,
             name: if index == 0 { "Start".to_string() } else { format!("Step {index}") },
@@ -176,7 +182,7 @@ impl State {
 }
 
 impl Told {
-    fn of(story: &Story, event: &Event, post: Option<(&Message<'_>, Option<super::messages::End>)>) -> Self {
+    fn of(story: &Story, event: &Event, post: Option<(&Message<'_>, Option<End>)>, at_once: bool) -> Self {
         let name = |lane: &usize| words::clean(&words::lane_name(story, *lane)).into_owned();
         let text = |text: &str| words::clean(text).into_owned();
         let sent = post.map_or_else(String::new, |(message, _)| match message.sent {
@@ -186,10 +192,17 @@ impl Told {
         match event {
             Event::Send { from, to, text: says } => Self {
                 class: "send",
-                sign: '→',
-                what: format!("{} sends to {}", name(from), name(to)),
+                sign: if at_once { '⇒' } else { '→' },
+                what: if at_once {
+                    format!("{} to {}, at once", name(from), name(to))
+                } else {
+                    format!("{} sends to {}", name(from), name(to))
+                },
                 text: text(says),
-                aside: post.map_or_else(String::new, |(message, _)| future(message)),
+                aside: match post {
+                    Some((message, _)) if !at_once || message.ends.len() > 1 => future(message),
+                    _ => String::new(),
+                },
             },
             Event::Receive { from, to, text: says } => {
                 let again = post.and_then(|(_, end)| end).is_some_and(|end| end.fate == Fate::Again);

@@ -120,6 +120,22 @@ impl<'a> Post<'a> {
         self.by_moment.get(&moment).copied()
     }
 
+    /// How the message that is sent at `moment` ends with the very next event, where it does.
+    pub fn ends_at_once(&self, moment: Moment) -> Option<Fate> {
+        let (message, None) = self.at(moment)? else { return None };
+        let next = Moment { event: moment.event + 1, ..moment };
+        message.ends.first().filter(|end| end.at == next).map(|end| end.fate)
+    }
+
+    /// Whether an event ends a message that was sent with the event just before.
+    pub fn ended_at_once(&self, moment: Moment) -> bool {
+        let before = moment.event.checked_sub(1).map(|event| Moment { event, ..moment });
+        before.is_some_and(|before| {
+            let sent = |index: usize| self.messages[index].sent == Some(before);
+            self.ends_at_once(before).is_some() && self.index(moment).is_some_and(|(index, _)| sent(index))
+        })
+    }
+
     /// Whether an event is the arrival of a duplicate.
     pub fn is_again(&self, moment: Moment) -> bool {
         self.at(moment).and_then(|(_, end)| end).is_some_and(|end| end.fate == Fate::Again)

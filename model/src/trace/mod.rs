@@ -18,7 +18,7 @@
 //! story gives the same bytes; the work is linear in the story.
 //!
 //! **Not here**: any knowledge of a protocol. A renderer knows lanes, logs and messages, and reads one field by
-//! name (`epoch` or `term`, for colour and for `n1@2`) and one role (`leader`, drawn as a thick lane).
+//! name (`epoch` or `term`, for colour and for `n1@2`), and the role for whether the lane leads ([`words::leads`]).
 
 use serde_json::Value;
 

@@ -5,6 +5,7 @@
 //!     n1 ⇥ n2@1 Vote epoch=1 end=0@0          arrived; the lane that acts carries its epoch
 //!     · n2 grants its vote to n1              a note, its sign first
 //!     n2@1 → n1 Voted epoch=1                 sent
+//!     c1 ⇒ zk create /election/n_             sent and arrived in one step
 //!     n1 → n3 Vote epoch=1 end=0@0 ✗ lost     lost; struck through where there is colour
 //!         n2  epoch 0 → 1, voted - → n1       what changed, lane by lane
 //!         n3  log [x@1 | y@1] → [x@1 |]       the bar is the high watermark, a tilde is not on disk
@@ -15,7 +16,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::measure::columns;
-use super::messages::{Moment, Post};
+use super::messages::{Fate, Moment, Post};
 use super::words::{self, Ending, Repeat};
 use super::{Event, LaneView, Mark, Story};
 
@@ -62,8 +63,8 @@ pub fn render(story: &Story, style: &TextStyle) -> String {
         let number_text = format!("{number:>number_width$}");
         page.line(0, 4, &[(BOLD, number_text), (DIM, format!("  {}", step.action))]);
         for (place, event) in step.events.iter().enumerate() {
-            let again = post.is_again(Moment { step: number, event: place });
-            tell_event(&mut page, story, event, &step.scene.lanes, again);
+            let moment = Moment { step: number, event: place };
+            tell_event(&mut page, story, event, &step.scene.lanes, &post, moment);
         }
         let before = &words::scene(story, index).lanes;
         for (lane, (was, is)) in before.iter().zip(&step.scene.lanes).enumerate() {
@@ -150,24 +151,32 @@ fn changed(page: &mut Page, story: &Story, lane: usize, was: &LaneView, is: &Lan
     page.line(8, 12, &parts);
 }
 
-fn tell_event(page: &mut Page, story: &Story, event: &Event, after: &[LaneView], again: bool) {
+fn tell_event(
+    page: &mut Page,
+    story: &Story,
+    event: &Event,
+    after: &[LaneView],
+    post: &Post<'_>,
+    moment: Moment,
+) {
     let name = |lane: usize| words::lane_name(story, lane).into_owned();
     let at_epoch = |lane: usize| match after.get(lane).and_then(words::epoch) {
         Some(epoch) => format!("{}@{epoch}", name(lane)),
         None => name(lane),
     };
     match event {
+        // Told by its end.
+        Event::Send { .. } if post.ends_at_once(moment) == Some(Fate::Lost) => {}
+        Event::Receive { .. } if post.ended_at_once(moment) => {}
         Event::Send { from, to, text } => {
-            page.line(
-                4,
-                8,
-                &[(BLUE, format!("{} → {} ", at_epoch(*from), name(*to))), (PLAIN, text.clone())],
-            );
+            let arrow = if post.ends_at_once(moment).is_some() { '⇒' } else { '→' };
+            let ends = format!("{} {arrow} {} ", at_epoch(*from), name(*to));
+            page.line(4, 8, &[(BLUE, ends), (PLAIN, text.clone())]);
         }
         Event::Receive { from, to, text } => {
             let mut parts =
                 vec![(BLUE, format!("{} ⇥ {} ", name(*from), at_epoch(*to))), (PLAIN, text.clone())];
-            if again {
+            if post.is_again(moment) {
                 parts.push((YELLOW, " (again)".into()));
             }
             page.line(4, 8, &parts);

@@ -119,7 +119,7 @@ pub fn epoch(view: &LaneView) -> Option<&str> {
 
 /// Whether a lane leads, as far as it says itself.
 pub fn leads(view: &LaneView) -> bool {
-    view.role == "leader"
+    view.role.starts_with("lead") || matches!(view.role.as_str(), "controller" | "active")
 }
 
 /// The state of a lane in a word or two: `leader`, `down`, `paused`.

@@ -107,6 +107,31 @@ fn early_stop_finishes_the_level_and_leaves_the_rest_open() {
 }
 
 #[test]
+fn search_that_has_what_it_was_asked_for_proves_nothing_else() {
+    let model = Counters { counters: 4, top: 9, forbidden_sum: None };
+    let options = Options { stop: Stop::Decided(&["half"]), witness: Some("half"), ..FULL };
+    let outcome = search(&model, &options);
+    assert_eq!((outcome.verdict, outcome.cut, outcome.depth), (Verdict::Incomplete, None, 19));
+    assert_eq!(verdict(&outcome, "half"), ClaimVerdict::Holds);
+    assert_eq!(verdict(&outcome, "sum"), ClaimVerdict::Unknown);
+    assert_eq!(walk_of(&model, &outcome, "half").steps.len(), 18);
+}
+
+#[test]
+fn claims_asked_for_are_searched_for_beyond_the_first_violation() {
+    let model = Counters { counters: 2, top: 9, forbidden_sum: Some(3) };
+    let options = Options { stop: Stop::Decided(&["half", "deadlock"]), ..FULL };
+    let outcome = search(&model, &options);
+    assert_eq!(
+        (outcome.verdict, outcome.unique),
+        (Verdict::Violated, 100),
+        "no deadlock: searched to the end"
+    );
+    let outcome = search(&model, &Options { stop: Stop::Decided(&["half", "sum"]), ..FULL });
+    assert_eq!((outcome.verdict, outcome.depth), (Verdict::Violated, 10));
+}
+
+#[test]
 fn witness_never_met_violates_when_all_was_searched() {
     let model = Counters { counters: 2, top: 3, forbidden_sum: None };
     let outcome = search(&model, &FULL);

@@ -8,6 +8,8 @@
 //! 2. **cells**: one a lane, as wide as the lane's column: notes, changed values, the log if it changed;
 //! 3. **sendings**: labels in the gap next to the lane, above the point where their arrows begin.
 //!
+//! A step in which something is sent *and* arrives has several such triples, so that time still runs downwards.
+//!
 //! Within a band, what shares a column or a gap is stacked. Arrows go from band 3 of one row to band 1 of a later
 //! one, behind the boxes of the cells, whose ground is opaque; texts over arrows have a halo. Between
 //! rows stand snapshots of all lanes: the start, each landmark, the end.
@@ -283,4 +285,11 @@ pub fn layout(story: &Story, frame: &Frame) -> Layout {
 /// The hue of an epoch.
 pub fn hue(epoch: u64) -> u8 {
     u8::try_from(epoch % HUES).unwrap_or_default()
+}
+
+impl TextBox {
+    /// Whether the text fits its room, as far as one can tell.
+    pub fn font_fits(&self) -> bool {
+        self.font.width(&self.text) <= self.area.width && self.font.line() <= self.area.height
+    }
 }

@@ -1,6 +1,7 @@
 //! The rows of a diagram, from top to bottom, and then the arrows and lanes across them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::super::messages::{Fate, Moment, Post};
 use super::super::words::{self, Ending, Repeat};
@@ -12,7 +13,6 @@ use super::{
 };
 
 const TITLE: Font = Font { size: 16, mono: false, bold: true };
-const SUBTITLE: Font = Font { size: 13, mono: false, bold: false };
 const MESSAGE: Font = Font { size: 11, mono: false, bold: false };
 const NUMBER: Font = Font { size: 13, mono: false, bold: true };
 const COMMAND: Font = Font { size: 12, mono: true, bold: false };
@@ -44,8 +44,8 @@ pub(super) struct Builder<'a> {
     origins: Vec<Option<Point>>,
     /// Where each message ends, in the order of its ends.
     tips: Vec<Vec<Point>>,
-    /// Where each lane's state begins to hold: after step `i`, from this y.
-    turns: Vec<i32>,
+    /// From which y each lane is as it is after each step; the start first.
+    turns: Vec<Vec<i32>>,
 }
 
 impl<'a> Builder<'a> {
@@ -195,7 +195,7 @@ impl<'a> Builder<'a> {
             self.banner(BandKind::Landmark, 0, name, Tone::Landmark);
         }
         let top = self.y;
-        self.turns.push(top);
+        self.turns.push(vec![top; self.columns.len()]);
         self.gutter(top + 6, "start", NUMBER, "");
         self.y = self.snapshot(top + 6, &story.start);
         // What was in flight at the start leaves from here.
@@ -216,35 +216,72 @@ impl<'a> Builder<'a> {
             && self.story.loop_to.is_none();
         let gutter = self.gutter(top + 6, &number.to_string(), NUMBER, &step.action);
         self.y = top + 6;
-        self.arrivals(number, step);
-        self.turns.push(self.y);
-        let floor = self.cells(step, before);
-        self.y = floor;
-        let sent = step.events.iter().enumerate().filter_map(|(event, what)| match what {
-            Event::Send { from, to, text } if self.connects(*from, *to) => {
-                let (message, _) = self.post.index(Moment { step: number, event })?;
-                Some((*from, *to, text.as_str(), message))
+        let phases = self.phases(number, step);
+        let homes = self.homes(step, &phases);
+        let mut turns = vec![self.y; self.columns.len()];
+        for (phase, events) in phases.iter().enumerate() {
+            self.arrivals(number, events.clone());
+            for (turn, _) in turns.iter_mut().zip(&homes).filter(|(_, home)| **home == phase) {
+                *turn = self.y;
             }
-            _ => None,
-        });
-        let sendings = Sendings::of(sent);
-        self.sendings(&sendings);
-        self.same_step(number, step);
+            self.y = self.cells(step, events.clone(), before, |lane| homes[lane] == phase);
+            let sent = events.clone().filter_map(|event| match &step.events[event] {
+                Event::Send { from, to, text } if self.connects(*from, *to) => {
+                    let (message, _) = self.post.index(Moment { step: number, event })?;
+                    Some((*from, *to, text.as_str(), message))
+                }
+                _ => None,
+            });
+            let sendings = Sendings::of(sent);
+            self.sendings(&sendings);
+        }
+        self.turns.push(turns);
         self.y = (self.y + 5).max(gutter + 4).max(top + ROW_HEIGHT_MIN);
         self.band(if bad { BandKind::BadStep } else { BandKind::Step }, number, top);
     }
 
-    /// The tips of what was sent before this step.
-    fn arrivals(&mut self, number: usize, step: &Step) {
+    /// The events of a step, cut so that what is sent in one part can arrive in a later one.
+    fn phases(&self, number: usize, step: &Step) -> Vec<Range<usize>> {
+        let mut phases = Vec::new();
+        let mut begin = 0;
+        for event in 0..step.events.len() {
+            let end = self.post.index(Moment { step: number, event });
+            let Some((message, Some(_))) = end else { continue };
+            let here = |sent: Moment| sent.step == number && sent.event >= begin;
+            if self.post.messages[message].sent.is_some_and(here) {
+                phases.push(begin..event);
+                begin = event;
+            }
+        }
+        phases.push(begin..step.events.len());
+        phases
+    }
+
+    /// The phase in which each lane's new values and log are shown: that of the last event that touches it.
+    fn homes(&self, step: &Step, phases: &[Range<usize>]) -> Vec<usize> {
+        let mut homes = vec![0; self.columns.len()];
+        for (phase, events) in phases.iter().enumerate() {
+            for event in &step.events[events.clone()] {
+                let (Event::Note { lane, .. } | Event::Receive { to: lane, .. }) = event else { continue };
+                if let Some(home) = homes.get_mut(*lane) {
+                    *home = phase;
+                }
+            }
+        }
+        homes
+    }
+
+    /// The tips of what was sent before.
+    fn arrivals(&mut self, number: usize, events: Range<usize>) {
         const LINE: i32 = 15;
         let mut stack: HashMap<usize, i32> = HashMap::new();
-        for event in 0..step.events.len() {
+        for event in events {
             let moment = Moment { step: number, event };
             let Some((index, Some(place))) = self.post.index(moment) else { continue };
             let message = &self.post.messages[index];
             let (from, to) = (message.from, message.to);
             let sent = message.sent.map_or(0, |sent| sent.step);
-            if !self.connects(from, to) || sent == number {
+            if !self.connects(from, to) {
                 continue;
             }
             let fate = message.ends[place].fate;
@@ -285,10 +322,17 @@ impl<'a> Builder<'a> {
         self.y += deepest * LINE;
     }
 
-    /// The lanes' cells; returns the y below the deepest.
-    fn cells(&mut self, step: &Step, before: &[LaneView]) -> i32 {
+    /// The lanes' cells, of the notes among `events` and of the state of the lanes that are `home`; returns the
+    /// y below the deepest.
+    fn cells(
+        &mut self,
+        step: &Step,
+        events: Range<usize>,
+        before: &[LaneView],
+        home: impl Fn(usize) -> bool,
+    ) -> i32 {
         let mut floors = vec![self.y; self.columns.len()];
-        for event in &step.events {
+        for event in &step.events[events] {
             let (lane, mark, text) = match event {
                 Event::Note { lane, mark, text } => (*lane, *mark, text.clone()),
                 Event::Send { from, to, text } if from == to => {
@@ -310,6 +354,9 @@ impl<'a> Builder<'a> {
         }
         for (lane, (was, is)) in before.iter().zip(&step.scene.lanes).enumerate() {
             let Some(column) = self.columns.get(lane) else { break };
+            if !home(lane) {
+                continue;
+            }
             let changes = words::changes(was, is);
             // Where a note says what happened, values would only say it again.
             if !changes.is_empty() && floors[lane] == self.y {
@@ -376,25 +423,6 @@ impl<'a> Builder<'a> {
             deepest = deepest.max(y);
         }
         self.y = deepest + 14;
-    }
-
-    /// The tips of what arrives in the very step in which it was sent.
-    fn same_step(&mut self, number: usize, step: &Step) {
-        for event in 0..step.events.len() {
-            let Some((index, Some(place))) = self.post.index(Moment { step: number, event }) else {
-                continue;
-            };
-            let message = &self.post.messages[index];
-            if message.sent.is_none_or(|sent| sent.step != number) || !self.connects(message.from, message.to)
-            {
-                continue;
-            }
-            let inward = if message.from < message.to { -1 } else { 1 };
-            let lane = self.columns[message.to].centre;
-            let lost = message.ends[place].fate == Fate::Lost;
-            let x = if lost { lane + inward * self.pitch / 2 } else { lane + inward * 4 };
-            self.tips[index][place] = Point { x, y: self.y - 3 };
-        }
     }
 
     /// A famous state: its name, and all lanes as they are.
@@ -496,13 +524,14 @@ impl<'a> Builder<'a> {
             };
             let mut from = top;
             let mut now = look(0);
-            for (state, turn) in self.turns.iter().enumerate().skip(1) {
+            for (state, turns) in self.turns.iter().enumerate().skip(1) {
+                let turn = turns[lane];
                 let next = look(state);
                 if next != now {
                     let rail =
-                        Rail { lane, x: column.centre, top: from, bottom: *turn, up: now.0, leads: now.1 };
+                        Rail { lane, x: column.centre, top: from, bottom: turn, up: now.0, leads: now.1 };
                     self.out.rails.push(rail);
-                    (from, now) = (*turn, next);
+                    (from, now) = (turn, next);
                 }
             }
             self.out.rails.push(Rail { lane, x: column.centre, top: from, bottom, up: now.0, leads: now.1 });
