@@ -158,7 +158,10 @@ impl Kraft {
         for message in state.in_flight() {
             actions.push(Action::Deliver { message });
             if !stable {
-                actions.push(Action::Lose { message });
+                // What stays in flight for ever is as good as lost: loss is a step only where it makes room.
+                if !room {
+                    actions.push(Action::Lose { message });
+                }
                 // The answer to a duplicated fetch needs a slot beside the copy that stays.
                 let fits = room || message.fields().kind != kind::FETCH;
                 if fits && state.duplicates < bounds.duplicates {
@@ -305,6 +308,17 @@ impl Kraft {
 
     /// Whether a follower may fetch: no exchange about the same position is under way.
     fn may_fetch(&self, state: &State, node: u8, voter: &Node, room: bool) -> bool {
+        let leader = state.voter(voter.leader);
+        // A leader holds a fetch for as long as it has nothing to say: as if it had not been sent yet.
+        let idle = leader.leads()
+            && leader.ballot.epoch == voter.ballot.epoch
+            && leader.progress.get(usize::from(node)) == voter.log.len()
+            && leader.log.len() <= voter.log.len()
+            && leader.high_watermark.min(voter.log.len()) <= voter.high_watermark
+            && voter.flushed == voter.log.len();
+        if idle {
+            return false;
+        }
         if self.bounds.grain & grain::ATOMIC_FETCH != 0 {
             return true;
         }
