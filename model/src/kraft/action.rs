@@ -125,6 +125,7 @@ impl Kraft {
     pub(super) fn enabled(&self, state: &State, actions: &mut Vec<Action>) {
         let bounds = &self.bounds;
         let stable = state.is_stable();
+        let may_fail = !stable && state.faults() < bounds.faults;
         let room = state.messages_len() < bounds.messages;
         let nodes = &state.nodes[..usize::from(bounds.nodes)];
         for (node, voter) in (0..).zip(nodes) {
@@ -139,19 +140,16 @@ impl Kraft {
             if voter.leads() && state.produced < bounds.records && !voter.log.is_full() {
                 actions.push(Action::Append { node });
             }
-            if stable {
-                continue;
-            }
-            if voter.leads() && state.resignations < bounds.resignations {
+            if may_fail && voter.leads() && state.resignations < bounds.resignations {
                 actions.push(Action::Resign { node });
             }
-            if state.restarts < bounds.restarts {
+            if may_fail && state.restarts < bounds.restarts {
                 actions.push(Action::Restart { node, lost: false });
                 if voter.flushed < voter.log.len() {
                     actions.push(Action::Restart { node, lost: true });
                 }
             }
-            if state.wiped.count_ones() < u32::from(bounds.wipes) {
+            if !stable && state.wiped.count_ones() < u32::from(bounds.wipes) {
                 actions.push(Action::Wipe { node });
             }
         }
@@ -164,7 +162,7 @@ impl Kraft {
                 }
                 // The answer to a duplicated fetch needs a slot beside the copy that stays.
                 let fits = room || message.fields().kind != kind::FETCH;
-                if fits && state.duplicates < bounds.duplicates {
+                if may_fail && fits && state.duplicates < bounds.duplicates {
                     actions.push(Action::Duplicate { message });
                 }
             }

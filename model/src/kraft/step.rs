@@ -401,7 +401,7 @@ impl Kraft {
                 }
             }
         }
-        if state.restarts >= self.bounds.restarts {
+        if state.restarts >= self.bounds.restarts || state.faults() >= self.bounds.faults {
             // Nothing will be lost any more: what is not flushed yet might as well be.
             for node in &mut state.nodes {
                 node.flushed = node.log.len();
