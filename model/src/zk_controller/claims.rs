@@ -116,7 +116,10 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<ZkController>> {
             "zk-controller/election/1",
             "a broker leads a partition that another led before it",
             |_, state: &State| {
-                state.led.iter().any(|led| led >> 2 & 3 != 0 && led >> 4 & 3 != 0 && led >> 2 & 3 != led >> 4 & 3)
+                state
+                    .led
+                    .iter()
+                    .any(|led| led >> 2 & 3 != 0 && led >> 4 & 3 != 0 && led >> 2 & 3 != led >> 4 & 3)
             },
         ));
     }
@@ -157,9 +160,11 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<ZkController>> {
             "zk-controller/election/3",
             "a controller knows an older version of a partition than the tree has",
             |_, state: &State| {
-                state.brokers.iter().filter(|broker| broker.phase == Phase::ACTIVE).any(|broker| {
-                    broker.cache[0].unpack().version < state.partitions[0].unpack().version
-                })
+                state
+                    .brokers
+                    .iter()
+                    .filter(|broker| broker.phase == Phase::ACTIVE)
+                    .any(|broker| broker.cache[0].unpack().version < state.partitions[0].unpack().version)
             },
         ));
     }

@@ -61,10 +61,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "node-owner",
         change: |rules| rules.node_owner = NodeOwner::BrokerId,
         bounds: |_| {},
-        breaks: &[
-            Break { claim: "registration", steps: 0 },
-            Break { claim: "controller-belief", steps: 0 },
-        ],
+        breaks: &[Break { claim: "registration", steps: 0 }, Break { claim: "controller-belief", steps: 0 }],
         keeps: &["controller-fence", "partition-leader-unique", "leader-from-isr"],
         legal: false,
         grain: None,

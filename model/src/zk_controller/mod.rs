@@ -89,7 +89,8 @@ pub use rules::{
     Reelection, RequestFence, Rules, TreeFence, Win,
 };
 pub use state::{
-    BROKERS_CHANGED, Broker, Partition, PartitionState, Phase, REGISTERED, Request, RequestState, State, UNAWARE,
+    BROKERS_CHANGED, Broker, Partition, PartitionState, Phase, REGISTERED, Request, RequestState, State,
+    UNAWARE,
 };
 
 use stateright::{Model, Property};
@@ -169,8 +170,7 @@ impl Spec for ZkController {
 
 impl Family for ZkController {
     const NAME: &'static str = "zk-controller";
-    const SUMMARY: &'static str =
-        "Kafka's controller on ZooKeeper: the race for /controller, its epoch, and the leaders that it elects";
+    const SUMMARY: &'static str = "Kafka's controller on ZooKeeper: the race for /controller, its epoch, and the leaders that it elects";
     type Bounds = Bounds;
     type Rules = Rules;
     type Readable = ReadableState;

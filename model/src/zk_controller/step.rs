@@ -192,7 +192,8 @@ impl ZkController {
         }
         for partition in 0..self.bounds.partitions {
             for to in 0..self.bounds.brokers {
-                if me.owed & owed_bit(partition, to) != 0 && state.brokers[usize::from(to)].link != Link::DOWN {
+                if me.owed & owed_bit(partition, to) != 0 && state.brokers[usize::from(to)].link != Link::DOWN
+                {
                     actions.push(Action::Send { broker, partition, to });
                 }
             }
@@ -213,7 +214,8 @@ impl ZkController {
             Action::Increment { broker } => increment(&mut state, broker),
             Action::Watch { broker } => {
                 let taken = state.controller.exists();
-                state.brokers[usize::from(broker)].phase = if taken { Phase::WATCHING } else { Phase::STANDBY };
+                state.brokers[usize::from(broker)].phase =
+                    if taken { Phase::WATCHING } else { Phase::STANDBY };
             }
             Action::Wake { broker } => state.brokers[usize::from(broker)].phase = Phase::STANDBY,
             Action::Register { broker } => self.register(&mut state, broker),
