@@ -2,10 +2,11 @@
 
 use super::entry::{Entry, Of};
 use super::request::{Usage, unknown};
+use crate::isr::Isr;
 use crate::zk_controller::ZkController;
 use crate::zk_election::ZkElection;
 
-static CATALOGUE: [&dyn Entry; 2] = [&Of::<ZkElection>::NEW, &Of::<ZkController>::NEW];
+static CATALOGUE: [&dyn Entry; 3] = [&Of::<ZkElection>::NEW, &Of::<ZkController>::NEW, &Of::<Isr>::NEW];
 
 /// Every model, in the order of Kafka's history.
 pub fn catalogue() -> &'static [&'static dyn Entry] {

@@ -57,8 +57,7 @@ impl Raft {
             if role == Role::Leader && !stable && state.produced < bounds.records {
                 actions.push(Action::Append(me));
             }
-            // A follower or candidate that restarts loses nothing that a silent one would use.
-            if bounds.restarts == 1 && !stable && (role == Role::Leader || !self.forgets) {
+            if bounds.restarts == 1 && !stable && self.may_restart(state, server) {
                 actions.push(Action::Restart(me));
                 if state.unflushed(server) > 0 {
                     actions.push(Action::PowerLoss(me));
@@ -123,6 +122,12 @@ impl Raft {
                 }
             }
         }
+        if let Action::Duplicate(message) = action
+            && !state.messages.contains(&message)
+        {
+            // It arrived and can do no more: that is what delivering it leads to.
+            return None;
+        }
         (state != *before).then_some(state)
     }
 
@@ -156,6 +161,13 @@ impl Raft {
             || state.in_flight().any(|message| message.parts().term == term)
     }
 
+    /// Whether a server may crash and restart. Under the rules that [`Raft::forgets`] asks for, nothing that
+    /// matters is volatile but the role: a follower or candidate that restarts does nothing that a silent one
+    /// would not, nor does a leader before its timer runs out. So only leaders do, and stand at once.
+    fn may_restart(&self, state: &State, server: usize) -> bool {
+        !self.forgets || state.role(server) == Role::Leader && state.term(server) < self.last_term(false)
+    }
+
     /// Whether a candidate has something to ask of a peer.
     fn may_ask(&self, state: &State, candidate: usize, peer: usize) -> bool {
         let progress = state.progress[candidate];
@@ -185,7 +197,7 @@ impl Raft {
         self.count_votes(state, server);
     }
 
-    fn vote_request(&self, state: &mut State, candidate: usize, peer: usize) -> Message {
+    pub(crate) fn vote_request(&self, state: &mut State, candidate: usize, peer: usize) -> Message {
         if state.is_stable() {
             state.progress[candidate].set_asked(peer);
         }
@@ -198,7 +210,7 @@ impl Raft {
         .pack()
     }
 
-    fn append_request(&self, state: &State, leader: usize, peer: usize) -> Message {
+    pub(crate) fn append_request(&self, state: &State, leader: usize, peer: usize) -> Message {
         let log = state.logs[leader];
         let previous = state.progress[leader].next(peer).saturating_sub(1);
         Parts {
@@ -224,6 +236,9 @@ impl Raft {
         }
         state.set_role(server, Role::Follower);
         state.progress[server] = Progress(0);
+        if self.forgets {
+            self.time_out(state, server);
+        }
     }
 
     // Messages travel.
@@ -231,14 +246,25 @@ impl Raft {
     /// Sends a request. One that its receiver would refuse for its term is answered in the same step: the
     /// refusal promises nothing, and a request that is refused later is as good as one sent later.
     fn send(&self, state: &mut State, request: Message) {
+<<<<<<< HEAD
+        if self.is_answered_at_once(state, request) {
+=======
         let parts = request.parts();
-        let refused = parts.term < state.term(parts.to)
-            && (parts.kind == Kind::VoteRequest || self.rules.stale_append);
+        let refused =
+            parts.term < state.term(parts.to) && (parts.kind == Kind::VoteRequest || self.rules.stale_append);
         if refused || self.bounds.atomic {
+>>>>>>> check
             self.arrive(state, request);
         } else {
             state.post(request, self.bounds.messages);
         }
+    }
+
+    /// Whether a request and its answer are one step.
+    pub(crate) fn is_answered_at_once(&self, state: &State, request: Message) -> bool {
+        let parts = request.parts();
+        let obeyed = parts.kind == Kind::Append && !self.rules.stale_append;
+        self.bounds.atomic || parts.term < state.term(parts.to) && !obeyed
     }
 
     /// A message arrives. A success is sent back; a refusal, which promises nothing, is heard at once.
@@ -289,7 +315,10 @@ impl Raft {
         let theirs = crate::voting::LogEnd { epoch: request.log_term, offset: request.index };
         let voted = state.ballots[me].voted;
         let free = voted == NOBODY || voted == candidate || !self.rules.one_vote;
-        if state.role(me) != Role::Follower || !free || !self.rules.log_check.admits(theirs, state.logs[me].end()) {
+        if state.role(me) != Role::Follower
+            || !free
+            || !self.rules.log_check.admits(theirs, state.logs[me].end())
+        {
             return None;
         }
         state.ballots[me].voted = candidate;
@@ -469,8 +498,7 @@ impl Raft {
             }
             Kind::Append => !self.absorbed(state, &parts),
             Kind::VoteReply => {
-                state.role(to) == Role::Candidate
-                    && state.progress[to].votes() >> from & 1 == 0
+                state.role(to) == Role::Candidate && state.progress[to].votes() >> from & 1 == 0
             }
             Kind::AppendReply => {
                 state.role(to) == Role::Leader && parts.index > state.progress[to].matched(from)
@@ -498,7 +526,9 @@ impl Raft {
     fn forget_the_gone(&self, state: &mut State, leader: usize) {
         for peer in 0..usize::from(self.bounds.nodes) {
             let matched = state.progress[leader].matched(peer);
-            if state.term(peer) > state.term(leader) && (self.bounds.nodes <= 3 || matched <= state.commit(leader)) {
+            if state.term(peer) > state.term(leader)
+                && (self.bounds.nodes <= 3 || matched <= state.commit(leader))
+            {
                 state.progress[leader].set(peer, 1, 0);
             }
         }
@@ -522,7 +552,9 @@ impl Raft {
     fn is_news(&self, state: &State, request: Message) -> bool {
         let mut after = *state;
         match self.receive(&mut after, request) {
-            Some(reply) if reply.parts().yes => !self.forgets || self.matters(&after, reply) || after != *state,
+            Some(reply) if reply.parts().yes => {
+                !self.forgets || self.matters(&after, reply) || after != *state
+            }
             Some(reply) => {
                 self.receive(&mut after, reply);
                 after != *state

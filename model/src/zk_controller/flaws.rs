@@ -18,8 +18,10 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         bounds: |bounds| {
             bounds.partitions = 2;
             bounds.messages = 2;
+            bounds.leader_epochs = 1;
+            bounds.shrinks = 0;
         },
-        breaks: &[Break { claim: "controller-fence", steps: 0 }],
+        breaks: &[Break { claim: "controller-fence", steps: 12 }],
         keeps: &["controller-epoch-unique", "controller-belief", "leader-from-isr", "registration"],
         legal: false,
         grain: None,
@@ -33,8 +35,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.epoch_source = EpochSource::Watched,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "controller-epoch-unique", steps: 0 },
-            Break { claim: "controller-fence", steps: 0 },
+            Break { claim: "controller-epoch-unique", steps: 7 },
+            Break { claim: "controller-fence", steps: 8 },
         ],
         keeps: &["controller-belief", "leader-from-isr", "registration"],
         legal: false,
@@ -48,7 +50,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "tree-fence",
         change: |rules| rules.tree_fence = TreeFence::Absent,
         bounds: |_| {},
-        breaks: &[Break { claim: "controller-fence", steps: 0 }],
+        breaks: &[Break { claim: "controller-fence", steps: 7 }],
         keeps: &["controller-epoch-unique", "controller-belief", "partition-leader-unique", "registration"],
         legal: false,
         grain: None,
@@ -61,10 +63,11 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "node-owner",
         change: |rules| rules.node_owner = NodeOwner::BrokerId,
         bounds: |_| {},
-        breaks: &[
-            Break { claim: "registration", steps: 0 },
-            Break { claim: "controller-belief", steps: 0 },
-        ],
+<<<<<<< HEAD
+        breaks: &[Break { claim: "registration", steps: 3 }, Break { claim: "controller-belief", steps: 7 }],
+=======
+        breaks: &[Break { claim: "registration", steps: 0 }, Break { claim: "controller-belief", steps: 0 }],
+>>>>>>> check
         keeps: &["controller-fence", "partition-leader-unique", "leader-from-isr"],
         legal: false,
         grain: None,
@@ -77,7 +80,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "elected-already",
         change: |rules| rules.reelection = Reelection::TriesAgain,
         bounds: |_| {},
-        breaks: &[Break { claim: "controller-eventually", steps: 0 }],
+        breaks: &[Break { claim: "controller-eventually", steps: 5 }],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief", "registration"],
         legal: false,
         grain: None,
@@ -90,7 +93,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "new-session-resigns",
         change: |rules| rules.on_new_session = OnNewSession::GoesOn,
         bounds: |_| {},
-        breaks: &[Break { claim: "controller-belief", steps: 0 }],
+        breaks: &[Break { claim: "controller-belief", steps: 6 }],
         keeps: &["controller-fence", "controller-epoch-unique", "partition-leader-unique", "registration"],
         legal: false,
         grain: None,
@@ -104,8 +107,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.expiry = Expiry::LeavesNodes,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "ephemeral-session", steps: 0 },
-            Break { claim: "controller-eventually", steps: 0 },
+            Break { claim: "ephemeral-session", steps: 2 },
+            Break { claim: "controller-eventually", steps: 6 },
         ],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief"],
         legal: false,
@@ -120,8 +123,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.win = Win::CreateThenIncrement,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "controller-epoch-unique", steps: 0 },
-            Break { claim: "controller-fence", steps: 0 },
+            Break { claim: "controller-epoch-unique", steps: 4 },
+            Break { claim: "controller-fence", steps: 8 },
         ],
         keeps: &["registration", "controller-belief"],
         legal: false,
@@ -135,7 +138,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "election-version",
         change: |rules| rules.election_write = PartitionWrite::Unconditional,
         bounds: |_| {},
-        breaks: &[Break { claim: "leader-from-isr", steps: 0 }],
+        breaks: &[Break { claim: "leader-from-isr", steps: 10 }],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief", "registration"],
         legal: false,
         grain: None,
@@ -148,7 +151,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "isr-version",
         change: |rules| rules.isr_write = PartitionWrite::Unconditional,
         bounds: |_| {},
-        breaks: &[Break { claim: "leader-epoch-monotone", steps: 0 }],
+        breaks: &[Break { claim: "leader-epoch-monotone", steps: 11 }],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief", "registration"],
         legal: false,
         grain: None,
@@ -161,7 +164,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "broker-epoch",
         change: |rules| rules.bounce = Bounce::BrokerId,
         bounds: |_| {},
-        breaks: &[Break { claim: "partition-led-eventually", steps: 0 }],
+        breaks: &[Break { claim: "partition-led-eventually", steps: 14 }],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief", "registration"],
         legal: false,
         grain: None,

@@ -360,12 +360,7 @@ impl<'a> Builder<'a> {
             let changes = words::changes(was, is);
             // Where a note says what happened, values would only say it again.
             if !changes.is_empty() && floors[lane] == self.y {
-                let tell = |change: &words::Change| match change.name.as_str() {
-                    "role" => format!("{} → {}", change.before, change.after),
-                    name => format!("{name} {} → {}", change.before, change.after),
-                };
-                let text = changes.iter().map(tell).collect::<Vec<_>>().join(" · ");
-                floors[lane] = self.out.lines(*column, floors[lane], &text, SMALL, Tone::Muted, 3) + 2;
+                floors[lane] = self.out.changes(*column, floors[lane], &changes);
             }
             if let Some(log) = &is.log
                 && is.log != was.log
