@@ -278,7 +278,8 @@ impl<'a> Builder<'a> {
 
     /// The tips of what was sent before.
     fn arrivals(&mut self, number: usize, events: Range<usize>) {
-        const LINE: i32 = 15;
+        const LABELLED: i32 = 15;
+        const BARE: i32 = 9;
         let mut stack: HashMap<usize, i32> = HashMap::new();
         for event in events {
             let moment = Moment { step: number, event };
@@ -290,9 +291,6 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let fate = message.ends[place].fate;
-            let line = stack.entry(gap(to, from)).or_default();
-            let y = self.y + 3 + *line * LINE;
-            *line += 1;
             let left = from < to;
             let inward = if left { -1 } else { 1 };
             let lane = self.columns[to].centre;
@@ -306,6 +304,9 @@ impl<'a> Builder<'a> {
             if fate == Fate::Again {
                 label.push_str(" again");
             }
+            let below = stack.entry(gap(to, from)).or_default();
+            let y = self.y + 3 + *below;
+            *below += if label.is_empty() { BARE } else { LABELLED };
             let (tip, edge, tone) = if fate == Fate::Lost {
                 let x = lane + inward * self.pitch * 45 / 100;
                 (Point { x, y: y + 4 }, x - inward * 10, Tone::Lost)
@@ -323,8 +324,7 @@ impl<'a> Builder<'a> {
                 self.out.texts.push(TextBox { area, text, font: SMALL, align, tone });
             }
         }
-        let deepest = stack.values().copied().max().unwrap_or(0);
-        self.y += deepest * LINE;
+        self.y += stack.values().copied().max().unwrap_or(0);
     }
 
     /// The lanes' cells, of the notes among `events` and of the state of the lanes that are `home`; returns the
