@@ -482,3 +482,9 @@ pub const DEFAULT_BOUNDS: Bounds = Bounds {
     stable_after: 0,
     grain: 0,
 };
+
+/// The bounds of [`Scale::Test`](crate::family::Scale::Test).
+pub const TEST_BOUNDS: Bounds = Bounds { epochs: 2, records: 1, faults: 1, wipes: 1, ..DEFAULT_BOUNDS };
+
+/// The bounds of [`Scale::Deep`](crate::family::Scale::Deep).
+pub const DEEP_BOUNDS: Bounds = Bounds { messages: 3, ..DEFAULT_BOUNDS };

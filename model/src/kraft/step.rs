@@ -460,8 +460,7 @@ impl Kraft {
                     receiver.role == role::FOLLOWER && usize::from(receiver.leader) == fields.from + 1;
                 // A follower that has moved on from a position never comes back to it under the same leader.
                 let awaited = self.is_awaited(receiver, fields);
-                self.rules.fetch_response_fence
-                    && (past || current && !follows)
+                self.rules.fetch_response_fence && (past || current && !follows)
                     || self.rules.fetch_correlation == FetchCorrelation::Position && !awaited
             }
         }

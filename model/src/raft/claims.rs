@@ -16,8 +16,7 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             |model, state: &State| {
                 state.stain & stain::TERM_WON_TWICE == 0
                     && leaders(model, state).all(|one| {
-                        leaders(model, state)
-                            .all(|other| one == other || state.term(one) != state.term(other))
+                        leaders(model, state).all(|other| one == other || state.term(one) != state.term(other))
                     })
             },
         ),
@@ -75,9 +74,7 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "last-term-led",
             "raft/leader/1",
             "a leader is elected in the last term that the bounds allow",
-            |model: &Raft, state: &State| {
-                leaders(model, state).any(|leader| state.term(leader) == model.bounds.terms)
-            },
+            |model: &Raft, state: &State| leaders(model, state).any(|leader| state.term(leader) == model.bounds.terms),
         ),
         Claim::sometimes(
             "two-leaders",
@@ -115,9 +112,7 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "committed-everywhere",
             "raft/commit/3",
             "every server knows a commit",
-            |model: &Raft, state: &State| {
-                (0..usize::from(model.bounds.nodes)).all(|server| state.commit(server) > 0)
-            },
+            |model: &Raft, state: &State| (0..usize::from(model.bounds.nodes)).all(|server| state.commit(server) > 0),
         ),
         Claim::sometimes(
             "committed-by-successor",

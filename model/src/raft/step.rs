@@ -249,11 +249,15 @@ impl Raft {
 <<<<<<< HEAD
         if self.is_answered_at_once(state, request) {
 =======
+<<<<<<< HEAD
+        if self.is_answered_at_once(state, request) {
+=======
         let parts = request.parts();
         let refused =
             parts.term < state.term(parts.to) && (parts.kind == Kind::VoteRequest || self.rules.stale_append);
         if refused || self.bounds.atomic {
 >>>>>>> check
+>>>>>>> kip320
             self.arrive(state, request);
         } else {
             state.post(request, self.bounds.messages);
@@ -315,10 +319,7 @@ impl Raft {
         let theirs = crate::voting::LogEnd { epoch: request.log_term, offset: request.index };
         let voted = state.ballots[me].voted;
         let free = voted == NOBODY || voted == candidate || !self.rules.one_vote;
-        if state.role(me) != Role::Follower
-            || !free
-            || !self.rules.log_check.admits(theirs, state.logs[me].end())
-        {
+        if state.role(me) != Role::Follower || !free || !self.rules.log_check.admits(theirs, state.logs[me].end()) {
             return None;
         }
         state.ballots[me].voted = candidate;
@@ -498,7 +499,8 @@ impl Raft {
             }
             Kind::Append => !self.absorbed(state, &parts),
             Kind::VoteReply => {
-                state.role(to) == Role::Candidate && state.progress[to].votes() >> from & 1 == 0
+                state.role(to) == Role::Candidate
+                    && state.progress[to].votes() >> from & 1 == 0
             }
             Kind::AppendReply => {
                 state.role(to) == Role::Leader && parts.index > state.progress[to].matched(from)
@@ -526,9 +528,7 @@ impl Raft {
     fn forget_the_gone(&self, state: &mut State, leader: usize) {
         for peer in 0..usize::from(self.bounds.nodes) {
             let matched = state.progress[leader].matched(peer);
-            if state.term(peer) > state.term(leader)
-                && (self.bounds.nodes <= 3 || matched <= state.commit(leader))
-            {
+            if state.term(peer) > state.term(leader) && (self.bounds.nodes <= 3 || matched <= state.commit(leader)) {
                 state.progress[leader].set(peer, 1, 0);
             }
         }
@@ -552,9 +552,7 @@ impl Raft {
     fn is_news(&self, state: &State, request: Message) -> bool {
         let mut after = *state;
         match self.receive(&mut after, request) {
-            Some(reply) if reply.parts().yes => {
-                !self.forgets || self.matters(&after, reply) || after != *state
-            }
+            Some(reply) if reply.parts().yes => !self.forgets || self.matters(&after, reply) || after != *state,
             Some(reply) => {
                 self.receive(&mut after, reply);
                 after != *state
