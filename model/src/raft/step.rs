@@ -246,18 +246,7 @@ impl Raft {
     /// Sends a request. One that its receiver would refuse for its term is answered in the same step: the
     /// refusal promises nothing, and a request that is refused later is as good as one sent later.
     fn send(&self, state: &mut State, request: Message) {
-<<<<<<< HEAD
         if self.is_answered_at_once(state, request) {
-=======
-<<<<<<< HEAD
-        if self.is_answered_at_once(state, request) {
-=======
-        let parts = request.parts();
-        let refused =
-            parts.term < state.term(parts.to) && (parts.kind == Kind::VoteRequest || self.rules.stale_append);
-        if refused || self.bounds.atomic {
->>>>>>> check
->>>>>>> kip320
             self.arrive(state, request);
         } else {
             state.post(request, self.bounds.messages);

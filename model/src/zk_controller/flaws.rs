@@ -63,15 +63,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "node-owner",
         change: |rules| rules.node_owner = NodeOwner::BrokerId,
         bounds: |_| {},
-<<<<<<< HEAD
         breaks: &[Break { claim: "registration", steps: 3 }, Break { claim: "controller-belief", steps: 7 }],
-=======
-<<<<<<< HEAD
-        breaks: &[Break { claim: "registration", steps: 3 }, Break { claim: "controller-belief", steps: 7 }],
-=======
-        breaks: &[Break { claim: "registration", steps: 0 }, Break { claim: "controller-belief", steps: 0 }],
->>>>>>> check
->>>>>>> kip320
         keeps: &["controller-fence", "partition-leader-unique", "leader-from-isr"],
         legal: false,
         grain: None,

@@ -185,26 +185,10 @@ impl ZkController {
         if me.owed == 0 || in_flight >= usize::from(self.bounds.messages) {
             return;
         }
-<<<<<<< HEAD
-=======
-<<<<<<< HEAD
->>>>>>> kip320
         for to in (0..self.bounds.brokers).filter(|to| state.brokers[usize::from(*to)].link != Link::DOWN) {
             // What one broker is owed, it gets in the order of the partitions, as if it were one batch.
             let next = (0..self.bounds.partitions).find(|partition| me.owed & owed_bit(*partition, to) != 0);
             actions.extend(next.map(|partition| Action::Send { broker, partition, to }));
-<<<<<<< HEAD
-=======
-=======
-        for partition in 0..self.bounds.partitions {
-            for to in 0..self.bounds.brokers {
-                if me.owed & owed_bit(partition, to) != 0 && state.brokers[usize::from(to)].link != Link::DOWN
-                {
-                    actions.push(Action::Send { broker, partition, to });
-                }
-            }
->>>>>>> check
->>>>>>> kip320
         }
     }
 

@@ -262,7 +262,12 @@ impl<'a> Builder<'a> {
         let mut homes = vec![0; self.columns.len()];
         for (phase, events) in phases.iter().enumerate() {
             for event in &step.events[events.clone()] {
-                let (Event::Note { lane, .. } | Event::Receive { to: lane, .. }) = event else { continue };
+                let (Event::Note { lane, .. }
+                | Event::Receive { to: lane, .. }
+                | Event::Lose { to: lane, .. }) = event
+                else {
+                    continue;
+                };
                 if let Some(home) = homes.get_mut(*lane) {
                     *home = phase;
                 }
