@@ -172,7 +172,7 @@ fn told(run: &RunReport) -> String {
     }
     if let Some(story) = &run.counterexample {
         text.push('\n');
-        text.push_str(&text::render(story, &text::TextStyle::default()));
+        text.push_str(&text::render(story, &output::text_style()));
     }
     text.push('\n');
     text
