@@ -349,6 +349,8 @@ pub struct Bounds {
     pub resignations: u8,
     /// Messages that are delivered and stay in flight.
     pub duplicates: u8,
+    /// Restarts, resignations and duplicates together.
+    pub faults: u8,
     /// Disks lost.
     pub wipes: u8,
     /// The last epoch in which anything fails, after which the network is stable; 0 for never (safety).
@@ -424,6 +426,14 @@ pub const BOUNDS: &[Bound<Bounds>] = &[
         set: |bounds, value| bounds.duplicates = value,
     },
     Bound {
+        name: "faults",
+        summary: "restarts, resignations and duplicates together",
+        min: 0,
+        max: 9,
+        get: |bounds| bounds.faults,
+        set: |bounds, value| bounds.faults = value,
+    },
+    Bound {
         name: "wipes",
         summary: "disks lost",
         min: 0,
@@ -467,7 +477,14 @@ pub const DEFAULT_BOUNDS: Bounds = Bounds {
     restarts: 1,
     resignations: 1,
     duplicates: 1,
+    faults: 1,
     wipes: 0,
     stable_after: 0,
     grain: 0,
 };
+
+/// The bounds of [`Scale::Test`](crate::family::Scale::Test).
+pub const TEST_BOUNDS: Bounds = Bounds { epochs: 2, records: 1, faults: 1, wipes: 1, ..DEFAULT_BOUNDS };
+
+/// The bounds of [`Scale::Deep`](crate::family::Scale::Deep).
+pub const DEEP_BOUNDS: Bounds = Bounds { messages: 3, ..DEFAULT_BOUNDS };

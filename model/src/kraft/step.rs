@@ -47,7 +47,7 @@ impl Kraft {
             }
             Action::Restart { node, lost } => {
                 self.restart(&mut state, node.into(), lost);
-                if state == *before {
+                if !lost && is_same_but_high_watermark(&state, before, node.into()) {
                     return None;
                 }
                 state.restarts += 1;
@@ -292,12 +292,7 @@ impl Kraft {
         let follower = &mut state.nodes[answer.to];
         let current =
             follower.ballot.epoch == answer.epoch && usize::from(follower.leader) == answer.from + 1;
-        let end = follower.end();
-        let awaited = match self.rules.fetch_correlation {
-            FetchCorrelation::Position => (end.offset, end.epoch) == (answer.offset, answer.fetched),
-            FetchCorrelation::Offset => end.offset == answer.offset,
-            FetchCorrelation::Absent => true,
-        };
+        let awaited = self.is_awaited(follower, answer);
         if follower.role != role::FOLLOWER || self.rules.fetch_response_fence && !current || !awaited {
             return;
         }
@@ -314,6 +309,16 @@ impl Kraft {
         let keep = follower.log.end_of_epoch(answer.last).offset.min(answer.record);
         follower.log = follower.log.prefix(keep);
         follower.flushed = follower.flushed.min(follower.log.len());
+    }
+
+    /// Whether an answer is to the position that a follower is at.
+    fn is_awaited(&self, follower: &Node, answer: Fields) -> bool {
+        let end = follower.end();
+        match self.rules.fetch_correlation {
+            FetchCorrelation::Position => (end.offset, end.epoch) == (answer.offset, answer.fetched),
+            FetchCorrelation::Offset => end.offset == answer.offset,
+            FetchCorrelation::Absent => true,
+        }
     }
 
     fn restart(&self, state: &mut State, node: usize, lost: bool) {
@@ -396,6 +401,12 @@ impl Kraft {
                 }
             }
         }
+        if state.restarts >= self.bounds.restarts || state.faults() >= self.bounds.faults {
+            // Nothing will be lost any more: what is not flushed yet might as well be.
+            for node in &mut state.nodes {
+                node.flushed = node.log.len();
+            }
+        }
         if !self.rules.durable_vote || self.rules.identity == Identity::IdOnly {
             return;
         }
@@ -447,10 +458,20 @@ impl Kraft {
             _ => {
                 let follows =
                     receiver.role == role::FOLLOWER && usize::from(receiver.leader) == fields.from + 1;
+                // A follower that has moved on from a position never comes back to it under the same leader.
+                let awaited = self.is_awaited(receiver, fields);
                 self.rules.fetch_response_fence && (past || current && !follows)
+                    || self.rules.fetch_correlation == FetchCorrelation::Position && !awaited
             }
         }
     }
+}
+
+/// Whether a restart that lost no records took nothing but the high watermark: then it is as good as none, since a
+/// voter that learns the high watermark late behaves the same.
+fn is_same_but_high_watermark(after: &State, before: &State, node: usize) -> bool {
+    let (after, before) = (&after.nodes[node], &before.nodes[node]);
+    Node { high_watermark: before.high_watermark, flushed: before.flushed, ..*after } == *before
 }
 
 /// Whether a log reaches `offset` and its record before that is of epoch `last`.
