@@ -347,9 +347,9 @@ pub(super) fn bounds_at(scale: Scale) -> Bounds {
     };
     match scale {
         Scale::Test => small,
-        Scale::Default => Bounds { brokers: 3, messages: 2, ..small },
-        Scale::Deep => Bounds { brokers: 3, messages: 2, epochs: 3, leader_epochs: 3, faults: 3, ..small },
-        Scale::Liveness => Bounds { epochs: 3, leader_epochs: 4, shrinks: 0, stabilise: 1, ..small },
+        Scale::Default => Bounds { brokers: 3, ..small },
+        Scale::Deep => Bounds { brokers: 3, messages: 2, ..small },
+        Scale::Liveness => Bounds { epochs: 3, leader_epochs: 5, shrinks: 0, stabilise: 1, ..small },
         Scale::Flaw => small,
     }
 }

@@ -323,7 +323,10 @@ impl State {
         for order in &ORDERS {
             let sorted = order.windows(2).all(|pair| signature[pair[0]] <= signature[pair[1]]);
             // Slots without a broker keep their places at the end, since their signature is the largest.
-            let stays = order[usize::from(brokers)..].iter().enumerate().all(|(at, old)| *old == at + usize::from(brokers));
+            let stays = order[usize::from(brokers)..]
+                .iter()
+                .enumerate()
+                .all(|(at, old)| *old == at + usize::from(brokers));
             if !sorted || !stays {
                 continue;
             }
@@ -384,8 +387,7 @@ impl Phase {
 }
 
 /// Every order of the brokers: who comes to the first place, to the second, to the third.
-const ORDERS: [[usize; BROKERS_MAX]; 6] =
-    [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+const ORDERS: [[usize; BROKERS_MAX]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
 /// New names for the brokers.
 struct Naming {

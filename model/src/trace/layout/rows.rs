@@ -262,7 +262,12 @@ impl<'a> Builder<'a> {
         let mut homes = vec![0; self.columns.len()];
         for (phase, events) in phases.iter().enumerate() {
             for event in &step.events[events.clone()] {
-                let (Event::Note { lane, .. } | Event::Receive { to: lane, .. }) = event else { continue };
+                let (Event::Note { lane, .. }
+                | Event::Receive { to: lane, .. }
+                | Event::Lose { to: lane, .. }) = event
+                else {
+                    continue;
+                };
                 if let Some(home) = homes.get_mut(*lane) {
                     *home = phase;
                 }
@@ -360,12 +365,7 @@ impl<'a> Builder<'a> {
             let changes = words::changes(was, is);
             // Where a note says what happened, values would only say it again.
             if !changes.is_empty() && floors[lane] == self.y {
-                let tell = |change: &words::Change| match change.name.as_str() {
-                    "role" => format!("{} → {}", change.before, change.after),
-                    name => format!("{name} {} → {}", change.before, change.after),
-                };
-                let text = changes.iter().map(tell).collect::<Vec<_>>().join(" · ");
-                floors[lane] = self.out.lines(*column, floors[lane], &text, SMALL, Tone::Muted, 3) + 2;
+                floors[lane] = self.out.changes(*column, floors[lane], &changes);
             }
             if let Some(log) = &is.log
                 && is.log != was.log
