@@ -63,7 +63,7 @@ impl Spec for Kraft {
     }
 
     fn claims(&self) -> Vec<Claim<Self>> {
-        claims::claims(self.bounds.stable_after > 0)
+        claims::claims(&self.bounds)
     }
 
     fn canonical(&self, state: &State) -> State {
