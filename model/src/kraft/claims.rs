@@ -121,7 +121,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<Kraft>> {
         if bounds.grain & grain::ATOMIC_FETCH == 0 {
             witnesses.push(Claim::sometimes(
                 "truncation-ahead",
-                "kraft/fetch/4",
+                "kraft/fetch/3",
                 "A follower is about to learn that its log has diverged, and to truncate it.",
                 truncation_ahead,
             ));
