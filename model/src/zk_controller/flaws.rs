@@ -21,7 +21,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.leader_epochs = 1;
             bounds.shrinks = 0;
         },
-        breaks: &[Break { claim: "controller-fence", steps: 12 }],
+        breaks: &[Break { claim: "controller-fence", steps: 13 }],
         keeps: &["controller-epoch-unique", "controller-belief", "leader-from-isr", "registration"],
         legal: false,
         grain: None,
@@ -169,4 +169,12 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
 ];
 
 /// What looks like a flaw and is none.
-pub(super) const CONTROLS: &[Control<Bounds, Rules>] = &[];
+pub(super) const CONTROLS: &[Control<Bounds, Rules>] = &[Control {
+    name: "requests-out-of-order",
+    summary: "two requests overtake each other on the way to a broker, which goes by their epochs",
+    change: |_| {},
+    bounds: |bounds| {
+        bounds.messages = 2;
+        bounds.faults = 1;
+    },
+}];

@@ -339,6 +339,12 @@ impl State {
         best.map_or(*self, |(state, _)| state)
     }
 
+    /// The same state under every other naming of three brokers.
+    #[cfg(test)]
+    pub(super) fn every_renaming(&self) -> impl Iterator<Item = Self> + '_ {
+        ORDERS.iter().map(|order| self.renamed(&Naming::new(order)))
+    }
+
     fn signature(&self, at: usize) -> u64 {
         let broker = &self.brokers[at];
         let mut signature = 0u64;
