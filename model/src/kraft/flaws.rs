@@ -49,9 +49,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.epochs = 4;
         },
         breaks: &[
-            Break { claim: "leader-completeness", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "leader-completeness", steps: 20 },
+            Break { claim: "committed-durable", steps: 24 },
+            Break { claim: "state-machine-safety", steps: 27 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
@@ -68,9 +68,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.epochs = 4;
         },
         breaks: &[
-            Break { claim: "leader-completeness", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "leader-completeness", steps: 20 },
+            Break { claim: "committed-durable", steps: 24 },
+            Break { claim: "state-machine-safety", steps: 27 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
@@ -87,7 +87,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.epochs = 1;
             bounds.restarts = 1;
         },
-        breaks: &[Break { claim: "election-safety", steps: 0 }],
+        breaks: &[Break { claim: "election-safety", steps: 7 }],
         keeps: &["leader-append-only", "high-watermark-monotone"],
         legal: false,
         grain: None,
@@ -101,9 +101,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.vote.log_check = LogCheck::Absent,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "leader-completeness", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "leader-completeness", steps: 12 },
+            Break { claim: "committed-durable", steps: 16 },
+            Break { claim: "state-machine-safety", steps: 16 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
@@ -120,9 +120,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.epochs = 3;
         },
         breaks: &[
-            Break { claim: "leader-completeness", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "leader-completeness", steps: 16 },
+            Break { claim: "committed-durable", steps: 20 },
+            Break { claim: "state-machine-safety", steps: 20 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
@@ -138,7 +138,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         bounds: |bounds| {
             bounds.epochs = 1;
         },
-        breaks: &[Break { claim: "election-safety", steps: 0 }],
+        breaks: &[Break { claim: "election-safety", steps: 7 }],
         keeps: &["leader-append-only", "high-watermark-monotone"],
         legal: false,
         grain: None,
@@ -151,7 +151,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "vote-reply-epoch",
         change: |rules| rules.vote_epoch_check = false,
         bounds: |_| {},
-        breaks: &[Break { claim: "election-safety", steps: 0 }],
+        breaks: &[Break { claim: "election-safety", steps: 7 }],
         keeps: &["leader-append-only", "high-watermark-monotone"],
         legal: false,
         grain: None,
@@ -167,8 +167,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.epochs = 3;
         },
         breaks: &[
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "leader-completeness", steps: 0 },
+            Break { claim: "committed-durable", steps: 9 },
+            Break { claim: "leader-completeness", steps: 12 },
+            Break { claim: "state-machine-safety", steps: 16 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
@@ -177,15 +178,22 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
     },
     Flaw {
         id: "A15",
-        name: "fetch-not-fenced",
-        summary: "a leader counts a late fetch of an earlier epoch",
-        rule: "fetch-request-fence",
-        change: |rules| rules.fetch_request_fence = false,
+        name: "fetch-epoch-ignored",
+        summary: "neither side looks at the epoch of a fetch, and a late answer undoes an acknowledgement",
+        rule: "fetch-epoch",
+        change: |rules| {
+            rules.fetch_request_fence = false;
+            rules.fetch_correlation = FetchCorrelation::Offset;
+        },
         bounds: |bounds| {
             bounds.epochs = 3;
+            bounds.duplicates = 1;
         },
-        breaks: &[Break { claim: "committed-durable", steps: 0 }],
-        keeps: &["election-safety", "leader-append-only", "log-matching"],
+        breaks: &[
+            Break { claim: "committed-durable", steps: 20 },
+            Break { claim: "state-machine-safety", steps: 21 },
+        ],
+        keeps: &["election-safety", "leader-append-only"],
         legal: false,
         grain: None,
         source: "kafka-tlaplus v3.5, lines marked CHECK; Kip320FirstTry",
@@ -197,7 +205,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "follower-high-watermark",
         change: |rules| rules.follower_high_watermark = FollowerHighWatermark::LogEnd,
         bounds: |_| {},
-        breaks: &[Break { claim: "state-machine-safety", steps: 0 }],
+        breaks: &[Break { claim: "state-machine-safety", steps: 16 }],
         keeps: &[
             "election-safety",
             "leader-append-only",
@@ -219,9 +227,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.restarts = 1;
         },
         breaks: &[
-            Break { claim: "leader-completeness", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "leader-completeness", steps: 13 },
+            Break { claim: "committed-durable", steps: 9 },
+            Break { claim: "state-machine-safety", steps: 17 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
@@ -240,11 +248,11 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.restarts = 1;
         },
         breaks: &[
-            Break { claim: "unique-record", steps: 0 },
-            Break { claim: "log-matching", steps: 0 },
-            Break { claim: "leader-append-only", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "unique-record", steps: 9 },
+            Break { claim: "log-matching", steps: 9 },
+            Break { claim: "leader-append-only", steps: 4 },
+            Break { claim: "committed-durable", steps: 11 },
+            Break { claim: "state-machine-safety", steps: 12 },
         ],
         keeps: &["election-safety", "high-watermark-monotone"],
         legal: false,
@@ -261,7 +269,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.epochs = 1;
             bounds.restarts = 1;
         },
-        breaks: &[Break { claim: "election-safety", steps: 0 }],
+        breaks: &[Break { claim: "election-safety", steps: 7 }],
         keeps: &["leader-append-only", "high-watermark-monotone"],
         legal: false,
         grain: None,
@@ -277,10 +285,10 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.wipes = 1;
         },
         breaks: &[
-            Break { claim: "leader-completeness", steps: 0 },
-            Break { claim: "election-safety", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "leader-completeness", steps: 13 },
+            Break { claim: "election-safety", steps: 7 },
+            Break { claim: "committed-durable", steps: 17 },
+            Break { claim: "state-machine-safety", steps: 17 },
         ],
         keeps: &["leader-append-only", "high-watermark-monotone"],
         legal: false,
@@ -294,7 +302,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "leader-change",
         change: |rules| rules.leader_change = false,
         bounds: |bounds| *bounds = LIVENESS_BOUNDS,
-        breaks: &[Break { claim: "record-committed-eventually", steps: 0 }],
+        breaks: &[Break { claim: "record-committed-eventually", steps: 15 }],
         keeps: &[
             "election-safety",
             "leader-append-only",
@@ -318,7 +326,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.records = 1;
             bounds.duplicates = 1;
         },
-        breaks: &[Break { claim: "high-watermark-monotone", steps: 0 }],
+        breaks: &[Break { claim: "high-watermark-monotone", steps: 14 }],
         keeps: &[
             "election-safety",
             "leader-append-only",
@@ -340,9 +348,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.restarts = 1;
         },
         breaks: &[
-            Break { claim: "leader-completeness", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "leader-completeness", steps: 13 },
+            Break { claim: "committed-durable", steps: 9 },
+            Break { claim: "state-machine-safety", steps: 18 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
@@ -359,9 +367,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.records = 1;
         },
         breaks: &[
-            Break { claim: "log-matching", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "log-matching", steps: 11 },
+            Break { claim: "committed-durable", steps: 9 },
+            Break { claim: "state-machine-safety", steps: 10 },
         ],
         keeps: &["election-safety", "leader-append-only", "unique-record"],
         legal: false,
@@ -372,12 +380,12 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         id: "E05",
         name: "stale-answer-taken",
         summary: "a follower takes a late answer of the leader of an earlier epoch",
-        rule: "fetch-response-fence",
-        change: |rules| rules.fetch_response_fence = false,
+        rule: "fetch-correlation",
+        change: |rules| rules.fetch_correlation = FetchCorrelation::Offset,
         bounds: |bounds| {
-            bounds.records = 1;
+            bounds.epochs = 3;
         },
-        breaks: &[Break { claim: "state-machine-safety", steps: 0 }],
+        breaks: &[Break { claim: "state-machine-safety", steps: 27 }],
         keeps: &["election-safety", "leader-append-only"],
         legal: false,
         grain: None,
@@ -388,15 +396,12 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         name: "answers-matched-by-offset",
         summary: "a follower matches answers by offset alone, and a repeated divergence cuts off what it has acknowledged",
         rule: "fetch-correlation",
-        change: |rules| rules.fetch_correlation = FetchCorrelation::Offset,
+        change: |rules| rules.fetch_correlation = FetchCorrelation::EpochAndOffset,
         bounds: |bounds| {
             bounds.epochs = 3;
             bounds.duplicates = 1;
         },
-        breaks: &[
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
-        ],
+        breaks: &[Break { claim: "state-machine-safety", steps: 21 }],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
         grain: None,
@@ -409,7 +414,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "step-down",
         change: |rules| rules.step_down = false,
         bounds: |_| {},
-        breaks: &[Break { claim: "election-safety", steps: 0 }],
+        breaks: &[Break { claim: "election-safety", steps: 7 }],
         keeps: &["leader-append-only", "high-watermark-monotone"],
         legal: false,
         grain: None,
@@ -422,7 +427,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "begin-quorum-epoch",
         change: |rules| rules.begin_quorum = BeginQuorum::Never,
         bounds: |bounds| *bounds = LIVENESS_BOUNDS,
-        breaks: &[Break { claim: "leader-elected", steps: 0 }],
+        breaks: &[Break { claim: "leader-elected", steps: 12 }],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
         grain: None,
@@ -438,9 +443,9 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.restarts = 1;
         },
         breaks: &[
-            Break { claim: "leader-completeness", steps: 0 },
-            Break { claim: "committed-durable", steps: 0 },
-            Break { claim: "state-machine-safety", steps: 0 },
+            Break { claim: "leader-completeness", steps: 17 },
+            Break { claim: "committed-durable", steps: 21 },
+            Break { claim: "state-machine-safety", steps: 21 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
@@ -476,6 +481,24 @@ pub(super) const CONTROLS: &[Control<Bounds, Rules>] = &[
         bounds: |bounds| {
             bounds.epochs = 3;
             bounds.duplicates = 1;
+        },
+    },
+    Control {
+        name: "fetch-request-not-fenced",
+        summary: "a leader counts late fetches of earlier epochs: none of them reaches beyond the start of its own",
+        change: |rules| rules.fetch_request_fence = false,
+        bounds: |bounds| {
+            bounds.epochs = 3;
+            bounds.records = 1;
+        },
+    },
+    Control {
+        name: "answers-matched-by-position-alone",
+        summary: "a follower takes late answers of earlier epochs if offset and last fetched epoch are its own",
+        change: |rules| rules.fetch_correlation = FetchCorrelation::Position,
+        bounds: |bounds| {
+            bounds.epochs = 3;
+            bounds.records = 1;
         },
     },
     Control {

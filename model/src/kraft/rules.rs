@@ -44,9 +44,7 @@ pub struct Rules {
     pub fetch_request_fence: bool,
     /// A leader compares the last fetched epoch with its own log (`kraft/fetch/4`).
     pub divergence_check: bool,
-    /// A follower takes only answers of its own epoch and leader (`kraft/fetch/5`).
-    pub fetch_response_fence: bool,
-    /// How a follower tells whether an answer is to the position that it is at (`kraft/fetch/6`).
+    /// How a follower tells whether an answer is to its outstanding fetch (`kraft/fetch/5`).
     pub fetch_correlation: FetchCorrelation,
     /// A follower flushes before it fetches on (`kraft/flush/1`).
     pub follower_flush: bool,
@@ -78,8 +76,7 @@ impl Default for Rules {
             fetch_count: FetchCount::AfterValidation,
             fetch_request_fence: true,
             divergence_check: true,
-            fetch_response_fence: true,
-            fetch_correlation: FetchCorrelation::Position,
+            fetch_correlation: FetchCorrelation::Exact,
             follower_flush: true,
             candidate_flush: true,
             leader_flush: LeaderFlush::BeforeCounting,
@@ -174,12 +171,16 @@ pub enum FetchCount {
     BeforeValidation,
 }
 
-/// How a follower tells whether an answer is to the position that it is at.
+/// How a follower tells whether an answer is to its outstanding fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FetchCorrelation {
-    /// Fetch offset and last fetched epoch are those of its log.
+    /// Leader and epoch are those that it follows, fetch offset and last fetched epoch those of its log.
+    Exact,
+    /// Fetch offset and last fetched epoch are those of its log, from whomever (control).
     Position,
-    /// The fetch offset is the end of its log (flaw E06).
+    /// Leader and epoch are those that it follows, the fetch offset is the end of its log (flaw E06).
+    EpochAndOffset,
+    /// The fetch offset is the end of its log (flaws A15, E05).
     Offset,
     /// Any answer will do.
     Absent,
@@ -289,10 +290,13 @@ pub const RULES: &[Rule<Rules>] = &[
         off: |rules| rules.fetch_count = FetchCount::BeforeValidation,
     },
     Rule {
-        name: "fetch-request-fence",
+        name: "fetch-epoch",
         clause: "kraft/fetch/3",
-        summary: "A leader answers and counts only fetches of its own epoch.",
-        off: |rules| rules.fetch_request_fence = false,
+        summary: "Fetches and their answers carry the epoch, and either side drops those of another.",
+        off: |rules| {
+            rules.fetch_request_fence = false;
+            rules.fetch_correlation = FetchCorrelation::Offset;
+        },
     },
     Rule {
         name: "divergence-check",
@@ -301,15 +305,9 @@ pub const RULES: &[Rule<Rules>] = &[
         off: |rules| rules.divergence_check = false,
     },
     Rule {
-        name: "fetch-response-fence",
-        clause: "kraft/fetch/5",
-        summary: "A follower takes only answers of the leader and the epoch that it follows.",
-        off: |rules| rules.fetch_response_fence = false,
-    },
-    Rule {
         name: "fetch-correlation",
-        clause: "kraft/fetch/6",
-        summary: "A follower takes only the answer to a fetch from the end, offset and last epoch, of its log as it is.",
+        clause: "kraft/fetch/5",
+        summary: "A follower takes only the answer to its outstanding fetch: from that leader, epoch and position.",
         off: |rules| rules.fetch_correlation = FetchCorrelation::Absent,
     },
     Rule {

@@ -290,10 +290,7 @@ impl Kraft {
     /// The answer to a fetch at the follower.
     fn take_answer(&self, state: &mut State, answer: Fields) {
         let follower = &mut state.nodes[answer.to];
-        let current =
-            follower.ballot.epoch == answer.epoch && usize::from(follower.leader) == answer.from + 1;
-        let awaited = self.is_awaited(follower, answer);
-        if follower.role != role::FOLLOWER || self.rules.fetch_response_fence && !current || !awaited {
+        if follower.role != role::FOLLOWER || !self.is_awaited(follower, answer) {
             return;
         }
         if answer.kind == kind::RECORDS {
@@ -311,11 +308,16 @@ impl Kraft {
         follower.flushed = follower.flushed.min(follower.log.len());
     }
 
-    /// Whether an answer is to the position that a follower is at.
+    /// Whether a follower takes an answer for that to its outstanding fetch.
     fn is_awaited(&self, follower: &Node, answer: Fields) -> bool {
+        let current =
+            follower.ballot.epoch == answer.epoch && usize::from(follower.leader) == answer.from + 1;
         let end = follower.end();
+        let position = (end.offset, end.epoch) == (answer.offset, answer.fetched);
         match self.rules.fetch_correlation {
-            FetchCorrelation::Position => (end.offset, end.epoch) == (answer.offset, answer.fetched),
+            FetchCorrelation::Exact => current && position,
+            FetchCorrelation::Position => position,
+            FetchCorrelation::EpochAndOffset => current && end.offset == answer.offset,
             FetchCorrelation::Offset => end.offset == answer.offset,
             FetchCorrelation::Absent => true,
         }
@@ -458,10 +460,13 @@ impl Kraft {
             _ => {
                 let follows =
                     receiver.role == role::FOLLOWER && usize::from(receiver.leader) == fields.from + 1;
-                // A follower that has moved on from a position never comes back to it under the same leader.
-                let awaited = self.is_awaited(receiver, fields);
-                self.rules.fetch_response_fence && (past || current && !follows)
-                    || self.rules.fetch_correlation == FetchCorrelation::Position && !awaited
+                let fenced = past || current && !follows;
+                match self.rules.fetch_correlation {
+                    // A follower that has moved on from a position never comes back to it under that leader.
+                    FetchCorrelation::Exact => fenced || !self.is_awaited(receiver, fields),
+                    FetchCorrelation::EpochAndOffset => fenced,
+                    _ => false,
+                }
             }
         }
     }
