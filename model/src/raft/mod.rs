@@ -7,14 +7,17 @@ use crate::voting::LogCheck;
 
 mod action;
 mod claims;
+mod readable;
 mod rules;
 mod state;
 mod step;
+mod story;
 mod symmetry;
 #[cfg(test)]
 mod tests;
 
 pub use action::Action;
+pub use readable::ReadableState;
 pub use rules::{Acknowledgement, Bounds, CommitBound, Rules, Truncation};
 pub use state::{Message, State};
 

@@ -57,8 +57,7 @@ impl Raft {
             if role == Role::Leader && !stable && state.produced < bounds.records {
                 actions.push(Action::Append(me));
             }
-            // A follower or candidate that restarts loses nothing that a silent one would use.
-            if bounds.restarts == 1 && !stable && (role == Role::Leader || !self.forgets) {
+            if bounds.restarts == 1 && !stable && self.may_restart(state, server) {
                 actions.push(Action::Restart(me));
                 if state.unflushed(server) > 0 {
                     actions.push(Action::PowerLoss(me));
@@ -123,6 +122,12 @@ impl Raft {
                 }
             }
         }
+        if let Action::Duplicate(message) = action
+            && !state.messages.contains(&message)
+        {
+            // It arrived and can do no more: that is what delivering it leads to.
+            return None;
+        }
         (state != *before).then_some(state)
     }
 
@@ -156,6 +161,13 @@ impl Raft {
             || state.in_flight().any(|message| message.parts().term == term)
     }
 
+    /// Whether a server may crash and restart. Under the rules that [`Raft::forgets`] asks for, nothing that
+    /// matters is volatile but the role: a follower or candidate that restarts does nothing that a silent one
+    /// would not, nor does a leader before its timer runs out. So only leaders do, and stand at once.
+    fn may_restart(&self, state: &State, server: usize) -> bool {
+        !self.forgets || state.role(server) == Role::Leader && state.term(server) < self.last_term(false)
+    }
+
     /// Whether a candidate has something to ask of a peer.
     fn may_ask(&self, state: &State, candidate: usize, peer: usize) -> bool {
         let progress = state.progress[candidate];
@@ -185,7 +197,7 @@ impl Raft {
         self.count_votes(state, server);
     }
 
-    fn vote_request(&self, state: &mut State, candidate: usize, peer: usize) -> Message {
+    pub(crate) fn vote_request(&self, state: &mut State, candidate: usize, peer: usize) -> Message {
         if state.is_stable() {
             state.progress[candidate].set_asked(peer);
         }
@@ -198,7 +210,7 @@ impl Raft {
         .pack()
     }
 
-    fn append_request(&self, state: &State, leader: usize, peer: usize) -> Message {
+    pub(crate) fn append_request(&self, state: &State, leader: usize, peer: usize) -> Message {
         let log = state.logs[leader];
         let previous = state.progress[leader].next(peer).saturating_sub(1);
         Parts {
@@ -224,6 +236,9 @@ impl Raft {
         }
         state.set_role(server, Role::Follower);
         state.progress[server] = Progress(0);
+        if self.forgets {
+            self.time_out(state, server);
+        }
     }
 
     // Messages travel.
@@ -231,14 +246,18 @@ impl Raft {
     /// Sends a request. One that its receiver would refuse for its term is answered in the same step: the
     /// refusal promises nothing, and a request that is refused later is as good as one sent later.
     fn send(&self, state: &mut State, request: Message) {
-        let parts = request.parts();
-        let refused = parts.term < state.term(parts.to)
-            && (parts.kind == Kind::VoteRequest || self.rules.stale_append);
-        if refused || self.bounds.atomic {
+        if self.is_answered_at_once(state, request) {
             self.arrive(state, request);
         } else {
             state.post(request, self.bounds.messages);
         }
+    }
+
+    /// Whether a request and its answer are one step.
+    pub(crate) fn is_answered_at_once(&self, state: &State, request: Message) -> bool {
+        let parts = request.parts();
+        let obeyed = parts.kind == Kind::Append && !self.rules.stale_append;
+        self.bounds.atomic || parts.term < state.term(parts.to) && !obeyed
     }
 
     /// A message arrives. A success is sent back; a refusal, which promises nothing, is heard at once.
