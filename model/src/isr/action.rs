@@ -219,7 +219,7 @@ impl Isr {
         if node.pending() != 0
             || outdated
             || !self.may_change(state)
-            || state.free_slot(self.bounds.messages).is_none()
+            || !state.has_room()
         {
             return;
         }
@@ -262,8 +262,7 @@ impl Isr {
 
     fn enabled_in_network(&self, state: &State, actions: &mut Vec<Action>) {
         let mut before = Message { head: 0, terms: 0, body: 0, tail: 0 };
-        for slot in 0..self.bounds.messages {
-            let message = state.messages[slot as usize];
+        for (slot, &message) in (0u8..).zip(&state.messages) {
             if message.kind() == EMPTY || message == before {
                 continue;
             }

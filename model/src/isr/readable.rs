@@ -200,9 +200,11 @@ pub(super) fn write(model: &Isr, readable: &Readable) -> Result<State, String> {
     if readable.replicas.len() != nodes as usize {
         return Err(format!("replicas: {} given, --nodes says {nodes}", readable.replicas.len()));
     }
-    if readable.messages.len() > model.bounds.messages as usize {
+    let fetches = readable.messages.iter().filter(|message| MESSAGE_KINDS[..3].contains(&message.kind.as_str()));
+    let fetches = fetches.count();
+    if fetches > model.bounds.messages as usize || readable.messages.len() > MESSAGES_MAX {
         return Err(format!(
-            "messages: {} given, --messages allows {}",
+            "messages: {} given, {fetches} of them fetches; --messages allows {} of these, and {MESSAGES_MAX} in all",
             readable.messages.len(),
             model.bounds.messages
         ));

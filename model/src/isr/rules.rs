@@ -258,7 +258,7 @@ pub struct Bounds {
     pub epochs: u8,
     /// Records that the client produces.
     pub records: u8,
-    /// Messages in flight at a time.
+    /// Fetches and responses in flight at a time.
     pub messages: u8,
     /// Changes of leader, ISR or ELR by the controller.
     pub changes: u8,
@@ -303,9 +303,9 @@ pub const BOUNDS: &[Bound<Bounds>] = &[
     },
     Bound {
         name: "messages",
-        summary: "fetches, responses and AlterPartition requests in flight at a time",
+        summary: "fetches and responses in flight at a time; AlterPartition requests do not count",
         min: 1,
-        max: MESSAGES_MAX as u8,
+        max: MESSAGES_MAX as u8 - 1,
         get: |b| b.messages,
         set: |b, v| b.messages = v,
     },
@@ -459,8 +459,10 @@ pub(super) fn bounds_at(scale: Scale) -> Bounds {
     match scale {
         Scale::Flaw => small,
         Scale::Test => Bounds { records: 2, crashes: 1, unfence: 1, ..small },
-        Scale::Default => Bounds { nodes: 3, epochs: 3, records: 2, changes: 3, crashes: 1, ..small },
-        Scale::Deep => Bounds { nodes: 3, epochs: 3, records: 2, changes: 4, crashes: 1, ..small },
+        Scale::Default => {
+            Bounds { nodes: 3, epochs: 3, records: 2, messages: 1, changes: 3, crashes: 1, ..small }
+        }
+        Scale::Deep => Bounds { nodes: 3, epochs: 3, records: 2, changes: 3, crashes: 1, ..small },
         Scale::Liveness => Bounds { epochs: 4, changes: 9, crashes: 1, stabilise: 1, ..small },
     }
 }

@@ -213,7 +213,7 @@ impl Isr {
         let converged = leader.followers[index as usize] == known
             && leader.leo() == node.leo()
             && node.high_watermark == leader.high_watermark;
-        let room = self.bounds.atomic_fetch == 1 || state.free_slot(self.bounds.messages).is_some();
+        let room = self.bounds.atomic_fetch == 1 || state.has_room_for_fetch(self.bounds.messages);
         !outstanding && !converged && room
     }
 
@@ -554,7 +554,7 @@ fn take(state: &mut State, slot: u8) -> Message {
 
 /// Puts a message in flight; who calls it has seen room.
 fn put(state: &mut State, message: Message) {
-    if let Some(slot) = state.free_slot(state.messages.len() as u8) {
-        state.messages[slot] = message;
+    if let Some(slot) = state.messages.iter_mut().find(|slot| slot.kind() == EMPTY) {
+        *slot = message;
     }
 }
