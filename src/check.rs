@@ -6,7 +6,9 @@ use std::path::Path;
 use bytesize::ByteSize;
 use highwater_model::catalogue;
 use highwater_model::check::{ClaimVerdict, Cut, Options, Verdict};
-use highwater_model::family::{self, Planned, Report, Request, RunReport, RunScale, Searches};
+use highwater_model::family::{
+    self, Planned, PropertyReport, Report, Request, RunReport, RunScale, Searches,
+};
 use highwater_model::trace::layout::Frame;
 use highwater_model::trace::{Story, html, svg, text};
 use indicatif::HumanCount;
@@ -153,17 +155,22 @@ fn told(run: &RunReport) -> String {
     if let Some(cut) = run.cut {
         let _ = writeln!(text, "  {}", cut_reason(cut));
     }
-    for property in &run.properties {
+    let undecided = |property: &&PropertyReport| property.verdict == ClaimVerdict::Unknown;
+    for property in run.properties.iter().filter(|property| !undecided(property)) {
         let (mark, steps) = match (property.verdict, property.kind.as_str()) {
-            (ClaimVerdict::Holds, "sometimes") => ("✓ seen   ", String::new()),
-            (ClaimVerdict::Holds, _) => ("✓ holds  ", String::new()),
-            (ClaimVerdict::Violated, "sometimes") => ("✗ NEVER  ", String::new()),
-            (ClaimVerdict::Violated, _) => {
-                ("✗ BROKEN ", property.steps.map_or(String::new(), |steps| format!("  after {steps} steps")))
+            (ClaimVerdict::Holds, "sometimes") => ("✓ seen  ", String::new()),
+            (ClaimVerdict::Holds, _) => ("✓ holds ", String::new()),
+            (_, "sometimes") => ("✗ NEVER ", String::new()),
+            (_, _) => {
+                ("✗ BROKEN", property.steps.map_or(String::new(), |steps| format!("  after {steps} steps")))
             }
-            (ClaimVerdict::Unknown, _) => ("? unknown", String::new()),
         };
         let _ = writeln!(text, "  {mark} {:<34} {}{steps}", property.name, property.clause);
+    }
+    let unknown: Vec<&str> =
+        run.properties.iter().filter(undecided).map(|property| property.name.as_str()).collect();
+    if !unknown.is_empty() {
+        let _ = writeln!(text, "  ? unknown {}: the search ended before it could tell", unknown.join(", "));
     }
     let never: Vec<&str> =
         run.actions.iter().filter(|action| action.fired == 0).map(|action| action.name.as_str()).collect();
@@ -172,7 +179,7 @@ fn told(run: &RunReport) -> String {
     }
     if let Some(story) = &run.counterexample {
         text.push('\n');
-        text.push_str(&text::render(story, &text::TextStyle::default()));
+        text.push_str(&text::render(story, &output::text_style()));
     }
     text.push('\n');
     text

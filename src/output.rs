@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use highwater_model::check::Verdict;
 use highwater_model::family::Usage;
+use highwater_model::trace::text::TextStyle;
 
 /// What the exit code says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// How transcripts are set: as wide as the terminal, in colours, which the stream takes out where nobody sees them.
+pub(crate) fn text_style() -> TextStyle {
+    let columns = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0));
+    TextStyle { width: columns.clamp(60, 120), colour: true }
 }
 
 /// Tells the user something on standard error; nobody is left to tell where that fails.

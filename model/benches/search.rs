@@ -1,8 +1,8 @@
-//! How fast the search is, beside Stateright's own on the same model in the same run.
+//! How fast the search is: on every model of the catalogue, and beside Stateright's own on the same model.
 //!
 //! `cargo bench -p highwater-model --bench search` prints the machine and a table a model. Names of models
-//! after `--` run only those; `deep` among them adds the deep bounds. What the figures must reach, and
-//! what they were, stands in `specs/benchmarks.md`.
+//! after `--` run only those; `deep` among them adds the deep bounds of those that are named, or of
+//! kraft. What the figures must reach, and what they were, stands in `specs/benchmarks.md`.
 //!
 //! - Counts are asserted: the same in every run, with one thread and with two, and as Stateright's; of
 //!   `kip320` also as TLC's.
@@ -15,7 +15,8 @@ mod support;
 
 use std::process::{Command, Stdio};
 
-use highwater_model::check::{self, Options, Spec, Stop, Verdict};
+use highwater_model::check::{self, Fired, Options, Spec, Stop, Verdict};
+use highwater_model::family::{self, Request, RunScale, Searches};
 use highwater_model::kip320::{Bounds, Kip320};
 use stateright::Checker;
 use support::{Sample, meter, table};
@@ -23,6 +24,11 @@ use support::{Sample, meter, table};
 /// What TLC reports of `Kip320` at the comparison bounds, and the CPU seconds that it took.
 const TLC_COUNTS: (u64, u64, u64) = (737_794, 1_967_560, 26);
 const TLC_CPU_SECONDS: f64 = 83.0;
+
+/// The model that is there only to be compared.
+const KIP320: &str = "kip320";
+/// The model whose figures matter most.
+const FLAGSHIP: &str = "kraft";
 
 /// The word before a [`Case`], by which a process knows that it is to run that alone.
 const ONE_RUN: &str = "--one-run";
@@ -43,16 +49,21 @@ fn main() {
     arguments.retain(|argument| argument != "deep");
     let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
     println!("{}", support::machine::describe());
-    if wanted("kip320") {
+    if wanted(KIP320) {
         kip320();
     }
-    let _ = deep;
+    for name in family::catalogue().iter().map(|entry| entry.name()).filter(|name| wanted(name)) {
+        model(name);
+        if deep && (name == FLAGSHIP || !arguments.is_empty()) {
+            deep_runs(name);
+        }
+    }
 }
 
 /// The same state machine in our search, in Stateright's and in TLC.
 fn kip320() {
     table::head("kip320: 3 replicas, LogSize 2, MaxRecords 2, MaxLeaderEpoch 2");
-    let case = |engine, threads| Case { model: Subject::Kip320, engine, threads, symmetry: false };
+    let case = |engine, threads| Case { engine, threads, symmetry: false, ..Case::own(KIP320) };
     let samples = take_turns(
         5,
         &[
@@ -75,19 +86,42 @@ fn kip320() {
     );
 }
 
+/// A model of the catalogue at its default bounds and, to compare with and without symmetry, at its test bounds.
+fn model(name: &str) {
+    let pair = |scale, symmetry| [1, 2].map(|threads| Case { scale, symmetry, threads, ..Case::own(name) });
+    table::head(&format!("{name}, test bounds"));
+    assert_same(&take_turns(1, &pair(Scale::Test, false)));
+    assert_same(&take_turns(1, &pair(Scale::Test, true)));
+    table::head(&format!("{name}, default bounds"));
+    // What is measured closely is the flagship; of the others it is enough to know that nothing is amiss.
+    assert_same(&take_turns(if name == FLAGSHIP { 3 } else { 1 }, &pair(Scale::Default, true)));
+}
+
+/// What takes minutes: the default bounds without symmetry, the deep ones with it.
+fn deep_runs(name: &str) {
+    let case = Case { threads: 2, ..Case::own(name) };
+    table::head(&format!("{name}, default bounds, then deep bounds"));
+    take_turns(1, &[Case { symmetry: false, ..case }]);
+    take_turns(1, &[Case { scale: Scale::Deep, ..case }]);
+}
+
 /// One search to measure.
 #[derive(Debug, Clone, Copy)]
-struct Case {
-    model: Subject,
+struct Case<'n> {
+    /// [`KIP320`] or a name of the catalogue.
+    model: &'n str,
+    scale: Scale,
     engine: Engine,
     threads: usize,
     symmetry: bool,
 }
 
-/// A model at some bounds.
+/// Which bounds; `kip320` has only its own.
 #[derive(Debug, Clone, Copy)]
-enum Subject {
-    Kip320,
+enum Scale {
+    Test,
+    Default,
+    Deep,
 }
 
 /// Whose search.
@@ -97,22 +131,34 @@ enum Engine {
     Stateright,
 }
 
-impl Case {
-    fn words(self) -> [String; 4] {
-        let model = match self.model {
-            Subject::Kip320 => "kip320",
-        };
-        [model.to_owned(), self.engine_name().to_owned(), self.threads.to_string(), self.symmetry.to_string()]
+impl<'n> Case<'n> {
+    fn own(model: &'n str) -> Self {
+        Self { model, scale: Scale::Default, engine: Engine::Own, threads: 1, symmetry: true }
     }
 
-    fn parse(words: &[String]) -> Option<Self> {
-        let [model, engine, threads, symmetry] = words else { return None };
-        let model = match model.as_str() {
-            "kip320" => Subject::Kip320,
-            _ => return None,
+    fn words(self) -> [String; 5] {
+        let scale = match self.scale {
+            Scale::Test => "test",
+            Scale::Default => "default",
+            Scale::Deep => "deep",
         };
-        let engine = if engine == "stateright" { Engine::Stateright } else { Engine::Own };
-        Some(Self { model, engine, threads: threads.parse().ok()?, symmetry: symmetry.parse().ok()? })
+        let Self { model, threads, symmetry, .. } = self;
+        [model, scale, self.engine_name(), &threads.to_string(), &symmetry.to_string()].map(str::to_owned)
+    }
+
+    fn parse(words: &'n [String]) -> Option<Self> {
+        let [model, scale, engine, threads, symmetry] = words else { return None };
+        Some(Self {
+            model,
+            scale: match scale.as_str() {
+                "test" => Scale::Test,
+                "deep" => Scale::Deep,
+                _ => Scale::Default,
+            },
+            engine: if engine == "stateright" { Engine::Stateright } else { Engine::Own },
+            threads: threads.parse().ok()?,
+            symmetry: symmetry.parse().ok()?,
+        })
     }
 
     const fn engine_name(self) -> &'static str {
@@ -123,22 +169,17 @@ impl Case {
     }
 
     fn run(self) -> Sample {
-        match self.model {
-            Subject::Kip320 => self.run_on(Kip320::new(Bounds::COMPARISON)),
+        match (self.model, self.engine) {
+            (KIP320, Engine::Own) => self.run_kip320(),
+            (KIP320, Engine::Stateright) => self.run_stateright(Kip320::new(Bounds::COMPARISON)),
+            _ => self.run_of_catalogue(),
         }
     }
 
-    fn run_on<M: Spec>(self, model: M) -> Sample {
-        match self.engine {
-            Engine::Own => self.run_own(&model),
-            Engine::Stateright => self.run_stateright(model),
-        }
-    }
-
-    fn run_own<M: Spec>(self, model: &M) -> Sample {
-        let Self { threads, symmetry, .. } = self;
-        let options = Options { threads, symmetry, stop: Stop::Exhausted, ..Options::default() };
-        let (outcome, cost) = meter::measure(|| check::search(model, &options));
+    fn run_kip320(self) -> Sample {
+        let model = Kip320::new(Bounds::COMPARISON);
+        let options = Options { stop: Stop::Exhausted, ..self.options() };
+        let (outcome, cost) = meter::measure(|| check::search(&model, &options));
         assert_eq!(outcome.verdict, Verdict::Holds, "{self:?}");
         Sample {
             unique: outcome.unique,
@@ -146,8 +187,33 @@ impl Case {
             depth: u64::from(outcome.depth),
             table_bytes: outcome.memory_bytes_peak,
             cost,
-            fired: outcome.actions.iter().map(|action| action.fired).collect(),
+            fired: counts(&outcome.actions),
         }
+    }
+
+    fn run_of_catalogue(self) -> Sample {
+        let scale = match self.scale {
+            Scale::Test => RunScale::Test,
+            Scale::Default => RunScale::Default,
+            Scale::Deep => RunScale::Deep,
+        };
+        let request = Request { scale, searches: Searches::Safety, ..Request::default() };
+        let entry = family::find(self.model).expect("a name of the catalogue");
+        let plan = entry.plan(&request).expect("the model's own bounds make sense");
+        let (report, cost) = meter::measure(|| plan[0].run(&self.options()));
+        assert_eq!(report.verdict, Verdict::Holds, "{self:?}");
+        Sample {
+            unique: report.unique,
+            generated: report.generated,
+            depth: u64::from(report.depth),
+            table_bytes: report.memory_bytes_peak,
+            cost,
+            fired: counts(&report.actions),
+        }
+    }
+
+    fn options(self) -> Options<'static> {
+        Options { threads: self.threads, symmetry: self.symmetry, ..Options::default() }
     }
 
     fn run_stateright<M: Spec>(self, model: M) -> Sample {
@@ -178,14 +244,14 @@ impl Case {
 }
 
 /// Runs the cases in turn, `times` times over; prints and returns the median of each.
-fn take_turns(times: usize, cases: &[Case]) -> Vec<Sample> {
+fn take_turns(times: usize, cases: &[Case<'_>]) -> Vec<Sample> {
     let mut samples = vec![Vec::new(); cases.len()];
     for _ in 0..times {
         for (samples, case) in samples.iter_mut().zip(cases) {
             samples.push(case.sample());
         }
     }
-    let median = |(case, mut samples): (&Case, Vec<Sample>)| {
+    let median = |(case, mut samples): (&Case<'_>, Vec<Sample>)| {
         // Stateright's depth is not the same in every run; our counts must be.
         if matches!(case.engine, Engine::Own) {
             assert_same(&samples);
@@ -204,4 +270,8 @@ fn assert_same(samples: &[Sample]) {
     for pair in samples.windows(2) {
         assert_eq!(counts(&pair[0]), counts(&pair[1]), "the counts differ between runs");
     }
+}
+
+fn counts(actions: &[Fired]) -> Vec<u64> {
+    actions.iter().map(|action| action.fired).collect()
 }

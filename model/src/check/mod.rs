@@ -47,8 +47,10 @@
 //!   tests of this module hold both cases against it.
 //! - Its breadth-first search ignores symmetry, one thread ignores the time limit, a run that was cut short passes
 //!   `assert_properties`, and there is no limit of memory.
-//! - Each waiting state carries the path that led to it, and each visited one the fingerprint of another:
-//!   several times the memory, and a depth-first search of a graph with long paths takes quadratic time.
+//! - Each waiting state carries the path that led to it, and each visited one the fingerprint of another. On the
+//!   737,794 states of Kip320 it took 0.7 CPU seconds and 78 bytes a state where this search takes 0.2 and 17,
+//!   and told a depth of 28 on two threads where 26 is right (`benches/search.rs`). Its depth-first search of
+//!   a graph with long paths, such as the eight puzzle's, takes time in the square of their length.
 //!
 //! # What is not done
 //!

@@ -27,6 +27,9 @@ const LOAD_MAX: (usize, usize) = (13, 16);
 /// The part of that limit from which on a segment is grown when the others are: 15 of 16.
 const NEARLY_FULL: (usize, usize) = (15, 16);
 
+/// Slots in a cache line.
+const SLOTS_IN_LINE: usize = 8;
+
 /// No state led here (yet).
 const NO_PARENT: u64 = u64::MAX;
 
@@ -72,11 +75,15 @@ impl Table {
         table
     }
 
-    /// Looks at the slot where a fingerprint would be first: brings it near, and tells whether it is there.
+    /// Looks at the slot where a fingerprint would be first, and at one in the next cache line, where probing
+    /// often ends: brings both near, and tells whether it is there.
     #[inline(always)]
     pub(crate) fn peek(&self, fingerprint: u64) -> u64 {
         let (segment, home) = self.home(fingerprint);
-        self.keys[segment][home].load(Relaxed)
+        let keys = &*self.keys[segment];
+        let near = keys[home].load(Relaxed);
+        let far = keys[(home + SLOTS_IN_LINE - 1).min(keys.len() - 1)].load(Relaxed);
+        if far == fingerprint { far } else { near }
     }
 
     /// Inserts a fingerprint, which is not 0.

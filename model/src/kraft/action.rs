@@ -125,6 +125,7 @@ impl Kraft {
     pub(super) fn enabled(&self, state: &State, actions: &mut Vec<Action>) {
         let bounds = &self.bounds;
         let stable = state.is_stable();
+        let may_fail = !stable && state.faults() < bounds.faults;
         let room = state.messages_len() < bounds.messages;
         let nodes = &state.nodes[..usize::from(bounds.nodes)];
         for (node, voter) in (0..).zip(nodes) {
@@ -139,29 +140,29 @@ impl Kraft {
             if voter.leads() && state.produced < bounds.records && !voter.log.is_full() {
                 actions.push(Action::Append { node });
             }
-            if stable {
-                continue;
-            }
-            if voter.leads() && state.resignations < bounds.resignations {
+            if may_fail && voter.leads() && state.resignations < bounds.resignations {
                 actions.push(Action::Resign { node });
             }
-            if state.restarts < bounds.restarts {
+            if may_fail && state.restarts < bounds.restarts {
                 actions.push(Action::Restart { node, lost: false });
                 if voter.flushed < voter.log.len() {
                     actions.push(Action::Restart { node, lost: true });
                 }
             }
-            if state.wiped.count_ones() < u32::from(bounds.wipes) {
+            if !stable && state.wiped.count_ones() < u32::from(bounds.wipes) {
                 actions.push(Action::Wipe { node });
             }
         }
         for message in state.in_flight() {
             actions.push(Action::Deliver { message });
             if !stable {
-                actions.push(Action::Lose { message });
+                // What stays in flight for ever is as good as lost: loss is a step only where it makes room.
+                if !room {
+                    actions.push(Action::Lose { message });
+                }
                 // The answer to a duplicated fetch needs a slot beside the copy that stays.
                 let fits = room || message.fields().kind != kind::FETCH;
-                if fits && state.duplicates < bounds.duplicates {
+                if may_fail && fits && state.duplicates < bounds.duplicates {
                     actions.push(Action::Duplicate { message });
                 }
             }
@@ -305,6 +306,17 @@ impl Kraft {
 
     /// Whether a follower may fetch: no exchange about the same position is under way.
     fn may_fetch(&self, state: &State, node: u8, voter: &Node, room: bool) -> bool {
+        let leader = state.voter(voter.leader);
+        // A leader holds a fetch for as long as it has nothing to say: as if it had not been sent yet.
+        let idle = leader.leads()
+            && leader.ballot.epoch == voter.ballot.epoch
+            && leader.progress.get(usize::from(node)) == voter.log.len()
+            && leader.log.len() <= voter.log.len()
+            && leader.high_watermark.min(voter.log.len()) <= voter.high_watermark
+            && voter.flushed == voter.log.len();
+        if idle {
+            return false;
+        }
         if self.bounds.grain & grain::ATOMIC_FETCH != 0 {
             return true;
         }

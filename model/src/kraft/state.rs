@@ -377,6 +377,11 @@ impl State {
         self.messages.into_iter().take_while(|message| !message.is_none())
     }
 
+    /// Restarts, resignations and duplicates so far.
+    pub const fn faults(&self) -> u8 {
+        self.restarts + self.resignations + self.duplicates
+    }
+
     /// How many messages are in flight.
     pub fn messages_len(&self) -> u8 {
         self.in_flight().count() as u8

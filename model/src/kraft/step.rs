@@ -47,7 +47,7 @@ impl Kraft {
             }
             Action::Restart { node, lost } => {
                 self.restart(&mut state, node.into(), lost);
-                if state == *before {
+                if !lost && is_same_but_high_watermark(&state, before, node.into()) {
                     return None;
                 }
                 state.restarts += 1;
@@ -290,15 +290,7 @@ impl Kraft {
     /// The answer to a fetch at the follower.
     fn take_answer(&self, state: &mut State, answer: Fields) {
         let follower = &mut state.nodes[answer.to];
-        let current =
-            follower.ballot.epoch == answer.epoch && usize::from(follower.leader) == answer.from + 1;
-        let end = follower.end();
-        let awaited = match self.rules.fetch_correlation {
-            FetchCorrelation::Position => (end.offset, end.epoch) == (answer.offset, answer.fetched),
-            FetchCorrelation::Offset => end.offset == answer.offset,
-            FetchCorrelation::Absent => true,
-        };
-        if follower.role != role::FOLLOWER || self.rules.fetch_response_fence && !current || !awaited {
+        if follower.role != role::FOLLOWER || !self.is_awaited(follower, answer) {
             return;
         }
         if answer.kind == kind::RECORDS {
@@ -314,6 +306,21 @@ impl Kraft {
         let keep = follower.log.end_of_epoch(answer.last).offset.min(answer.record);
         follower.log = follower.log.prefix(keep);
         follower.flushed = follower.flushed.min(follower.log.len());
+    }
+
+    /// Whether a follower takes an answer for that to its outstanding fetch.
+    fn is_awaited(&self, follower: &Node, answer: Fields) -> bool {
+        let current =
+            follower.ballot.epoch == answer.epoch && usize::from(follower.leader) == answer.from + 1;
+        let end = follower.end();
+        let position = (end.offset, end.epoch) == (answer.offset, answer.fetched);
+        match self.rules.fetch_correlation {
+            FetchCorrelation::Exact => current && position,
+            FetchCorrelation::Position => position,
+            FetchCorrelation::EpochAndOffset => current && end.offset == answer.offset,
+            FetchCorrelation::Offset => end.offset == answer.offset,
+            FetchCorrelation::Absent => true,
+        }
     }
 
     fn restart(&self, state: &mut State, node: usize, lost: bool) {
@@ -396,6 +403,12 @@ impl Kraft {
                 }
             }
         }
+        if state.restarts >= self.bounds.restarts || state.faults() >= self.bounds.faults {
+            // Nothing will be lost any more: what is not flushed yet might as well be.
+            for node in &mut state.nodes {
+                node.flushed = node.log.len();
+            }
+        }
         if !self.rules.durable_vote || self.rules.identity == Identity::IdOnly {
             return;
         }
@@ -447,10 +460,23 @@ impl Kraft {
             _ => {
                 let follows =
                     receiver.role == role::FOLLOWER && usize::from(receiver.leader) == fields.from + 1;
-                self.rules.fetch_response_fence && (past || current && !follows)
+                let fenced = past || current && !follows;
+                match self.rules.fetch_correlation {
+                    // A follower that has moved on from a position never comes back to it under that leader.
+                    FetchCorrelation::Exact => fenced || !self.is_awaited(receiver, fields),
+                    FetchCorrelation::EpochAndOffset => fenced,
+                    _ => false,
+                }
             }
         }
     }
+}
+
+/// Whether a restart that lost no records took nothing but the high watermark: then it is as good as none, since a
+/// voter that learns the high watermark late behaves the same.
+fn is_same_but_high_watermark(after: &State, before: &State, node: usize) -> bool {
+    let (after, before) = (&after.nodes[node], &before.nodes[node]);
+    Node { high_watermark: before.high_watermark, flushed: before.flushed, ..*after } == *before
 }
 
 /// Whether a log reaches `offset` and its record before that is of epoch `last`.

@@ -45,7 +45,7 @@ impl Font {
         }
         let plain = match character {
             ' '..='~' => ADVANCES[character as usize - 0x20],
-            '·' => 318,
+            '·' | '\u{a0}' => 318,
             '—' | '…' => 1000,
             '\u{fffd}' => 1060,
             _ => 850,

@@ -86,9 +86,9 @@ pub(super) fn all(bounds: &Bounds) -> Vec<Claim<ZkController>> {
         claims.push(Claim::leads_to(
             "partition-led-eventually",
             "zk-controller/liveness/2",
-            "once faults have stopped, with a member of every ISR alive, every partition is led by a live broker",
-            |model: &ZkController, state: &State| state.stabilised != 0 && model.leadable(state),
-            |model: &ZkController, state: &State| model.led(state),
+            "once faults have stopped, every partition is led by a live broker, unless an ISR has no live member left",
+            |_, state: &State| state.stabilised != 0,
+            |model: &ZkController, state: &State| model.led(state) || !model.leadable(state),
         ));
     }
     claims
@@ -97,7 +97,7 @@ pub(super) fn all(bounds: &Bounds) -> Vec<Claim<ZkController>> {
 /// The witnesses that nothing above holds only because nothing happens. Each is claimed where the bounds allow it.
 fn witnesses(bounds: &Bounds) -> Vec<Claim<ZkController>> {
     let (epochs, leader_epochs) = if bounds.stabilises() {
-        (bounds.epochs.saturating_sub(1), bounds.leader_epochs.saturating_sub(2))
+        (bounds.epochs.saturating_sub(1), bounds.leader_epochs.saturating_sub(4))
     } else {
         (bounds.epochs, bounds.leader_epochs)
     };
@@ -116,7 +116,10 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<ZkController>> {
             "zk-controller/election/1",
             "a broker leads a partition that another led before it",
             |_, state: &State| {
-                state.led.iter().any(|led| led >> 2 & 3 != 0 && led >> 4 & 3 != 0 && led >> 2 & 3 != led >> 4 & 3)
+                state
+                    .led
+                    .iter()
+                    .any(|led| led >> 2 & 3 != 0 && led >> 4 & 3 != 0 && led >> 2 & 3 != led >> 4 & 3)
             },
         ));
     }
@@ -157,9 +160,11 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<ZkController>> {
             "zk-controller/election/3",
             "a controller knows an older version of a partition than the tree has",
             |_, state: &State| {
-                state.brokers.iter().filter(|broker| broker.phase == Phase::ACTIVE).any(|broker| {
-                    broker.cache[0].unpack().version < state.partitions[0].unpack().version
-                })
+                state
+                    .brokers
+                    .iter()
+                    .filter(|broker| broker.phase == Phase::ACTIVE)
+                    .any(|broker| broker.cache[0].unpack().version < state.partitions[0].unpack().version)
             },
         ));
     }

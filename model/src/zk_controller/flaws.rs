@@ -3,12 +3,25 @@
 use crate::family::{Break, Control, Flaw};
 
 use super::rules::{
-    Bounce, Bounds, EpochSource, Expiry, NodeOwner, OnNewSession, PartitionWrite, Reelection, RequestFence,
-    Rules, TreeFence, Win,
+    Bounce, Bounds, Electorate, EpochSource, Expiry, LeaderEpoch, NodeOwner, OnNewSession, PartitionWrite,
+    Reelection, RequestFence, Rules, TreeFence, Win,
 };
 
 /// The flaws, in the order of their ids.
 pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
+    Flaw {
+        id: "B22",
+        name: "anyone-may-lead",
+        summary: "a controller whose partition has no live member of the ISR left elects whoever is alive",
+        rule: "elect-from-isr",
+        change: |rules| rules.electorate = Electorate::Anyone,
+        bounds: |_| {},
+        breaks: &[Break { claim: "leader-from-isr", steps: 11 }],
+        keeps: &["controller-fence", "controller-epoch-unique", "partition-leader-unique", "registration"],
+        legal: false,
+        grain: None,
+        source: "KAFKA-708; on purpose it is unclean leader election (KIP-106)",
+    },
     Flaw {
         id: "B23",
         name: "requests-without-controller-epoch",
@@ -18,8 +31,10 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         bounds: |bounds| {
             bounds.partitions = 2;
             bounds.messages = 2;
+            bounds.leader_epochs = 1;
+            bounds.shrinks = 0;
         },
-        breaks: &[Break { claim: "controller-fence", steps: 0 }],
+        breaks: &[Break { claim: "controller-fence", steps: 13 }],
         keeps: &["controller-epoch-unique", "controller-belief", "leader-from-isr", "registration"],
         legal: false,
         grain: None,
@@ -33,8 +48,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.epoch_source = EpochSource::Watched,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "controller-epoch-unique", steps: 0 },
-            Break { claim: "controller-fence", steps: 0 },
+            Break { claim: "controller-fence", steps: 8 },
+            Break { claim: "controller-epoch-unique", steps: 7 },
         ],
         keeps: &["controller-belief", "leader-from-isr", "registration"],
         legal: false,
@@ -48,11 +63,24 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "tree-fence",
         change: |rules| rules.tree_fence = TreeFence::Absent,
         bounds: |_| {},
-        breaks: &[Break { claim: "controller-fence", steps: 0 }],
+        breaks: &[Break { claim: "controller-fence", steps: 7 }],
         keeps: &["controller-epoch-unique", "controller-belief", "partition-leader-unique", "registration"],
         legal: false,
         grain: None,
         source: "KAFKA-6082",
+    },
+    Flaw {
+        id: "B30",
+        name: "election-keeps-leader-epoch",
+        summary: "an election leaves the leader epoch as it is, and two brokers lead the partition in one epoch",
+        rule: "leader-epoch-bump",
+        change: |rules| rules.leader_epoch = LeaderEpoch::Kept,
+        bounds: |_| {},
+        breaks: &[Break { claim: "partition-leader-unique", steps: 0 }],
+        keeps: &["controller-fence", "controller-epoch-unique", "leader-from-isr", "registration"],
+        legal: false,
+        grain: None,
+        source: "the family of KAFKA-15021 and KAFKA-15109",
     },
     Flaw {
         id: "D11",
@@ -61,10 +89,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "node-owner",
         change: |rules| rules.node_owner = NodeOwner::BrokerId,
         bounds: |_| {},
-        breaks: &[
-            Break { claim: "registration", steps: 0 },
-            Break { claim: "controller-belief", steps: 0 },
-        ],
+        breaks: &[Break { claim: "registration", steps: 3 }, Break { claim: "controller-belief", steps: 7 }],
         keeps: &["controller-fence", "partition-leader-unique", "leader-from-isr"],
         legal: false,
         grain: None,
@@ -77,7 +102,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "elected-already",
         change: |rules| rules.reelection = Reelection::TriesAgain,
         bounds: |_| {},
-        breaks: &[Break { claim: "controller-eventually", steps: 0 }],
+        breaks: &[Break { claim: "controller-eventually", steps: 5 }],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief", "registration"],
         legal: false,
         grain: None,
@@ -90,7 +115,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "new-session-resigns",
         change: |rules| rules.on_new_session = OnNewSession::GoesOn,
         bounds: |_| {},
-        breaks: &[Break { claim: "controller-belief", steps: 0 }],
+        breaks: &[Break { claim: "controller-belief", steps: 6 }],
         keeps: &["controller-fence", "controller-epoch-unique", "partition-leader-unique", "registration"],
         legal: false,
         grain: None,
@@ -104,8 +129,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.expiry = Expiry::LeavesNodes,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "ephemeral-session", steps: 0 },
-            Break { claim: "controller-eventually", steps: 0 },
+            Break { claim: "ephemeral-session", steps: 2 },
+            Break { claim: "controller-eventually", steps: 6 },
         ],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief"],
         legal: false,
@@ -120,8 +145,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.win = Win::CreateThenIncrement,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "controller-epoch-unique", steps: 0 },
-            Break { claim: "controller-fence", steps: 0 },
+            Break { claim: "controller-epoch-unique", steps: 4 },
+            Break { claim: "controller-fence", steps: 8 },
         ],
         keeps: &["registration", "controller-belief"],
         legal: false,
@@ -135,7 +160,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "election-version",
         change: |rules| rules.election_write = PartitionWrite::Unconditional,
         bounds: |_| {},
-        breaks: &[Break { claim: "leader-from-isr", steps: 0 }],
+        breaks: &[Break { claim: "leader-from-isr", steps: 10 }],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief", "registration"],
         legal: false,
         grain: None,
@@ -148,7 +173,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "isr-version",
         change: |rules| rules.isr_write = PartitionWrite::Unconditional,
         bounds: |_| {},
-        breaks: &[Break { claim: "leader-epoch-monotone", steps: 0 }],
+        breaks: &[Break { claim: "leader-epoch-monotone", steps: 11 }],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief", "registration"],
         legal: false,
         grain: None,
@@ -161,7 +186,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "broker-epoch",
         change: |rules| rules.bounce = Bounce::BrokerId,
         bounds: |_| {},
-        breaks: &[Break { claim: "partition-led-eventually", steps: 0 }],
+        breaks: &[Break { claim: "partition-led-eventually", steps: 14 }],
         keeps: &["controller-fence", "controller-epoch-unique", "controller-belief", "registration"],
         legal: false,
         grain: None,
@@ -170,4 +195,12 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
 ];
 
 /// What looks like a flaw and is none.
-pub(super) const CONTROLS: &[Control<Bounds, Rules>] = &[];
+pub(super) const CONTROLS: &[Control<Bounds, Rules>] = &[Control {
+    name: "requests-out-of-order",
+    summary: "two requests overtake each other on the way to a broker, which goes by their epochs",
+    change: |_| {},
+    bounds: |bounds| {
+        bounds.messages = 2;
+        bounds.faults = 1;
+    },
+}];

@@ -89,7 +89,8 @@ pub use rules::{
     Reelection, RequestFence, Rules, TreeFence, Win,
 };
 pub use state::{
-    BROKERS_CHANGED, Broker, Partition, PartitionState, Phase, REGISTERED, Request, RequestState, State, UNAWARE,
+    BROKERS_CHANGED, Broker, Partition, PartitionState, Phase, REGISTERED, Request, RequestState, State,
+    UNAWARE,
 };
 
 use stateright::{Model, Property};
@@ -169,8 +170,7 @@ impl Spec for ZkController {
 
 impl Family for ZkController {
     const NAME: &'static str = "zk-controller";
-    const SUMMARY: &'static str =
-        "Kafka's controller on ZooKeeper: the race for /controller, its epoch, and the leaders that it elects";
+    const SUMMARY: &'static str = "Kafka's controller on ZooKeeper: the race for /controller, its epoch, and the leaders that it elects";
     type Bounds = Bounds;
     type Rules = Rules;
     type Readable = ReadableState;
@@ -195,10 +195,10 @@ impl Family for ZkController {
                 bounds.epochs
             ));
         }
-        if bounds.stabilises() && bounds.leader_epochs < 3 {
+        if bounds.stabilises() && bounds.leader_epochs < 5 {
             return Err(format!(
-                "--leader-epochs {} leaves none before faults stop: with --stabilise 1 two are kept in reserve; the \
-                 nearest choice is --leader-epochs 3",
+                "--leader-epochs {} leaves none before faults stop: with --stabilise 1 four are kept in reserve; the \
+                 nearest choice is --leader-epochs 5",
                 bounds.leader_epochs
             ));
         }

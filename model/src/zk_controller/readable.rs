@@ -155,7 +155,8 @@ pub(super) fn read(model: &ZkController, state: &State) -> ReadableState {
 
 fn read_broker(model: &ZkController, broker: &Broker) -> ReadableBroker {
     let partitions = usize::from(model.bounds.partitions);
-    let numbers = |mask: u8| (1..=model.bounds.brokers).filter(|number| mask >> (number - 1) & 1 != 0).collect();
+    let numbers =
+        |mask: u8| (1..=model.bounds.brokers).filter(|number| mask >> (number - 1) & 1 != 0).collect();
     let every = (0..model.bounds.partitions)
         .flat_map(|partition| (0..model.bounds.brokers).map(move |to| (partition, to)));
     ReadableBroker {
@@ -220,7 +221,10 @@ pub(super) fn write(model: &ZkController, readable: &ReadableState) -> Result<St
         ));
     }
     if readable.requests.len() > REQUESTS_MAX {
-        return Err(format!("{} requests in flight; there is room for {REQUESTS_MAX}", readable.requests.len()));
+        return Err(format!(
+            "{} requests in flight; there is room for {REQUESTS_MAX}",
+            readable.requests.len()
+        ));
     }
     let mut state = State::initial(model.bounds.brokers, model.bounds.partitions);
     for (index, broker) in readable.brokers.iter().enumerate() {
@@ -276,8 +280,9 @@ fn write_broker(model: &ZkController, readable: &ReadableBroker) -> Result<Broke
     let mut broker = Broker {
         link: Link::named(&readable.link)
             .ok_or_else(|| format!("`{}` is no link; there are {}", readable.link, Link::NAMES.join(", ")))?,
-        phase: Phase::named(&readable.phase)
-            .ok_or_else(|| format!("`{}` is no phase; there are {}", readable.phase, Phase::NAMES.join(", ")))?,
+        phase: Phase::named(&readable.phase).ok_or_else(|| {
+            format!("`{}` is no phase; there are {}", readable.phase, Phase::NAMES.join(", "))
+        })?,
         flags: flag(readable.unaware, UNAWARE)
             | flag(readable.registered, REGISTERED)
             | flag(readable.brokers_changed, BROKERS_CHANGED),
@@ -321,7 +326,10 @@ fn write_node(model: &ZkController, readable: Option<&ReadableNode>) -> Result<E
 
 fn broker_index(model: &ZkController, number: u8) -> Result<u8, String> {
     if number == 0 || number > model.bounds.brokers {
-        return Err(format!("there is no broker {number}; they are numbered from 1 to {}", model.bounds.brokers));
+        return Err(format!(
+            "there is no broker {number}; they are numbered from 1 to {}",
+            model.bounds.brokers
+        ));
     }
     Ok(number - 1)
 }

@@ -323,7 +323,10 @@ impl State {
         for order in &ORDERS {
             let sorted = order.windows(2).all(|pair| signature[pair[0]] <= signature[pair[1]]);
             // Slots without a broker keep their places at the end, since their signature is the largest.
-            let stays = order[usize::from(brokers)..].iter().enumerate().all(|(at, old)| *old == at + usize::from(brokers));
+            let stays = order[usize::from(brokers)..]
+                .iter()
+                .enumerate()
+                .all(|(at, old)| *old == at + usize::from(brokers));
             if !sorted || !stays {
                 continue;
             }
@@ -334,6 +337,12 @@ impl State {
             }
         }
         best.map_or(*self, |(state, _)| state)
+    }
+
+    /// The same state under every other naming of three brokers.
+    #[cfg(test)]
+    pub(super) fn every_renaming(&self) -> impl Iterator<Item = Self> + '_ {
+        ORDERS.iter().map(|order| self.renamed(&Naming::new(order)))
     }
 
     fn signature(&self, at: usize) -> u64 {
@@ -384,8 +393,7 @@ impl Phase {
 }
 
 /// Every order of the brokers: who comes to the first place, to the second, to the third.
-const ORDERS: [[usize; BROKERS_MAX]; 6] =
-    [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+const ORDERS: [[usize; BROKERS_MAX]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
 /// New names for the brokers.
 struct Naming {

@@ -13,10 +13,10 @@ use super::state::{
 };
 use super::{BROKERS_MAX, VERSIONS_MAX, ZkController};
 
-/// What stabilised brokers may need: one more win, and two elections of each partition (one that is due, one
-/// because the first chose a broker that had gone).
+/// What stabilised brokers may need: one more win, and four elections of each partition (two brokers that fail or come
+/// back one after the other, each noticed only after it was elected).
 const EPOCHS_RESERVED: u8 = 1;
-const LEADER_EPOCHS_RESERVED: u8 = 2;
+const LEADER_EPOCHS_RESERVED: u8 = 4;
 
 impl ZkController {
     /// Pushes what can happen and changes the state.
@@ -123,21 +123,16 @@ impl ZkController {
         if self.rules.epoch_source == EpochSource::Watched && me.epoch != state.epoch {
             actions.push(Action::Adopt { broker });
         }
-        let mut due = false;
-        for partition in 0..self.bounds.partitions {
+        // A batch is worked off in the order of the partitions.
+        let due = (0..self.bounds.partitions).find(|partition| self.candidates(me, *partition) != 0);
+        if let Some(partition) = due.filter(|partition| self.may_elect(state, *partition)) {
             let candidates = self.candidates(me, partition);
-            due |= candidates != 0;
-            if !self.may_elect(state, partition) {
-                continue;
-            }
-            for leader in 0..=self.bounds.brokers {
-                if candidates >> leader & 1 != 0 {
-                    actions.push(Action::Elect { broker, partition, leader });
-                }
+            for leader in (0..=self.bounds.brokers).filter(|leader| candidates >> leader & 1 != 0) {
+                actions.push(Action::Elect { broker, partition, leader });
             }
         }
         // One event after the other: what a change demands is done before the next is looked at.
-        if me.is(BROKERS_CHANGED) && !due {
+        if me.is(BROKERS_CHANGED) && due.is_none() {
             actions.push(Action::Refresh { broker });
         }
     }
@@ -190,12 +185,10 @@ impl ZkController {
         if me.owed == 0 || in_flight >= usize::from(self.bounds.messages) {
             return;
         }
-        for partition in 0..self.bounds.partitions {
-            for to in 0..self.bounds.brokers {
-                if me.owed & owed_bit(partition, to) != 0 && state.brokers[usize::from(to)].link != Link::DOWN {
-                    actions.push(Action::Send { broker, partition, to });
-                }
-            }
+        for to in (0..self.bounds.brokers).filter(|to| state.brokers[usize::from(*to)].link != Link::DOWN) {
+            // What one broker is owed, it gets in the order of the partitions, as if it were one batch.
+            let next = (0..self.bounds.partitions).find(|partition| me.owed & owed_bit(*partition, to) != 0);
+            actions.extend(next.map(|partition| Action::Send { broker, partition, to }));
         }
     }
 
@@ -213,7 +206,8 @@ impl ZkController {
             Action::Increment { broker } => increment(&mut state, broker),
             Action::Watch { broker } => {
                 let taken = state.controller.exists();
-                state.brokers[usize::from(broker)].phase = if taken { Phase::WATCHING } else { Phase::STANDBY };
+                state.brokers[usize::from(broker)].phase =
+                    if taken { Phase::WATCHING } else { Phase::STANDBY };
             }
             Action::Wake { broker } => state.brokers[usize::from(broker)].phase = Phase::STANDBY,
             Action::Register { broker } => self.register(&mut state, broker),

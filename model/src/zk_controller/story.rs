@@ -5,8 +5,8 @@ use crate::coordination::{Ephemeral, Link, Tie};
 use crate::trace::{Event, Lane, LaneKind, LaneView, Mark, Storyboard};
 
 use super::state::{
-    Broker, DEPOSED_ACTED, EPOCH_WENT_BACK, NOT_IN_ISR, PartitionState, Phase, REGISTERED, RequestState, State,
-    TWO_LEADERS, UNAWARE,
+    Broker, DEPOSED_ACTED, EPOCH_WENT_BACK, NOT_IN_ISR, PartitionState, Phase, REGISTERED, RequestState,
+    State, TWO_LEADERS, UNAWARE,
 };
 use super::{Action, ZkController};
 
@@ -138,7 +138,11 @@ impl Teller<'_> {
             Action::Race { broker, answered } => self.race(broker, answered),
             Action::Increment { broker } => {
                 self.ask(broker, "increment /controller_epoch", &format!("epoch {}", after.epoch));
-                self.note(usize::from(broker), Mark::Elected, &format!("controller of epoch {}", after.epoch));
+                self.note(
+                    usize::from(broker),
+                    Mark::Elected,
+                    &format!("controller of epoch {}", after.epoch),
+                );
             }
             Action::Watch { broker } => {
                 let answer = if before.controller.exists() { "yes" } else { "no node" };
@@ -176,7 +180,11 @@ impl Teller<'_> {
                 let lane = usize::from(broker);
                 let text = "children of /brokers/ids changed".to_owned();
                 self.events.push(Event::Receive { from: zk, to: lane, text });
-                self.ask(broker, "getChildren /brokers/ids, watch", &format!("ids {}", set(before.registered())));
+                self.ask(
+                    broker,
+                    "getChildren /brokers/ids, watch",
+                    &format!("ids {}", set(before.registered())),
+                );
                 let lost = before.brokers[lane].alive & !after.brokers[lane].alive & 7;
                 if lost != 0 {
                     self.note(lane, Mark::Plain, &format!("counts {} as failed", set(lost)));
@@ -209,7 +217,11 @@ impl Teller<'_> {
                 let slot = usize::from(partition);
                 let question = format!("p{partition}: drop b{} from the ISR", dropped + 1);
                 self.ask(broker, &question, &format!("version {}", after.partitions[slot].unpack().version));
-                self.note(zk, Mark::Append, &format!("p{partition} {}", text(&after.partitions[slot].unpack())));
+                self.note(
+                    zk,
+                    Mark::Append,
+                    &format!("p{partition} {}", text(&after.partitions[slot].unpack())),
+                );
             }
             Action::Connect { broker } => self.connect(broker),
             Action::Disconnect { broker } => {
@@ -262,10 +274,12 @@ impl Teller<'_> {
     }
 
     fn elect(&mut self, broker: u8, partition: u8) {
-        let (before, after, lane, slot) = (self.before, self.after, usize::from(broker), usize::from(partition));
+        let (before, after, lane, slot) =
+            (self.before, self.after, usize::from(broker), usize::from(partition));
         let me = &before.brokers[lane];
         let known = me.cache[slot].unpack();
-        let question = format!("p{partition}: elect, if controller epoch {} and version {}", me.epoch, known.version);
+        let question =
+            format!("p{partition}: elect, if controller epoch {} and version {}", me.epoch, known.version);
         if after.partitions[slot] != before.partitions[slot] {
             self.ask(broker, &question, "done");
             let text = format!("p{partition} {}", text(&after.partitions[slot].unpack()));
@@ -323,7 +337,8 @@ impl Teller<'_> {
             if before.ids[broker].exists() && !after.ids[broker].exists() {
                 self.note(self.zk, Mark::Expire, &format!("/brokers/ids/{} is gone", broker + 1));
             }
-            if before.brokers[broker].phase == Phase::WATCHING && after.brokers[broker].phase == Phase::WOKEN {
+            if before.brokers[broker].phase == Phase::WATCHING && after.brokers[broker].phase == Phase::WOKEN
+            {
                 self.send("/controller deleted", broker);
             }
         }

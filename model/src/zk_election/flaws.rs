@@ -16,7 +16,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "fence",
         change: |rules| rules.fence = Fence::Absent,
         bounds: |_| {},
-        breaks: &[Break { claim: "mutual-exclusion", steps: 0 }],
+        breaks: &[Break { claim: "mutual-exclusion", steps: 8 }],
         keeps: &["belief", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
         legal: false,
         grain: None,
@@ -29,7 +29,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "session-ownership",
         change: |rules| rules.ownership = NodeOwnership::Name,
         bounds: |_| {},
-        breaks: &[Break { claim: "belief", steps: 0 }],
+        breaks: &[Break { claim: "belief", steps: 8 }],
         keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique"],
         legal: false,
         grain: None,
@@ -42,7 +42,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "find-own-offer",
         change: |rules| rules.create_retry = CreateRetry::Blind,
         bounds: |_| {},
-        breaks: &[Break { claim: "single-offer", steps: 0 }, Break { claim: "leader-eventually", steps: 0 }],
+        breaks: &[Break { claim: "single-offer", steps: 3 }, Break { claim: "leader-eventually", steps: 7 }],
         keeps: &["mutual-exclusion", "belief", "ephemeral-session", "sequence-unique"],
         legal: false,
         grain: None,
@@ -58,7 +58,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.candidates = 3;
             bounds.offers = 3;
         },
-        breaks: &[Break { claim: "belief", steps: 0 }],
+        breaks: &[Break { claim: "belief", steps: 8 }],
         keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
         legal: false,
         grain: None,
@@ -74,7 +74,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.candidates = 3;
             bounds.offers = 3;
         },
-        breaks: &[Break { claim: "no-herd", steps: 0 }],
+        breaks: &[Break { claim: "no-herd", steps: 6 }],
         keeps: &["mutual-exclusion", "belief", "ephemeral-session", "sequence-unique", "single-offer"],
         legal: false,
         grain: None,
@@ -87,7 +87,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "atomic-watch",
         change: |rules| rules.watch_read = WatchRead::ReadThenWatch,
         bounds: |_| {},
-        breaks: &[Break { claim: "leader-eventually", steps: 0 }],
+        breaks: &[Break { claim: "leader-eventually", steps: 8 }],
         keeps: &[
             "mutual-exclusion",
             "belief",
@@ -107,7 +107,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "set-watches",
         change: |rules| rules.rearm = Rearm::Forgotten,
         bounds: |_| {},
-        breaks: &[Break { claim: "leader-eventually", steps: 0 }],
+        breaks: &[Break { claim: "leader-eventually", steps: 9 }],
         keeps: &[
             "mutual-exclusion",
             "belief",
@@ -130,7 +130,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
             bounds.candidates = 3;
             bounds.offers = 3;
         },
-        breaks: &[Break { claim: "belief", steps: 0 }],
+        breaks: &[Break { claim: "belief", steps: 6 }],
         keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
         legal: false,
         grain: None,
@@ -144,8 +144,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.sequence = Sequence::LargestPlusOne,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "sequence-unique", steps: 0 },
-            Break { claim: "mutual-exclusion", steps: 0 },
+            Break { claim: "sequence-unique", steps: 3 },
+            Break { claim: "mutual-exclusion", steps: 8 },
         ],
         keeps: &["belief", "ephemeral-session", "single-offer"],
         legal: false,
@@ -160,8 +160,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.expiry = Expiry::LeavesNodes,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "ephemeral-session", steps: 0 },
-            Break { claim: "leader-eventually", steps: 0 },
+            Break { claim: "ephemeral-session", steps: 2 },
+            Break { claim: "leader-eventually", steps: 7 },
         ],
         keeps: &["mutual-exclusion", "belief", "no-herd", "sequence-unique", "single-offer"],
         legal: false,
@@ -175,7 +175,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "expiry-deposes",
         change: |rules| rules.on_expiry = OnExpiry::KeepsLeading,
         bounds: |_| {},
-        breaks: &[Break { claim: "belief", steps: 0 }],
+        breaks: &[Break { claim: "belief", steps: 7 }],
         keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
         legal: false,
         grain: None,
@@ -188,7 +188,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "stop-before-delete",
         change: |rules| rules.resignation = Resignation::DeletesThenStops,
         bounds: |_| {},
-        breaks: &[Break { claim: "belief", steps: 0 }],
+        breaks: &[Break { claim: "belief", steps: 5 }],
         keeps: &["mutual-exclusion", "ephemeral-session", "no-herd", "sequence-unique", "single-offer"],
         legal: false,
         grain: None,

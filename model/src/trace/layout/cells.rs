@@ -44,12 +44,24 @@ impl Layout {
     ) -> i32 {
         let mut y = y;
         for line in font.wrap(&words::clean(text), column.room(), lines_max) {
+            // What separates items does not end a line.
+            let line = line.trim_end_matches("\u{a0}·").to_string();
             let width = font.width(&line).min(column.room());
             let area = Area { x: column.centre - width / 2, y, width, height: font.line() };
             self.texts.push(TextBox { area, text: line, font, align: Align::Middle, tone });
             y += font.line();
         }
         y
+    }
+
+    /// Small items, a dot between them; one is broken only where it is wider than its column.
+    fn items(&mut self, column: Column, y: i32, items: &[String], lines_max: usize) -> i32 {
+        let fits = |item: &&String| SMALL.width(item) + SMALL.width(" ·") <= column.room();
+        let whole: Vec<String> = items
+            .iter()
+            .map(|item| if fits(&item) { item.replace(' ', "\u{a0}") } else { item.clone() })
+            .collect();
+        self.lines(column, y, &whole.join("\u{a0}· "), SMALL, Tone::Muted, lines_max)
     }
 
     /// A note in its frame, with room for its sign at the left.
@@ -83,24 +95,42 @@ impl Layout {
 
     /// A lane as it is, on a ground of its own.
     pub(super) fn card(&mut self, column: Column, y: i32, view: &LaneView) -> i32 {
+        self.on_ground(column, y, view.up, |layout| {
+            let below = layout.values(column, y + 3, view);
+            match &view.log {
+                Some(log) => layout.log(column, below, log, None),
+                None => below,
+            }
+        })
+    }
+
+    /// What changed in a lane, on a ground of its own.
+    pub(super) fn changes(&mut self, column: Column, y: i32, changes: &[words::Change]) -> i32 {
+        let tell = |change: &words::Change| match change.name.as_str() {
+            "role" => format!("{} → {}", change.before, change.after),
+            name => format!("{name} {} → {}", change.before, change.after),
+        };
+        let items: Vec<String> = changes.iter().map(tell).collect();
+        self.on_ground(column, y, true, |layout| layout.items(column, y + 2, &items, 3) + 2)
+    }
+
+    /// Puts an opaque ground behind what `draw` adds from `y` to the y that it returns.
+    fn on_ground(&mut self, column: Column, y: i32, up: bool, draw: impl FnOnce(&mut Self) -> i32) -> i32 {
         let frame = self.boxes.len();
         let (first_text, first_record) = (self.texts.len(), self.records.len());
-        let area = Area { x: column.centre - 30, y, width: 60, height: 0 };
-        self.boxes.push(LabelBox { area, kind: LabelKind::Card { up: view.up }, hue: None });
-        let mut below = self.values(column, y + 3, view);
-        if let Some(log) = &view.log {
-            below = self.log(column, below, log, None);
-        }
+        let area = Area { x: column.centre, y, width: 0, height: 0 };
+        self.boxes.push(LabelBox { area, kind: LabelKind::Card { up }, hue: None });
+        let below = draw(self);
         let texts = self.texts[first_text..].iter().map(|text| text.area);
         let records = self.records[first_record..].iter().map(|record| record.area);
         let widest = texts.chain(records).map(|area| area.width.max(2 * (column.centre - area.x)));
-        let width = (widest.max().unwrap_or(0) + 16).clamp(60, column.width - 4);
+        let width = (widest.max().unwrap_or(0) + 12).clamp(60, column.width - 4);
         self.boxes[frame].area = Area { x: column.centre - width / 2, y, width, height: below - y };
-        below + 6
+        below + 5
     }
 
     /// The values of a lane: its role and epoch, then the rest.
-    pub(super) fn values(&mut self, column: Column, y: i32, view: &LaneView) -> i32 {
+    fn values(&mut self, column: Column, y: i32, view: &LaneView) -> i32 {
         let role = words::role(view);
         let head = match (role.as_str(), words::epoch(view)) {
             ("", None) => String::new(),
@@ -115,7 +145,7 @@ impl Layout {
             .filter(|(name, _)| name != "epoch" && name != "term")
             .map(|(name, value)| format!("{name}={}", if value.is_empty() { "-" } else { value }))
             .collect();
-        self.lines(column, y, &rest.join(" · "), SMALL, Tone::Muted, 4) + 3
+        self.items(column, y, &rest, 4) + 3
     }
 
     /// A log, as boxes; against `before`, what is new stands out and what was cut is still shown.

@@ -14,8 +14,10 @@
 //! one, behind the boxes of the cells, whose ground is opaque; texts over arrows have a halo. Between
 //! rows stand snapshots of all lanes: the start, each landmark, the end.
 
+mod across;
 mod cells;
 mod rows;
+mod sendings;
 
 pub use super::measure::Font;
 use super::messages::Fate;

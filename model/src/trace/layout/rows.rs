@@ -7,9 +7,9 @@ use super::super::messages::{Fate, Moment, Post};
 use super::super::words::{self, Ending, Repeat};
 use super::super::{Event, LaneView, Mark, Scene, Step, Story};
 use super::cells::{Column, NOTE, SMALL, STRONG};
+use super::sendings::Sendings;
 use super::{
-    Align, Area, Arrow, Band, BandKind, Font, Frame, LabelBox, LabelKind, Lasso, Layout, Point, Rail,
-    TextBox, Tone, hue,
+    Align, Area, Band, BandKind, Font, Frame, LabelBox, LabelKind, Lasso, Layout, Point, TextBox, Tone,
 };
 
 const TITLE: Font = Font { size: 16, mono: false, bold: true };
@@ -32,20 +32,20 @@ const FAR: usize = 3;
 
 /// Lays a story out, row by row.
 pub(super) struct Builder<'a> {
-    story: &'a Story,
-    post: Post<'a>,
+    pub(super) story: &'a Story,
+    pub(super) post: Post<'a>,
     frame: Frame,
-    out: Layout,
-    columns: Vec<Column>,
+    pub(super) out: Layout,
+    pub(super) columns: Vec<Column>,
     pitch: i32,
     y: i32,
     names_at: i32,
     /// Where each message leaves.
-    origins: Vec<Option<Point>>,
+    pub(super) origins: Vec<Option<Point>>,
     /// Where each message ends, in the order of its ends.
-    tips: Vec<Vec<Point>>,
+    pub(super) tips: Vec<Vec<Point>>,
     /// From which y each lane is as it is after each step; the start first.
-    turns: Vec<Vec<i32>>,
+    pub(super) turns: Vec<Vec<i32>>,
 }
 
 impl<'a> Builder<'a> {
@@ -262,7 +262,12 @@ impl<'a> Builder<'a> {
         let mut homes = vec![0; self.columns.len()];
         for (phase, events) in phases.iter().enumerate() {
             for event in &step.events[events.clone()] {
-                let (Event::Note { lane, .. } | Event::Receive { to: lane, .. }) = event else { continue };
+                let (Event::Note { lane, .. }
+                | Event::Receive { to: lane, .. }
+                | Event::Lose { to: lane, .. }) = event
+                else {
+                    continue;
+                };
                 if let Some(home) = homes.get_mut(*lane) {
                     *home = phase;
                 }
@@ -273,7 +278,8 @@ impl<'a> Builder<'a> {
 
     /// The tips of what was sent before.
     fn arrivals(&mut self, number: usize, events: Range<usize>) {
-        const LINE: i32 = 15;
+        const LABELLED: i32 = 15;
+        const BARE: i32 = 9;
         let mut stack: HashMap<usize, i32> = HashMap::new();
         for event in events {
             let moment = Moment { step: number, event };
@@ -285,9 +291,6 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let fate = message.ends[place].fate;
-            let line = stack.entry(gap(to, from)).or_default();
-            let y = self.y + 3 + *line * LINE;
-            *line += 1;
             let left = from < to;
             let inward = if left { -1 } else { 1 };
             let lane = self.columns[to].centre;
@@ -301,6 +304,9 @@ impl<'a> Builder<'a> {
             if fate == Fate::Again {
                 label.push_str(" again");
             }
+            let below = stack.entry(gap(to, from)).or_default();
+            let y = self.y + 3 + *below;
+            *below += if label.is_empty() { BARE } else { LABELLED };
             let (tip, edge, tone) = if fate == Fate::Lost {
                 let x = lane + inward * self.pitch * 45 / 100;
                 (Point { x, y: y + 4 }, x - inward * 10, Tone::Lost)
@@ -318,8 +324,7 @@ impl<'a> Builder<'a> {
                 self.out.texts.push(TextBox { area, text, font: SMALL, align, tone });
             }
         }
-        let deepest = stack.values().copied().max().unwrap_or(0);
-        self.y += deepest * LINE;
+        self.y += stack.values().copied().max().unwrap_or(0);
     }
 
     /// The lanes' cells, of the notes among `events` and of the state of the lanes that are `home`; returns the
@@ -360,12 +365,7 @@ impl<'a> Builder<'a> {
             let changes = words::changes(was, is);
             // Where a note says what happened, values would only say it again.
             if !changes.is_empty() && floors[lane] == self.y {
-                let tell = |change: &words::Change| match change.name.as_str() {
-                    "role" => format!("{} → {}", change.before, change.after),
-                    name => format!("{name} {} → {}", change.before, change.after),
-                };
-                let text = changes.iter().map(tell).collect::<Vec<_>>().join(" · ");
-                floors[lane] = self.out.lines(*column, floors[lane], &text, SMALL, Tone::Muted, 3) + 2;
+                floors[lane] = self.out.changes(*column, floors[lane], &changes);
             }
             if let Some(log) = &is.log
                 && is.log != was.log
@@ -510,59 +510,6 @@ impl<'a> Builder<'a> {
         self.out.bands.push(Band { area, kind, state });
     }
 
-    /// The lines of the lanes, broken where their state turns.
-    fn rails(&mut self, top: i32, bottom: i32) {
-        for (lane, column) in self.columns.iter().enumerate() {
-            let look = |state: usize| {
-                let view = words::scene(self.story, state).lanes.get(lane);
-                let leading = view.filter(|view| words::leads(view));
-                let leads = leading.map(|view| {
-                    let epoch = words::epoch(view).and_then(|epoch| epoch.parse().ok());
-                    hue(epoch.unwrap_or(0))
-                });
-                (view.is_none_or(|view| view.up), leads)
-            };
-            let mut from = top;
-            let mut now = look(0);
-            for (state, turns) in self.turns.iter().enumerate().skip(1) {
-                let turn = turns[lane];
-                let next = look(state);
-                if next != now {
-                    let rail =
-                        Rail { lane, x: column.centre, top: from, bottom: turn, up: now.0, leads: now.1 };
-                    self.out.rails.push(rail);
-                    (from, now) = (turn, next);
-                }
-            }
-            self.out.rails.push(Rail { lane, x: column.centre, top: from, bottom, up: now.0, leads: now.1 });
-        }
-    }
-
-    fn arrows(&mut self) {
-        for ((message, origin), tips) in self.post.messages.iter().zip(&self.origins).zip(&self.tips) {
-            let Some(from) = *origin else { continue };
-            let name = |lane| words::lane_name(self.story, lane);
-            let title = format!("{} → {}: {}", name(message.from), name(message.to), message.text);
-            let sent = message.sent.map_or(0, |sent| sent.step);
-            for (end, tip) in message.ends.iter().zip(tips) {
-                self.out.arrows.push(Arrow {
-                    from,
-                    to: *tip,
-                    fate: Some(end.fate),
-                    sent,
-                    ended: Some(end.at.step),
-                    title: title.clone(),
-                });
-            }
-            if message.ends.is_empty() {
-                let outward = if message.to > message.from { 1 } else { -1 };
-                let far = i32::try_from(message.to.abs_diff(message.from)).unwrap_or(1).min(2);
-                let to = Point { x: from.x + outward * (34 + 16 * far), y: from.y + 12 };
-                self.out.arrows.push(Arrow { from, to, fate: None, sent, ended: None, title });
-            }
-        }
-    }
-
     /// How to read it, and how to see it again.
     fn legend(&mut self) {
         self.y += 8;
@@ -609,41 +556,4 @@ fn gap(at: usize, from: usize) -> usize {
 
 fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or("")
-}
-
-/// What leaves in one step: by sender and direction, then by text.
-struct Sendings<'a> {
-    groups: Vec<Sending<'a>>,
-}
-
-/// Messages of one text from one lane in one direction: they share a label.
-struct Sending<'a> {
-    from: usize,
-    right: bool,
-    to: Vec<usize>,
-    text: &'a str,
-    messages: Vec<usize>,
-}
-
-impl<'a> Sendings<'a> {
-    /// Sorts messages (sender, receiver, text, index) into groups, by sender and direction.
-    fn of(messages: impl Iterator<Item = (usize, usize, &'a str, usize)>) -> Self {
-        let mut groups: Vec<Sending<'a>> = Vec::new();
-        let mut known: HashMap<(usize, bool, &str), usize> = HashMap::new();
-        for (from, to, text, message) in messages {
-            let group = *known.entry((from, to > from, text)).or_insert_with(|| {
-                groups.push(Sending { from, right: to > from, to: Vec::new(), text, messages: Vec::new() });
-                groups.len() - 1
-            });
-            groups[group].to.push(to);
-            groups[group].messages.push(message);
-        }
-        groups.sort_by_key(|group| (group.from, group.right));
-        Self { groups }
-    }
-
-    /// The groups that share a sender and a direction, and so a point of departure.
-    fn fans(&self) -> impl Iterator<Item = &[Sending<'a>]> {
-        self.groups.chunk_by(|one, other| one.from == other.from && one.right == other.right)
-    }
 }
