@@ -55,8 +55,7 @@ fn main() {
     for name in family::catalogue().iter().map(|entry| entry.name()).filter(|name| wanted(name)) {
         model(name);
         if deep && (name == FLAGSHIP || !arguments.is_empty()) {
-            table::head(&format!("{name}, deep bounds"));
-            take_turns(1, &[Case { scale: Scale::Deep, threads: 2, ..Case::own(name) }]);
+            deep_runs(name);
         }
     }
 }
@@ -87,16 +86,23 @@ fn kip320() {
     );
 }
 
-/// A model of the catalogue at its default bounds.
-fn model(name: &'static str) {
+/// A model of the catalogue at its default bounds and, to compare with and without symmetry, at its test bounds.
+fn model(name: &str) {
+    let pair = |scale, symmetry| [1, 2].map(|threads| Case { scale, symmetry, threads, ..Case::own(name) });
+    table::head(&format!("{name}, test bounds"));
+    assert_same(&take_turns(1, &pair(Scale::Test, false)));
+    assert_same(&take_turns(1, &pair(Scale::Test, true)));
     table::head(&format!("{name}, default bounds"));
-    let pair = |symmetry| [1, 2].map(|threads| Case { symmetry, threads, ..Case::own(name) });
     // What is measured closely is the flagship; of the others it is enough to know that nothing is amiss.
-    let times = if name == FLAGSHIP { 3 } else { 1 };
-    assert_same(&take_turns(times, &pair(true)));
-    if name == FLAGSHIP {
-        assert_same(&take_turns(1, &pair(false)));
-    }
+    assert_same(&take_turns(if name == FLAGSHIP { 3 } else { 1 }, &pair(Scale::Default, true)));
+}
+
+/// What takes minutes: the default bounds without symmetry, the deep ones with it.
+fn deep_runs(name: &str) {
+    let case = Case { threads: 2, ..Case::own(name) };
+    table::head(&format!("{name}, default bounds, then deep bounds"));
+    take_turns(1, &[Case { symmetry: false, ..case }]);
+    take_turns(1, &[Case { scale: Scale::Deep, ..case }]);
 }
 
 /// One search to measure.
@@ -113,6 +119,7 @@ struct Case<'n> {
 /// Which bounds; `kip320` has only its own.
 #[derive(Debug, Clone, Copy)]
 enum Scale {
+    Test,
     Default,
     Deep,
 }
@@ -130,7 +137,11 @@ impl<'n> Case<'n> {
     }
 
     fn words(self) -> [String; 5] {
-        let scale = if matches!(self.scale, Scale::Deep) { "deep" } else { "default" };
+        let scale = match self.scale {
+            Scale::Test => "test",
+            Scale::Default => "default",
+            Scale::Deep => "deep",
+        };
         let Self { model, threads, symmetry, .. } = self;
         [model, scale, self.engine_name(), &threads.to_string(), &symmetry.to_string()].map(str::to_owned)
     }
@@ -139,7 +150,11 @@ impl<'n> Case<'n> {
         let [model, scale, engine, threads, symmetry] = words else { return None };
         Some(Self {
             model,
-            scale: if scale == "deep" { Scale::Deep } else { Scale::Default },
+            scale: match scale.as_str() {
+                "test" => Scale::Test,
+                "deep" => Scale::Deep,
+                _ => Scale::Default,
+            },
             engine: if engine == "stateright" { Engine::Stateright } else { Engine::Own },
             threads: threads.parse().ok()?,
             symmetry: symmetry.parse().ok()?,
@@ -178,6 +193,7 @@ impl<'n> Case<'n> {
 
     fn run_of_catalogue(self) -> Sample {
         let scale = match self.scale {
+            Scale::Test => RunScale::Test,
             Scale::Default => RunScale::Default,
             Scale::Deep => RunScale::Deep,
         };
