@@ -214,10 +214,10 @@ impl Family for Kraft {
     }
 
     fn readable(&self, state: &State) -> ReadableState {
-        self.to_readable(state)
+        self.write(state)
     }
 
     fn state_from(&self, readable: &ReadableState) -> Result<State, String> {
-        self.from_readable(readable)
+        self.read(readable)
     }
 }
