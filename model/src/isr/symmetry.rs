@@ -33,6 +33,13 @@ pub(super) fn canonical(state: &State, nodes: u8) -> State {
     best.unwrap_or(*state)
 }
 
+/// Every state that differs from `state` only by names.
+#[cfg(test)]
+pub(super) fn orbit(state: &State, nodes: usize) -> Vec<State> {
+    let keeps_bound = |renaming: &&Renaming| (nodes..NODES_MAX).all(|i| renaming[i] as usize == i);
+    RENAMINGS.iter().filter(keeps_bound).map(|renaming| rename(state, renaming)).collect()
+}
+
 /// What a replica looks like to somebody who cannot read names.
 fn look_of(state: &State, index: usize) -> u128 {
     let node = &state.nodes[index];

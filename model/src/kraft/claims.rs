@@ -1,12 +1,13 @@
 //! What is claimed of every state, of some state, and of every fair behaviour.
 
 use super::Kraft;
+use super::rules::{Bounds, grain};
 use super::state::{Node, State, kind, record_epoch, role, stain};
 use crate::check::Claim;
 use crate::voting::majority;
 
 /// Everything that the model claims.
-pub(super) fn claims(liveness: bool) -> Vec<Claim<Kraft>> {
+pub(super) fn claims(bounds: &Bounds) -> Vec<Claim<Kraft>> {
     let mut claims = vec![
         Claim::always(
             "election-safety",
@@ -56,57 +57,9 @@ pub(super) fn claims(liveness: bool) -> Vec<Claim<Kraft>> {
             "What any leader's high watermark ever passed is on disk at a majority of the voters.",
             committed_durable,
         ),
-        Claim::sometimes(
-            "leader-of-a-later-epoch",
-            "kraft/safety/1",
-            "A leader is elected in epoch 2 or later.",
-            |model, state| live(model, state).any(|node| node.leads() && node.ballot.epoch >= 2),
-        ),
-        Claim::sometimes(
-            "two-leaders-of-different-epochs",
-            "kraft/epoch/1",
-            "An old leader does not know yet that there is a new one.",
-            |model, state| live(model, state).filter(|node| node.leads()).count() > 1,
-        ),
-        Claim::sometimes(
-            "record-committed",
-            "kraft/commit/3",
-            "A leader's high watermark passes its LeaderChange record.",
-            |_, state: &State| !state.committed.is_empty(),
-        ),
-        Claim::sometimes(
-            "older-record-committed-by-a-later-epoch",
-            "kraft/commit/1",
-            "A record that its own leader never saw committed is committed by the leader of a later epoch.",
-            committed_indirectly,
-        ),
-        Claim::sometimes(
-            "follower-learns-high-watermark",
-            "kraft/commit/5",
-            "A follower's high watermark moves.",
-            |model, state| {
-                live(model, state).any(|node| node.role == role::FOLLOWER && node.high_watermark > 0)
-            },
-        ),
-        Claim::sometimes(
-            "truncation-ahead",
-            "kraft/fetch/4",
-            "A follower is about to learn that its log has diverged, and to truncate it.",
-            truncation_ahead,
-        ),
-        Claim::sometimes("leader-resigned", "kraft/epoch/5", "A leader has resigned.", |model, state| {
-            live(model, state).any(|node| node.role == role::RESIGNED)
-        }),
-        Claim::sometimes(
-            "unflushed-tail",
-            "kraft/flush/1",
-            "A follower holds records that a crash would take.",
-            |model, state| {
-                live(model, state).any(|node| node.role == role::FOLLOWER && node.flushed < node.log.len())
-            },
-        ),
     ];
-    if liveness {
+    claims.extend(witnesses(bounds));
+    if bounds.stable_after > 0 {
         claims.push(Claim::leads_to(
             "leader-elected",
             "kraft/liveness/1",
@@ -123,6 +76,76 @@ pub(super) fn claims(liveness: bool) -> Vec<Claim<Kraft>> {
         ));
     }
     claims
+}
+
+/// What must happen somewhere lest the claims hold of nothing, as far as the bounds leave room for it.
+fn witnesses(bounds: &Bounds) -> Vec<Claim<Kraft>> {
+    let mut witnesses = vec![
+        Claim::sometimes(
+            "record-committed",
+            "kraft/commit/3",
+            "A leader's high watermark passes its LeaderChange record.",
+            |_, state: &State| !state.committed.is_empty(),
+        ),
+        Claim::sometimes(
+            "follower-learns-high-watermark",
+            "kraft/commit/5",
+            "A follower's high watermark moves.",
+            |model, state| {
+                live(model, state).any(|node| node.role == role::FOLLOWER && node.high_watermark > 0)
+            },
+        ),
+    ];
+    if bounds.epochs > 1 {
+        witnesses.push(Claim::sometimes(
+            "leader-of-a-later-epoch",
+            "kraft/safety/1",
+            "A leader is elected in epoch 2 or later.",
+            |model, state| live(model, state).any(|node| node.leads() && node.ballot.epoch >= 2),
+        ));
+    }
+    // Of two voters, a second leader needs the vote of the first, which then knows.
+    if bounds.epochs > 1 && bounds.nodes > 2 {
+        witnesses.push(Claim::sometimes(
+            "two-leaders-of-different-epochs",
+            "kraft/epoch/1",
+            "An old leader does not know yet that there is a new one.",
+            |model, state| live(model, state).filter(|node| node.leads()).count() > 1,
+        ));
+        witnesses.push(Claim::sometimes(
+            "older-record-committed-by-a-later-epoch",
+            "kraft/commit/1",
+            "A record that its own leader never saw committed is committed by the leader of a later epoch.",
+            committed_indirectly,
+        ));
+        if bounds.grain & grain::ATOMIC_FETCH == 0 {
+            witnesses.push(Claim::sometimes(
+                "truncation-ahead",
+                "kraft/fetch/3",
+                "A follower is about to learn that its log has diverged, and to truncate it.",
+                truncation_ahead,
+            ));
+        }
+    }
+    if bounds.faults > 0 && bounds.resignations + bounds.restarts > 0 {
+        witnesses.push(Claim::sometimes(
+            "leader-resigned",
+            "kraft/epoch/5",
+            "A leader has resigned.",
+            |model, state| live(model, state).any(|node| node.role == role::RESIGNED),
+        ));
+    }
+    if bounds.faults > 0 && bounds.restarts > 0 {
+        witnesses.push(Claim::sometimes(
+            "unflushed-tail",
+            "kraft/flush/1",
+            "A follower holds records that a crash would take.",
+            |model, state| {
+                live(model, state).any(|node| node.role == role::FOLLOWER && node.flushed < node.log.len())
+            },
+        ));
+    }
+    witnesses
 }
 
 /// The voters that take part.

@@ -6,17 +6,17 @@ use crate::voting::{LogCheck, VoteRules};
 /// The rules of KRaft's consensus protocol. `Default` is the protocol as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// What a voter asks of a candidate's log (`kraft/vote/3`).
+    /// What a voter asks of a candidate's log (`kraft/vote/2`).
     pub vote: VoteRules,
-    /// How long a vote is remembered (`kraft/vote/2`).
+    /// How long a vote is remembered (`kraft/vote/1`).
     pub vote_memory: VoteMemory,
-    /// The vote is on disk before it is answered (`kraft/vote/4`).
+    /// The vote is on disk before it is answered (`kraft/vote/3`).
     pub durable_vote: bool,
-    /// A candidate counts only votes of its own epoch (`kraft/vote/5`).
+    /// A candidate counts only votes of its own epoch (`kraft/vote/4`).
     pub vote_epoch_check: bool,
-    /// Who grants a repeated request of the candidate it voted for (`kraft/vote/6`).
+    /// Who grants a repeated request of the candidate it voted for (`kraft/vote/1`).
     pub repeated_vote: RepeatedVote,
-    /// A candidate needs more than half of all voters (`kraft/vote/7`).
+    /// A candidate needs more than half of all voters (`kraft/vote/5`).
     pub election_majority: bool,
     /// Whoever hears of a later epoch gives up its role (`kraft/epoch/1`).
     pub step_down: bool,
@@ -36,15 +36,15 @@ pub struct Rules {
     pub high_watermark_max: bool,
     /// What a follower takes for its high watermark (`kraft/commit/5`).
     pub follower_high_watermark: FollowerHighWatermark,
-    /// What a new leader knows of the high watermark (`kraft/commit/6`).
+    /// What a new leader knows of the high watermark (`kraft/commit/4`).
     pub leader_high_watermark: LeaderHighWatermark,
-    /// When a leader takes note of how far a follower has got (`kraft/fetch/2`).
+    /// When a leader takes note of how far a follower has got (`kraft/fetch/1`).
     pub fetch_count: FetchCount,
-    /// A leader answers only fetches of its own epoch (`kraft/fetch/3`).
+    /// A leader answers only fetches of its own epoch (`kraft/fetch/2`).
     pub fetch_request_fence: bool,
-    /// A leader compares the last fetched epoch with its own log (`kraft/fetch/4`).
+    /// A leader compares the last fetched epoch with its own log (`kraft/fetch/3`).
     pub divergence_check: bool,
-    /// How a follower tells whether an answer is to its outstanding fetch (`kraft/fetch/5`).
+    /// How a follower tells whether an answer is to its outstanding fetch (`kraft/fetch/4`).
     pub fetch_correlation: FetchCorrelation,
     /// A follower flushes before it fetches on (`kraft/flush/1`).
     pub follower_flush: bool,
@@ -201,31 +201,31 @@ pub enum LeaderFlush {
 pub const RULES: &[Rule<Rules>] = &[
     Rule {
         name: "log-check",
-        clause: "kraft/vote/3",
+        clause: "kraft/vote/2",
         summary: "A vote goes only to a log at least as up to date: last epoch first, then end offset.",
         off: |rules| rules.vote.log_check = LogCheck::Absent,
     },
     Rule {
         name: "vote-memory",
-        clause: "kraft/vote/2",
+        clause: "kraft/vote/1",
         summary: "One vote an epoch, and none by a voter that knows the epoch's leader.",
         off: |rules| rules.vote_memory = VoteMemory::UntilFollowing,
     },
     Rule {
         name: "durable-vote",
-        clause: "kraft/vote/4",
+        clause: "kraft/vote/3",
         summary: "Epoch and vote are on disk before the vote is answered.",
         off: |rules| rules.durable_vote = false,
     },
     Rule {
         name: "vote-reply-epoch",
-        clause: "kraft/vote/5",
+        clause: "kraft/vote/4",
         summary: "A candidate counts only votes that were cast in its own epoch.",
         off: |rules| rules.vote_epoch_check = false,
     },
     Rule {
         name: "election-majority",
-        clause: "kraft/vote/7",
+        clause: "kraft/vote/5",
         summary: "A leader is elected by more than half of all voters.",
         off: |rules| rules.election_majority = false,
     },
@@ -285,13 +285,13 @@ pub const RULES: &[Rule<Rules>] = &[
     },
     Rule {
         name: "fetch-count",
-        clause: "kraft/fetch/2",
+        clause: "kraft/fetch/1",
         summary: "A fetch counts as an acknowledgement only once its position is found valid.",
         off: |rules| rules.fetch_count = FetchCount::BeforeValidation,
     },
     Rule {
         name: "fetch-epoch",
-        clause: "kraft/fetch/3",
+        clause: "kraft/fetch/2",
         summary: "Fetches and their answers carry the epoch, and either side drops those of another.",
         off: |rules| {
             rules.fetch_request_fence = false;
@@ -300,13 +300,13 @@ pub const RULES: &[Rule<Rules>] = &[
     },
     Rule {
         name: "divergence-check",
-        clause: "kraft/fetch/4",
+        clause: "kraft/fetch/3",
         summary: "A leader serves records only after a position whose last epoch its own log confirms.",
         off: |rules| rules.divergence_check = false,
     },
     Rule {
         name: "fetch-correlation",
-        clause: "kraft/fetch/5",
+        clause: "kraft/fetch/4",
         summary: "A follower takes only the answer to its outstanding fetch: from that leader, epoch and position.",
         off: |rules| rules.fetch_correlation = FetchCorrelation::Absent,
     },

@@ -325,6 +325,7 @@ impl Kraft {
             |state: &State| (0..nodes).find(|index| leads_without(state, *index, epoch) && *index != first);
         let (d, last) = position(again, &returned)?;
 
+        let again_or_not = if last == second { "leads again" } else { "leads" };
         let (first, second, last) = (node_name(first), node_name(second), node_name(last));
         let record = record_name(record);
         Some(vec![
@@ -334,7 +335,7 @@ impl Kraft {
                 again,
                 format!("Figure 8 (c): {first} leads again, and counts {record} on a majority as committed"),
             ),
-            (d, format!("Figure 8 (d): {last} leads again without {record}, and overwrites it")),
+            (d, format!("Figure 8 (d): {last} {again_or_not} without {record}, and will overwrite it")),
         ])
     }
 }

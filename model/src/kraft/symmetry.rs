@@ -136,3 +136,9 @@ fn arrange(state: &State, order: &[u8; NODES_MAX], nodes: usize) -> State {
 fn words(state: &State) -> [u64; size_of::<State>() / 8] {
     bytemuck::cast(*state)
 }
+
+/// Every renaming of a state.
+#[cfg(test)]
+pub(super) fn renamings(state: &State, nodes: usize) -> impl Iterator<Item = State> {
+    ORDERS[..ORDERS_LEN[nodes]].iter().map(move |order| arrange(state, order, nodes))
+}

@@ -3,12 +3,25 @@
 use crate::family::{Break, Control, Flaw};
 
 use super::rules::{
-    Bounce, Bounds, EpochSource, Expiry, NodeOwner, OnNewSession, PartitionWrite, Reelection, RequestFence,
-    Rules, TreeFence, Win,
+    Bounce, Bounds, Electorate, EpochSource, Expiry, LeaderEpoch, NodeOwner, OnNewSession, PartitionWrite,
+    Reelection, RequestFence, Rules, TreeFence, Win,
 };
 
 /// The flaws, in the order of their ids.
 pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
+    Flaw {
+        id: "B22",
+        name: "anyone-may-lead",
+        summary: "a controller whose partition has no live member of the ISR left elects whoever is alive",
+        rule: "elect-from-isr",
+        change: |rules| rules.electorate = Electorate::Anyone,
+        bounds: |_| {},
+        breaks: &[Break { claim: "leader-from-isr", steps: 11 }],
+        keeps: &["controller-fence", "controller-epoch-unique", "partition-leader-unique", "registration"],
+        legal: false,
+        grain: None,
+        source: "KAFKA-708; on purpose it is unclean leader election (KIP-106)",
+    },
     Flaw {
         id: "B23",
         name: "requests-without-controller-epoch",
@@ -35,8 +48,8 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.epoch_source = EpochSource::Watched,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "controller-epoch-unique", steps: 7 },
             Break { claim: "controller-fence", steps: 8 },
+            Break { claim: "controller-epoch-unique", steps: 7 },
         ],
         keeps: &["controller-belief", "leader-from-isr", "registration"],
         legal: false,
@@ -55,6 +68,19 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         legal: false,
         grain: None,
         source: "KAFKA-6082",
+    },
+    Flaw {
+        id: "B30",
+        name: "election-keeps-leader-epoch",
+        summary: "an election leaves the leader epoch as it is, and two brokers lead the partition in one epoch",
+        rule: "leader-epoch-bump",
+        change: |rules| rules.leader_epoch = LeaderEpoch::Kept,
+        bounds: |_| {},
+        breaks: &[Break { claim: "partition-leader-unique", steps: 11 }],
+        keeps: &["controller-fence", "controller-epoch-unique", "leader-from-isr", "registration"],
+        legal: false,
+        grain: None,
+        source: "the family of KAFKA-15021 and KAFKA-15109",
     },
     Flaw {
         id: "D11",
@@ -119,7 +145,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.win = Win::CreateThenIncrement,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "controller-epoch-unique", steps: 4 },
+            Break { claim: "controller-epoch-unique", steps: 7 },
             Break { claim: "controller-fence", steps: 8 },
         ],
         keeps: &["registration", "controller-belief"],

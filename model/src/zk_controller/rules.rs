@@ -141,7 +141,7 @@ pub enum Electorate {
     /// A live member of the ISR.
     #[default]
     Isr,
-    /// Any live broker.
+    /// Any live broker (flaw B22).
     Anyone,
 }
 
@@ -151,7 +151,7 @@ pub enum LeaderEpoch {
     /// Increments it.
     #[default]
     Bumped,
-    /// Leaves it, except for the first.
+    /// Leaves it, except for the first (flaw B30).
     Kept,
 }
 
@@ -177,13 +177,13 @@ pub(super) const RULES: &[Rule<Rules>] = &[
     },
     Rule {
         name: "node-owner",
-        clause: "zk-controller/registration/2",
+        clause: "zk-controller/registration/1",
         summary: "a broker takes a node for its own only if its present session owns it",
         off: |rules| rules.node_owner = NodeOwner::BrokerId,
     },
     Rule {
         name: "elected-already",
-        clause: "zk-controller/race/3",
+        clause: "zk-controller/race/2",
         summary: "a broker that finds /controller owned by its own session is the controller",
         off: |rules| rules.reelection = Reelection::TriesAgain,
     },
@@ -201,7 +201,7 @@ pub(super) const RULES: &[Rule<Rules>] = &[
     },
     Rule {
         name: "win-in-one",
-        clause: "zk-controller/race/2",
+        clause: "zk-controller/race/1",
         summary: "/controller is created and /controller_epoch incremented in one transaction",
         off: |rules| rules.win = Win::CreateThenIncrement,
     },
@@ -213,13 +213,13 @@ pub(super) const RULES: &[Rule<Rules>] = &[
     },
     Rule {
         name: "isr-version",
-        clause: "zk-controller/partition/2",
+        clause: "zk-controller/partition/1",
         summary: "a leader writes its ISR only on the version of the partition's state that it knows",
         off: |rules| rules.isr_write = PartitionWrite::Unconditional,
     },
     Rule {
         name: "broker-epoch",
-        clause: "zk-controller/registration/4",
+        clause: "zk-controller/registration/2",
         summary: "a controller knows a broker that came back by the creation id of its node",
         off: |rules| rules.bounce = Bounce::BrokerId,
     },
@@ -347,8 +347,8 @@ pub(super) fn bounds_at(scale: Scale) -> Bounds {
     };
     match scale {
         Scale::Test => small,
-        Scale::Default => Bounds { brokers: 3, ..small },
-        Scale::Deep => Bounds { brokers: 3, messages: 2, ..small },
+        Scale::Default => Bounds { brokers: 3, partitions: 2, faults: 1, ..small },
+        Scale::Deep => Bounds { brokers: 3, partitions: 2, shrinks: 0, ..small },
         Scale::Liveness => Bounds { epochs: 3, leader_epochs: 5, shrinks: 0, stabilise: 1, ..small },
         Scale::Flaw => small,
     }

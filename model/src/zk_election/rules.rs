@@ -163,13 +163,13 @@ pub(super) const RULES: &[Rule<Rules>] = &[
     },
     Rule {
         name: "session-ownership",
-        clause: "zk-election/offer/3",
+        clause: "zk-election/offer/2",
         summary: "a candidate takes for its own only an offer that its present session owns",
         off: |rules| rules.ownership = NodeOwnership::Name,
     },
     Rule {
         name: "find-own-offer",
-        clause: "zk-election/offer/4",
+        clause: "zk-election/offer/3",
         summary: "a candidate whose create went unanswered looks for its offer before it creates another",
         off: |rules| rules.create_retry = CreateRetry::Blind,
     },
@@ -199,7 +199,7 @@ pub(super) const RULES: &[Rule<Rules>] = &[
     },
     Rule {
         name: "sequence-counter",
-        clause: "zk-election/offer/2",
+        clause: "zk-election/offer/1",
         summary: "the service never gives a sequence number twice",
         off: |rules| rules.sequence = Sequence::LargestPlusOne,
     },
@@ -223,7 +223,7 @@ pub(super) const RULES: &[Rule<Rules>] = &[
     },
     Rule {
         name: "stop-before-delete",
-        clause: "zk-election/lead/4",
+        clause: "zk-election/lead/3",
         summary: "a leader that resigns stops leading before it deletes its offer",
         off: |rules| rules.resignation = Resignation::DeletesThenStops,
     },
