@@ -140,6 +140,8 @@ impl Model for ZkController {
     fn properties(&self) -> Vec<Property<Self>> {
         check::stateright_properties(self)
     }
+
+    crate::explorer_views!();
 }
 
 impl Spec for ZkController {
