@@ -114,6 +114,8 @@ impl Model for Kraft {
     fn properties(&self) -> Vec<Property<Self>> {
         stateright_properties(self)
     }
+
+    crate::explorer_views!();
 }
 
 impl Spec for Kraft {
