@@ -11,6 +11,8 @@ pub enum Action {
     AskVote(u8, u8),
     /// A leader sends AppendEntries to a peer: the entry at nextIndex, or none.
     SendAppend(u8, u8),
+    /// A leader sends AppendEntries without an entry to a peer that it has entries for.
+    Heartbeat(u8, u8),
     /// A client's record is appended by a leader.
     Append(u8),
     /// A message arrives.
@@ -34,6 +36,7 @@ pub(crate) const KINDS: &[&str] = &[
     "timeout",
     "ask-vote",
     "send-append",
+    "heartbeat",
     "client-append",
     "deliver-vote-request",
     "deliver-vote-reply",
@@ -54,19 +57,20 @@ impl Action {
             Self::Timeout(_) => 0,
             Self::AskVote(..) => 1,
             Self::SendAppend(..) => 2,
-            Self::Append(_) => 3,
+            Self::Heartbeat(..) => 3,
+            Self::Append(_) => 4,
             Self::Deliver(message) => match message.kind() {
-                Kind::VoteRequest => 4,
-                Kind::VoteReply => 5,
-                Kind::Append => 6,
-                Kind::AppendReply => 7,
+                Kind::VoteRequest => 5,
+                Kind::VoteReply => 6,
+                Kind::Append => 7,
+                Kind::AppendReply => 8,
             },
-            Self::Duplicate(_) => 8,
-            Self::Lose(_) => 9,
-            Self::Restart(_) => 10,
-            Self::PowerLoss(_) => 11,
-            Self::Flush(_) => 12,
-            Self::Stabilise => 13,
+            Self::Duplicate(_) => 9,
+            Self::Lose(_) => 10,
+            Self::Restart(_) => 11,
+            Self::PowerLoss(_) => 12,
+            Self::Flush(_) => 13,
+            Self::Stabilise => 14,
         }
     }
 
@@ -76,7 +80,7 @@ impl Action {
         match *self {
             Self::Timeout(server) => Some(server),
             Self::AskVote(from, _) => Some(8 + from),
-            Self::SendAppend(from, _) => Some(16 + from),
+            Self::SendAppend(from, _) | Self::Heartbeat(from, _) => Some(16 + from),
             Self::Deliver(message) => Some(24 + message.to() as u8),
             Self::Flush(server) => Some(32 + server),
             _ => None,

@@ -3,10 +3,12 @@
 use stateright::{Model, Property};
 
 use crate::check::{Claim, Spec, stateright_properties};
+use crate::family::{Bound, Control, Family, Flaw, Grain, Rule, Scale};
 use crate::voting::LogCheck;
 
 mod action;
 mod claims;
+mod flaws;
 mod readable;
 mod rules;
 mod state;
@@ -97,5 +99,61 @@ impl Spec for Raft {
 
     fn fairness(&self, action: &Action) -> Option<u8> {
         action.fairness()
+    }
+}
+
+impl Family for Raft {
+    const NAME: &'static str = "raft";
+    const SUMMARY: &'static str = "Raft as in the paper: pushed AppendEntries, votes, commit by majority and current term";
+    type Bounds = Bounds;
+    type Rules = Rules;
+    type Readable = ReadableState;
+
+    fn new(bounds: Bounds, rules: Rules) -> Self {
+        Self::with(bounds, rules)
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    fn starting_from(self, start: State) -> Self {
+        Self { start, ..self }
+    }
+
+    fn admit(bounds: &Bounds, rules: &Rules) -> Result<(), String> {
+        rules::admit(bounds, rules)
+    }
+
+    fn bound_table() -> &'static [Bound<Bounds>] {
+        rules::BOUNDS
+    }
+
+    fn bounds_at(scale: Scale) -> Bounds {
+        rules::bounds_at(scale)
+    }
+
+    fn rules() -> &'static [Rule<Rules>] {
+        rules::RULES
+    }
+
+    fn flaws() -> &'static [Flaw<Bounds, Rules>] {
+        flaws::FLAWS
+    }
+
+    fn controls() -> &'static [Control<Bounds, Rules>] {
+        flaws::CONTROLS
+    }
+
+    fn grains() -> &'static [Grain<Bounds>] {
+        rules::GRAINS
+    }
+
+    fn readable(&self, state: &State) -> ReadableState {
+        self.to_readable(state)
+    }
+
+    fn state_from(&self, readable: &ReadableState) -> Result<State, String> {
+        self.from_readable(readable)
     }
 }

@@ -171,13 +171,15 @@ pub(crate) const BOUNDS: &[Bound<Bounds>] = &[
 /// The bounds of each scale.
 pub(crate) fn bounds_at(scale: Scale) -> Bounds {
     let base =
-        Bounds { nodes: 3, terms: 4, records: 2, messages: 2, restarts: 1, stabilises: 0, atomic: false };
+        Bounds { nodes: 3, terms: 4, records: 2, messages: 2, restarts: 0, stabilises: 0, atomic: false };
     match scale {
-        Scale::Test => Bounds { terms: 2, records: 1, ..base },
+        Scale::Test => Bounds { terms: 2, records: 1, restarts: 1, ..base },
         Scale::Default => base,
-        Scale::Deep => Bounds { messages: 3, ..base },
-        Scale::Liveness => Bounds { terms: 5, records: 1, messages: 1, stabilises: 1, ..base },
-        Scale::Flaw => Bounds { terms: 3, records: 1, ..base },
+        Scale::Deep => Bounds { restarts: 1, ..base },
+        Scale::Liveness => {
+            Bounds { terms: 5, records: 1, messages: 1, restarts: 1, stabilises: 1, ..base }
+        }
+        Scale::Flaw => Bounds { terms: 2, records: 0, messages: 1, restarts: 1, ..base },
     }
 }
 
@@ -285,12 +287,6 @@ pub(crate) const RULES: &[Rule<Rules>] = &[
         clause: "raft/append/4",
         summary: "entries are on disk before they are acknowledged",
         off: |rules| rules.flush = false,
-    },
-    Rule {
-        name: "reply-of-term",
-        clause: "raft/reply/1",
-        summary: "a leader counts the acknowledgements of its own term only",
-        off: |rules| rules.reply_of_term = false,
     },
     Rule {
         name: "acknowledgement",

@@ -35,6 +35,8 @@ impl Raft {
             let role = state.role(server);
             if role != Role::Leader
                 && may_time_out
+                // In a stable network each timer fires once before any fires again.
+                && !(stable && state.calm >> server & 1 != 0)
                 && state.term(server) < self.last_term(stable)
                 && (stable || self.is_heard_of(state, server))
             {
@@ -47,8 +49,15 @@ impl Raft {
                         Role::Candidate if self.may_ask(state, server, peer) => {
                             actions.push(Action::AskVote(me, to));
                         }
-                        Role::Leader if self.may_send(state, server, peer) => {
-                            actions.push(Action::SendAppend(me, to));
+                        Role::Leader => {
+                            let request = self.append_request(state, server, peer);
+                            let heartbeat = self.heartbeat(state, server, peer);
+                            if self.is_news(state, request) {
+                                actions.push(Action::SendAppend(me, to));
+                            }
+                            if heartbeat != request && self.is_news(state, heartbeat) {
+                                actions.push(Action::Heartbeat(me, to));
+                            }
                         }
                         _ => {}
                     }
@@ -80,6 +89,10 @@ impl Raft {
             }
             Action::SendAppend(leader, peer) => {
                 let request = self.append_request(&state, leader.into(), peer.into());
+                self.send(&mut state, request);
+            }
+            Action::Heartbeat(leader, peer) => {
+                let request = self.heartbeat(&state, leader.into(), peer.into());
                 self.send(&mut state, request);
             }
             Action::Append(leader) => {
@@ -176,11 +189,6 @@ impl Raft {
             && self.is_news(state, self.vote_request(&mut state.clone(), candidate, peer))
     }
 
-    /// Whether a leader sends to a peer: a heartbeat that tells the peer nothing is left out.
-    fn may_send(&self, state: &State, leader: usize, peer: usize) -> bool {
-        self.is_news(state, self.append_request(state, leader, peer))
-    }
-
     // Servers act.
 
     fn time_out(&self, state: &mut State, server: usize) {
@@ -223,6 +231,12 @@ impl Raft {
         .pack()
     }
 
+    /// AppendEntries without an entry, whatever is still to be sent.
+    pub(crate) fn heartbeat(&self, state: &State, leader: usize, peer: usize) -> Message {
+        let request = self.append_request(state, leader, peer).parts();
+        Parts { entry: Entry::NONE, ..request }.pack()
+    }
+
     fn append_own(&self, state: &mut State, leader: usize, entry: Entry) {
         let flushed = state.flushed(leader);
         state.logs[leader] = state.logs[leader].with(entry);
@@ -247,7 +261,9 @@ impl Raft {
     /// refusal promises nothing, and a request that is refused later is as good as one sent later.
     fn send(&self, state: &mut State, request: Message) {
         if self.is_answered_at_once(state, request) {
-            self.arrive(state, request);
+            if let Some(reply) = self.receive(state, request) {
+                self.receive(state, reply);
+            }
         } else {
             state.post(request, self.bounds.messages);
         }
@@ -257,14 +273,15 @@ impl Raft {
     pub(crate) fn is_answered_at_once(&self, state: &State, request: Message) -> bool {
         let parts = request.parts();
         let obeyed = parts.kind == Kind::Append && !self.rules.stale_append;
-        self.bounds.atomic || parts.term < state.term(parts.to) && !obeyed
+        let heartbeat = parts.kind == Kind::Append && !parts.entry.is_some();
+        self.bounds.atomic || heartbeat || parts.term < state.term(parts.to) && !obeyed
     }
 
     /// A message arrives. A success is sent back; a refusal, which promises nothing, is heard at once.
     /// False where the success finds no room in flight.
     fn arrive(&self, state: &mut State, message: Message) -> bool {
         match self.receive(state, message) {
-            Some(reply) if !reply.parts().yes || self.bounds.atomic => {
+            Some(reply) if !reply.parts().yes => {
                 self.receive(state, reply);
                 true
             }

@@ -35,6 +35,10 @@ impl Storyboard for Raft {
                 let request = self.append_request(before, leader.into(), peer.into());
                 self.tell_request(before, request, after, &mut events);
             }
+            Action::Heartbeat(leader, peer) => {
+                let request = self.heartbeat(before, leader.into(), peer.into());
+                self.tell_request(before, request, after, &mut events);
+            }
             Action::Append(_) => {}
             Action::Deliver(message) => {
                 let mut state = *before;
