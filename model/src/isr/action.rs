@@ -2,9 +2,7 @@
 
 use super::Isr;
 use super::rules::{Acks, Election, Fence, LastMember, Registration};
-use super::state::{
-    ALTER, EMPTY, FETCH, Follower, Message, NOBODY, REFUSED, State, UNCLEAN, members,
-};
+use super::state::{ALTER, EMPTY, FETCH, Follower, Message, NOBODY, REFUSED, State, UNCLEAN, members};
 
 /// One step. Slots are indices into [`State::messages`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,11 +214,7 @@ impl Isr {
         let outdated = node.epoch != state.controller.epoch
             || self.rules.partition_epoch == Fence::Checked
                 && node.partition_epoch != state.controller.partition_epoch;
-        if node.pending() != 0
-            || outdated
-            || !self.may_change(state)
-            || !state.has_room()
-        {
+        if node.pending() != 0 || outdated || !self.may_change(state) || !state.has_room() {
             return;
         }
         for follower in (0..self.bounds.nodes).filter(|&follower| follower != leader) {
@@ -323,7 +317,8 @@ impl Isr {
 
     /// The last epoch that may be begun now: some are kept in reserve for after stabilisation.
     pub(super) fn epochs_left(&self, state: &State) -> u8 {
-        let reserve = if self.bounds.stabilise == 1 && state.ghost.stable == 0 { self.bounds.nodes } else { 0 };
+        let reserve =
+            if self.bounds.stabilise == 1 && state.ghost.stable == 0 { self.bounds.nodes } else { 0 };
         self.bounds.epochs.saturating_sub(reserve)
     }
 

@@ -3,12 +3,12 @@
 use super::Isr;
 use super::action::Action;
 use super::rules::{
-    Acks, Comparison, Divergence, DivergingFetch, Election, ElrLife, Expansion, Fence,
-    FollowerHighWatermark, FollowerState, HighWatermarkGate, HighWatermarkOver, LastMember, MinIsr,
-    ReadLimit, Registration, Truncation, UncleanRegistration,
+    Acks, Comparison, Divergence, DivergingFetch, Election, ElrLife, Expansion, Fence, FollowerHighWatermark,
+    FollowerState, HighWatermarkGate, HighWatermarkOver, LastMember, MinIsr, ReadLimit, Registration,
+    Truncation, UncleanRegistration,
 };
 use super::state::{
-    ALTER, DIVERGING, EMPTY, FETCH, Follower, LEADS, Message, NODES_MAX, NOBODY, Node, RECORDS, REFUSED,
+    ALTER, DIVERGING, EMPTY, FETCH, Follower, LEADS, Message, NOBODY, NODES_MAX, Node, RECORDS, REFUSED,
     STAIN_LEADER_TRUNCATED, STAIN_RECOVERED, STAIN_TRUNCATED, STAIN_TRUNCATED_BELOW_HIGH_WATERMARK, State,
     TRUSTING, UNCLEAN, UP, end_of_epoch, epoch_of, members, record,
 };
@@ -166,9 +166,7 @@ impl Isr {
         }
         let leo = node.leo();
         let end = members(quorum & !(1 << leader))
-            .map(|follower| {
-                Follower::unpack(node.followers[follower as usize]).map_or(0, |known| known.leo)
-            })
+            .map(|follower| Follower::unpack(node.followers[follower as usize]).map_or(0, |known| known.leo))
             .fold(leo, u8::min);
         if end > node.high_watermark {
             let before = node.values_below(node.high_watermark);

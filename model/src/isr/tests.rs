@@ -62,7 +62,8 @@ fn symmetry_changes_no_verdict() {
             outcome.claims.iter().map(|claim| (claim.name, claim.verdict)).collect()
         };
         assert_eq!(verdicts(&full), verdicts(&reduced));
-        assert_eq!(full.depth, reduced.depth);
+        // n1 leads at first, so the members of an orbit may lie at different depths; it is the nearest that counts.
+        assert!(reduced.depth <= full.depth);
         assert!(reduced.unique < full.unique && reduced.unique * orbit >= full.unique);
     }
 }
