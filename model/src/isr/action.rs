@@ -1,8 +1,10 @@
 //! What can happen: one atomic step of one replica, of the controller or of the network.
 
 use super::Isr;
-use super::rules::{Acks, Election, Fence, LastMember, Registration};
-use super::state::{ALTER, EMPTY, FETCH, Follower, Message, NOBODY, REFUSED, State, UNCLEAN, members};
+use super::rules::{Acks, Election, Fence, LastMember, Registration, reserve};
+use super::state::{
+    ALTER, DIVERGING, EMPTY, FETCH, Follower, Message, NOBODY, NODES_MAX, REFUSED, State, UNCLEAN, members,
+};
 
 /// One step. Slots are indices into [`State::messages`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +143,28 @@ impl Action {
             Self::Crash { .. } => 14,
             Self::Restart { .. } => 15,
             Self::Stabilise => 16,
+        }
+    }
+}
+
+impl Action {
+    /// The weak-fairness class: one a kind and replica of what brokers, controller and network owe. Nobody owes a
+    /// fault, a record or an election that nothing needs.
+    pub(super) fn fairness(&self) -> Option<u8> {
+        let class = |kind: u8, node: u8| Some(kind * NODES_MAX as u8 + node);
+        match *self {
+            Self::Fetch { follower } => class(0, follower),
+            Self::Learn { node } => class(1, node),
+            Self::Fence { node, .. } => class(2, node),
+            Self::Unfence { node } => class(3, node),
+            Self::Restart { node } => class(4, node),
+            Self::Expand { leader, .. } => class(5, leader),
+            Self::Elect { .. } => class(6, 0),
+            Self::HandleFetch { .. } => class(6, 1),
+            Self::HandleResponse { .. } => class(6, 2),
+            Self::HandleAlter { .. } => class(7, 0),
+            Self::HandleRefusal { .. } => class(7, 1),
+            _ => None,
         }
     }
 }
@@ -293,6 +317,7 @@ impl Isr {
             node.is_up() && node.epoch == message.epoch()
         };
         match message.kind() {
+            FETCH..=DIVERGING if self.literal => true,
             FETCH => {
                 let current = state.controller.broker_epochs[message.from() as usize];
                 !waits_from(message.from()) || current != message.broker_epoch()
@@ -311,14 +336,13 @@ impl Isr {
 
     /// Whether the bound on changes leaves the controller another one.
     pub(super) fn may_change(&self, state: &State) -> bool {
-        let reserve = if self.bounds.stabilise == 1 && state.ghost.stable == 0 { 6 } else { 0 };
+        let reserve = if state.ghost.stable == 0 { reserve(&self.bounds).1 } else { 0 };
         state.controller.partition_epoch + reserve < self.bounds.changes
     }
 
     /// The last epoch that may be begun now: some are kept in reserve for after stabilisation.
     pub(super) fn epochs_left(&self, state: &State) -> u8 {
-        let reserve =
-            if self.bounds.stabilise == 1 && state.ghost.stable == 0 { self.bounds.nodes } else { 0 };
+        let reserve = if state.ghost.stable == 0 { reserve(&self.bounds).0 } else { 0 };
         self.bounds.epochs.saturating_sub(reserve)
     }
 

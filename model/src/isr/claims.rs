@@ -71,6 +71,13 @@ pub(super) fn claims() -> Vec<Claim<Isr>> {
             "no fenced broker is in the ISR",
             |_, state: &State| state.controller.isr & state.controller.fenced == 0,
         ),
+        Claim::leads_to(
+            "converges",
+            "isr/liveness/1",
+            "once faults have ceased, every replica is in the ISR with the same log, all of it committed",
+            |_, state| state.ghost.stable != 0,
+            converged,
+        ),
         Claim::sometimes("acknowledged", "isr/produce/1", "a record is acknowledged", |_, state: &State| {
             state.ghost.acknowledged != 0
         }),
@@ -195,4 +202,20 @@ fn stale_high_watermark(_: &Isr, state: &State) -> bool {
         state.ghost.acknowledged & !leader.values_below(leader.high_watermark) != 0
             && state.controller.leader != NOBODY
     })
+}
+
+/// One leader, everybody follows it, all logs are the same, all of it is below every high watermark.
+fn converged(model: &Isr, state: &State) -> bool {
+    let nodes = &state.nodes[..model.bounds.nodes as usize];
+    let all = (1 << model.bounds.nodes) - 1;
+    state.controller.isr == all
+        && true_leader(state).is_some_and(|leader| {
+            leader.isr() == all
+                && nodes.iter().all(|node| {
+                    node.is_up()
+                        && node.epoch == leader.epoch
+                        && node.log == leader.log
+                        && node.high_watermark == node.leo()
+                })
+        })
 }

@@ -34,8 +34,10 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         summary: "a leader answers where the next epoch starts but not which epoch ends there, and a follower keeps what the leader never had",
         rule: "divergence",
         change: |rules| rules.divergence = Divergence::EndOnly,
-        bounds: |bounds| *bounds = Bounds { epochs: 3, records: 3, min_isr: 1, ..*bounds },
-        breaks: &[after(11, "log-matching")],
+        bounds: |bounds| {
+            *bounds = Bounds { epochs: bounds.epochs.max(3), records: 3, min_isr: 1, ..*bounds };
+        },
+        breaks: &[after(11, "log-matching"), after(15, "converges")],
         keeps: &[],
         legal: false,
         grain: None,

@@ -99,9 +99,17 @@ pub struct Isr {
     bounds: Bounds,
     rules: Rules,
     start: Option<State>,
+    /// Without the reductions on loss and on learning: any fetch or response may be lost, and everybody learns late.
+    literal: bool,
 }
 
 impl Isr {
+    /// The same model without reductions, to hold them against.
+    #[cfg(test)]
+    fn literally(self) -> Self {
+        Self { literal: true, ..self }
+    }
+
     /// Replica n1 leads epoch 1, everybody knows and is in the ISR, all logs are empty.
     fn first_state(&self) -> State {
         let mut state: State = bytemuck::Zeroable::zeroed();
@@ -162,9 +170,17 @@ impl Spec for Isr {
         symmetry::canonical(state, self.bounds.nodes)
     }
 
+    fn fairness(&self, action: &Action) -> Option<u8> {
+        action.fairness()
+    }
+
     /// Nothing goes on where a leader is gone and cannot be replaced because a bound is used up: that on
     /// leader epochs or that on changes by the controller.
+    /// Nor where all is done and faults have ceased.
     fn may_end(&self, state: &State) -> bool {
+        if self.bounds.stabilise == 1 {
+            return true;
+        }
         state.controller.epoch == self.bounds.epochs
             || state.controller.partition_epoch == self.bounds.changes
     }
@@ -178,7 +194,7 @@ impl Family for Isr {
     type Readable = Readable;
 
     fn new(bounds: Bounds, rules: Rules) -> Self {
-        Self { bounds, rules, start: None }
+        Self { bounds, rules, start: None, literal: false }
     }
 
     fn bounds(&self) -> Bounds {

@@ -536,7 +536,7 @@ pub(super) fn bounds_at(scale: Scale) -> Bounds {
         Scale::Test => Bounds { records: 2, crashes: 1, unfence: 1, ..small },
         Scale::Default => Bounds { nodes: 3, epochs: 3, records: 2, changes: 3, crashes: 1, ..small },
         Scale::Deep => Bounds { nodes: 3, epochs: 3, records: 2, changes: 4, crashes: 1, ..small },
-        Scale::Liveness => Bounds { epochs: 4, changes: 9, crashes: 1, stabilise: 1, ..small },
+        Scale::Liveness => Bounds { epochs: 4, records: 2, changes: 9, crashes: 1, stabilise: 1, ..small },
     }
 }
 
@@ -548,7 +548,24 @@ pub(super) fn admit(bounds: &Bounds) -> Result<(), String> {
             bounds.min_isr, bounds.nodes, bounds.nodes
         ));
     }
+    let (epochs, changes) = reserve(bounds);
+    if bounds.stabilise == 1 && (bounds.epochs <= epochs || bounds.changes <= changes) {
+        return Err(format!(
+            "--epochs {} --changes {} leave nothing before faults cease: with --stabilise 1, {epochs} epochs and \
+             {changes} changes are kept in reserve; the nearest choice is --epochs {} --changes {}",
+            bounds.epochs,
+            bounds.changes,
+            bounds.epochs.max(epochs + 1),
+            bounds.changes.max(changes + 1)
+        ));
+    }
     Ok(())
+}
+
+/// The leader epochs and the changes that are kept for after stabilisation: a broker that is down may be
+/// elected before it is fenced, and each may have to be fenced, registered and admitted.
+pub(super) fn reserve(bounds: &Bounds) -> (u8, u8) {
+    if bounds.stabilise == 1 { (bounds.nodes, 3 * bounds.nodes) } else { (0, 0) }
 }
 
 /// The grains beside the default.

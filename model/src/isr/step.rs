@@ -93,7 +93,7 @@ impl Isr {
             }
         }
         state.sort_messages();
-        if self.rules.epochs_are_fenced() {
+        if self.rules.epochs_are_fenced() && !self.literal {
             for index in 0..self.bounds.nodes {
                 self.follow_at_once(state, index);
             }
