@@ -62,7 +62,8 @@ fn symmetry_changes_no_verdict() {
             outcome.claims.iter().map(|claim| (claim.name, claim.verdict)).collect()
         };
         assert_eq!(verdicts(&full), verdicts(&reduced));
-        assert_eq!(full.depth, reduced.depth);
+        // n1 leads at first, so the members of an orbit may lie at different depths; it is the nearest that counts.
+        assert!(reduced.depth <= full.depth);
         assert!(reduced.unique < full.unique && reduced.unique * orbit >= full.unique);
     }
 }
@@ -75,6 +76,22 @@ fn every_member_of_an_orbit_has_the_same_representative() {
         assert_eq!(model.canonical(&representative), representative);
         for renamed in symmetry::orbit(&state, 3) {
             assert_eq!(model.canonical(&renamed), representative);
+        }
+    }
+}
+
+#[test]
+fn renamed_states_go_to_renamed_states() {
+    let model = correct(three_replicas());
+    let successors = |state: &State| -> HashSet<State> {
+        let mut actions = Vec::new();
+        model.actions(state, &mut actions);
+        actions.iter().map(|&action| model.canonical(&model.step(state, action))).collect()
+    };
+    for state in reachable(&model) {
+        let expected = successors(&state);
+        for renamed in symmetry::orbit(&state, 3) {
+            assert_eq!(successors(&renamed), expected, "{state:?}");
         }
     }
 }
@@ -93,6 +110,7 @@ fn broken_rules_under_symmetry_break_the_same_claims() {
 
 #[test]
 fn flaws_break_what_they_say_in_as_many_steps() {
+    let mut wrong = Vec::new();
     for flaw in Isr::flaws() {
         let mut bounds = Isr::bounds_at(Scale::Flaw);
         (flaw.bounds)(&mut bounds);
@@ -107,7 +125,9 @@ fn flaws_break_what_they_say_in_as_many_steps() {
             let found = outcome.claims.iter().find(|claim| claim.name == broken.claim).expect(broken.claim);
             assert_eq!(found.verdict, ClaimVerdict::Violated, "{} {}", flaw.id, broken.claim);
             let walk = found.walk.as_ref().expect("a violation has a walk");
-            assert_eq!(walk.steps.len(), broken.steps, "{} {}", flaw.id, broken.claim);
+            if walk.steps.len() != broken.steps {
+                wrong.push(format!("{} {}: {} steps", flaw.id, broken.claim, walk.steps.len()));
+            }
             let mut before = walk.start;
             for (action, after) in &walk.steps {
                 assert!(!model.narrate(&before, action, after).is_empty(), "{} {action:?}", flaw.id);
@@ -119,6 +139,7 @@ fn flaws_break_what_they_say_in_as_many_steps() {
             assert_eq!(found.verdict, ClaimVerdict::Holds, "{} {kept}", flaw.id);
         }
     }
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 #[test]
@@ -193,5 +214,5 @@ fn absurd_bounds_are_refused() {
     }
 }
 
-const TEST_UNIQUE: u64 = 165_655;
+const TEST_UNIQUE: u64 = 166_749;
 const TEST_DEPTH: u32 = 31;
