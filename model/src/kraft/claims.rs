@@ -12,49 +12,49 @@ pub(super) fn claims(bounds: &Bounds) -> Vec<Claim<Kraft>> {
         Claim::always(
             "election-safety",
             "kraft/safety/1",
-            "At most one leader is ever elected in an epoch.",
+            "at most one leader is ever elected in an epoch",
             election_safety,
         ),
         Claim::always(
             "leader-append-only",
             "kraft/safety/2",
-            "A leader never loses or replaces records of its own log while it leads.",
+            "a leader never loses or replaces records of its own log while it leads",
             |_, state: &State| state.stain & stain::LEADER_LOG_CUT == 0,
         ),
         Claim::always(
             "unique-record",
             "kraft/safety/3",
-            "Offset and epoch identify one record.",
+            "offset and epoch identify one record",
             unique_record,
         ),
         Claim::always(
             "log-matching",
             "kraft/safety/4",
-            "Logs with a record of the same offset and epoch are the same up to there.",
+            "logs with a record of the same offset and epoch are the same up to there",
             log_matching,
         ),
         Claim::always(
             "leader-completeness",
             "kraft/safety/5",
-            "The leader of a later epoch holds every record that was committed before.",
+            "the leader of a later epoch holds every record that was committed before",
             leader_completeness,
         ),
         Claim::always(
             "state-machine-safety",
             "kraft/safety/6",
-            "What is below any voter's high watermark is what was committed, and stays in its log.",
+            "what is below any voter's high watermark is what was committed, and stays in its log",
             state_machine_safety,
         ),
         Claim::always(
             "high-watermark-monotone",
             "kraft/safety/7",
-            "A voter's high watermark never goes back while it is up.",
+            "a voter's high watermark never goes back while it is up",
             |_, state: &State| state.stain & stain::HIGH_WATERMARK_BACK == 0,
         ),
         Claim::always(
             "committed-durable",
             "kraft/safety/8",
-            "What any leader's high watermark ever passed is on disk at a majority of the voters.",
+            "what any leader's high watermark ever passed is on disk at a majority of the voters",
             committed_durable,
         ),
     ];
@@ -63,14 +63,14 @@ pub(super) fn claims(bounds: &Bounds) -> Vec<Claim<Kraft>> {
         claims.push(Claim::leads_to(
             "leader-elected",
             "kraft/liveness/1",
-            "Once the network is stable, some leader is followed by every voter that is up.",
+            "once the network is stable, some leader is followed by every voter that is up",
             |_, state: &State| state.is_stable(),
             followed_by_all,
         ));
         claims.push(Claim::leads_to(
             "record-committed-eventually",
             "kraft/liveness/2",
-            "What the log of a stable leader holds is committed in the end.",
+            "what the log of a stable leader holds is committed in the end",
             |model, state| state.is_stable() && followed_by_all(model, state),
             all_committed,
         ));
@@ -84,13 +84,13 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<Kraft>> {
         Claim::sometimes(
             "record-committed",
             "kraft/commit/3",
-            "A leader's high watermark passes its LeaderChange record.",
+            "a leader's high watermark passes its LeaderChange record",
             |_, state: &State| !state.committed.is_empty(),
         ),
         Claim::sometimes(
             "follower-learns-high-watermark",
             "kraft/commit/5",
-            "A follower's high watermark moves.",
+            "a follower's high watermark moves",
             |model, state| {
                 live(model, state).any(|node| node.role == role::FOLLOWER && node.high_watermark > 0)
             },
@@ -100,7 +100,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<Kraft>> {
         witnesses.push(Claim::sometimes(
             "leader-of-a-later-epoch",
             "kraft/safety/1",
-            "A leader is elected in epoch 2 or later.",
+            "a leader is elected in epoch 2 or later",
             |model, state| live(model, state).any(|node| node.leads() && node.ballot.epoch >= 2),
         ));
     }
@@ -109,20 +109,20 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<Kraft>> {
         witnesses.push(Claim::sometimes(
             "two-leaders-of-different-epochs",
             "kraft/epoch/1",
-            "An old leader does not know yet that there is a new one.",
+            "an old leader does not know yet that there is a new one",
             |model, state| live(model, state).filter(|node| node.leads()).count() > 1,
         ));
         witnesses.push(Claim::sometimes(
             "older-record-committed-by-a-later-epoch",
             "kraft/commit/1",
-            "A record that its own leader never saw committed is committed by the leader of a later epoch.",
+            "a record that its own leader never saw committed is committed by the leader of a later epoch",
             committed_indirectly,
         ));
         if bounds.grain & grain::ATOMIC_FETCH == 0 {
             witnesses.push(Claim::sometimes(
                 "truncation-ahead",
                 "kraft/fetch/3",
-                "A follower is about to learn that its log has diverged, and to truncate it.",
+                "a follower is about to learn that its log has diverged, and to truncate it",
                 truncation_ahead,
             ));
         }
@@ -131,7 +131,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<Kraft>> {
         witnesses.push(Claim::sometimes(
             "leader-resigned",
             "kraft/epoch/5",
-            "A leader has resigned.",
+            "a leader has resigned",
             |model, state| live(model, state).any(|node| node.role == role::RESIGNED),
         ));
     }
@@ -139,7 +139,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<Kraft>> {
         witnesses.push(Claim::sometimes(
             "unflushed-tail",
             "kraft/flush/1",
-            "A follower holds records that a crash would take.",
+            "a follower holds records that a crash would take",
             |model, state| {
                 live(model, state).any(|node| node.role == role::FOLLOWER && node.flushed < node.log.len())
             },

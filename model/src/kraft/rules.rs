@@ -202,97 +202,97 @@ pub const RULES: &[Rule<Rules>] = &[
     Rule {
         name: "log-check",
         clause: "kraft/vote/2",
-        summary: "A vote goes only to a log at least as up to date: last epoch first, then end offset.",
+        summary: "a vote goes only to a log at least as up to date: last epoch first, then end offset",
         off: |rules| rules.vote.log_check = LogCheck::Absent,
     },
     Rule {
         name: "vote-memory",
         clause: "kraft/vote/1",
-        summary: "One vote an epoch, and none by a voter that knows the epoch's leader.",
+        summary: "one vote an epoch, and none by a voter that knows the epoch's leader",
         off: |rules| rules.vote_memory = VoteMemory::UntilFollowing,
     },
     Rule {
         name: "durable-vote",
         clause: "kraft/vote/3",
-        summary: "Epoch and vote are on disk before the vote is answered.",
+        summary: "epoch and vote are on disk before the vote is answered",
         off: |rules| rules.durable_vote = false,
     },
     Rule {
         name: "vote-reply-epoch",
         clause: "kraft/vote/4",
-        summary: "A candidate counts only votes that were cast in its own epoch.",
+        summary: "a candidate counts only votes that were cast in its own epoch",
         off: |rules| rules.vote_epoch_check = false,
     },
     Rule {
         name: "election-majority",
         clause: "kraft/vote/5",
-        summary: "A leader is elected by more than half of all voters.",
+        summary: "a leader is elected by more than half of all voters",
         off: |rules| rules.election_majority = false,
     },
     Rule {
         name: "step-down",
         clause: "kraft/epoch/1",
-        summary: "Whoever hears of a later epoch gives up its role in the earlier one.",
+        summary: "whoever hears of a later epoch gives up its role in the earlier one",
         off: |rules| rules.step_down = false,
     },
     Rule {
         name: "restart-role",
         clause: "kraft/epoch/2",
-        summary: "A leader that restarts comes back resigned: it neither leads nor votes in its epoch again.",
+        summary: "a leader that restarts comes back resigned: it neither leads nor votes in its epoch again",
         off: |rules| rules.restart_role = RestartRole::Leader,
     },
     Rule {
         name: "identity",
         clause: "kraft/epoch/3",
-        summary: "A voter is its id and its directory id: with a blank disk it abstains.",
+        summary: "a voter is its id and its directory id: with a blank disk it abstains",
         off: |rules| rules.identity = Identity::IdOnly,
     },
     Rule {
         name: "begin-quorum-epoch",
         clause: "kraft/epoch/4",
-        summary: "A leader announces itself to every voter until each follows it.",
+        summary: "a leader announces itself to every voter until each follows it",
         off: |rules| rules.begin_quorum = BeginQuorum::Never,
     },
     Rule {
         name: "leader-change",
         clause: "kraft/commit/2",
-        summary: "A new leader appends a LeaderChange record, so that its epoch has something to commit.",
+        summary: "a new leader appends a LeaderChange record, so that its epoch has something to commit",
         off: |rules| rules.leader_change = false,
     },
     Rule {
         name: "commit-gate",
         clause: "kraft/commit/1",
-        summary: "A leader's high watermark moves only beyond the start of its own epoch.",
+        summary: "a leader's high watermark moves only beyond the start of its own epoch",
         off: |rules| rules.commit_gate = CommitGate::Off,
     },
     Rule {
         name: "commit-majority",
         clause: "kraft/commit/3",
-        summary: "The high watermark is an offset that more than half of all voters have reached.",
+        summary: "the high watermark is an offset that more than half of all voters have reached",
         off: |rules| rules.commit_majority = false,
     },
     Rule {
         name: "high-watermark-max",
         clause: "kraft/commit/4",
-        summary: "A leader's high watermark never follows a lower count down.",
+        summary: "a leader's high watermark never follows a lower count down",
         off: |rules| rules.high_watermark_max = false,
     },
     Rule {
         name: "follower-high-watermark",
         clause: "kraft/commit/5",
-        summary: "A follower's high watermark is the leader's, up to the end that the leader has verified.",
+        summary: "a follower's high watermark is the leader's, up to the end that the leader has verified",
         off: |rules| rules.follower_high_watermark = FollowerHighWatermark::LogEnd,
     },
     Rule {
         name: "fetch-count",
         clause: "kraft/fetch/1",
-        summary: "A fetch counts as an acknowledgement only once its position is found valid.",
+        summary: "a fetch counts as an acknowledgement only once its position is found valid",
         off: |rules| rules.fetch_count = FetchCount::BeforeValidation,
     },
     Rule {
         name: "fetch-epoch",
         clause: "kraft/fetch/2",
-        summary: "Fetches and their answers carry the epoch, and either side drops those of another.",
+        summary: "fetches and their answers carry the epoch, and either side drops those of another",
         off: |rules| {
             rules.fetch_request_fence = false;
             rules.fetch_correlation = FetchCorrelation::Offset;
@@ -301,31 +301,31 @@ pub const RULES: &[Rule<Rules>] = &[
     Rule {
         name: "divergence-check",
         clause: "kraft/fetch/3",
-        summary: "A leader serves records only after a position whose last epoch its own log confirms.",
+        summary: "a leader serves records only after a position whose last epoch its own log confirms",
         off: |rules| rules.divergence_check = false,
     },
     Rule {
         name: "fetch-correlation",
         clause: "kraft/fetch/4",
-        summary: "A follower takes only the answer to its outstanding fetch: from that leader, epoch and position.",
+        summary: "a follower takes only the answer to its outstanding fetch: from that leader, epoch and position",
         off: |rules| rules.fetch_correlation = FetchCorrelation::Absent,
     },
     Rule {
         name: "follower-flush",
         clause: "kraft/flush/1",
-        summary: "A follower has on disk what its fetch acknowledges.",
+        summary: "a follower has on disk what its fetch acknowledges",
         off: |rules| rules.follower_flush = false,
     },
     Rule {
         name: "leader-flush",
         clause: "kraft/flush/2",
-        summary: "A leader has on disk what it counts itself for.",
+        summary: "a leader has on disk what it counts itself for",
         off: |rules| rules.leader_flush = LeaderFlush::Never,
     },
     Rule {
         name: "candidate-flush",
         clause: "kraft/flush/3",
-        summary: "A candidate has on disk the end of the log that its vote request names.",
+        summary: "a candidate has on disk the end of the log that its vote request names",
         off: |rules| rules.candidate_flush = false,
     },
 ];
@@ -453,14 +453,14 @@ pub const BOUNDS: &[Bound<Bounds>] = &[
 pub const GRAINS: &[Grain<Bounds>] = &[
     Grain {
         name: "atomic-fetch",
-        summary: "A fetch and its answer are one step; cannot show what a lost or late answer does, Figure 8 \
-                  and KAFKA-12619 among it.",
+        summary: "a fetch and its answer are one step; cannot show what a lost or late answer does, Figure 8 \
+                  and KAFKA-12619 among it",
         apply: |bounds| bounds.grain = grain::ATOMIC_FETCH,
         bounds: || Bounds { grain: grain::ATOMIC_FETCH, ..DEFAULT_BOUNDS },
     },
     Grain {
         name: "atomic-vote",
-        summary: "A vote request and its answer are one step; cannot show what a lost or late vote does.",
+        summary: "a vote request and its answer are one step; cannot show what a lost or late vote does",
         apply: |bounds| bounds.grain = grain::ATOMIC_VOTE,
         bounds: || Bounds { grain: grain::ATOMIC_VOTE, ..DEFAULT_BOUNDS },
     },
@@ -485,4 +485,4 @@ pub const DEFAULT_BOUNDS: Bounds = Bounds {
 pub const TEST_BOUNDS: Bounds = Bounds { epochs: 2, records: 1, resignations: 1, wipes: 1, ..DEFAULT_BOUNDS };
 
 /// The bounds of [`Scale::Deep`](crate::family::Scale::Deep).
-pub const DEEP_BOUNDS: Bounds = Bounds { resignations: 1, ..DEFAULT_BOUNDS };
+pub const DEEP_BOUNDS: Bounds = Bounds { messages: 3, resignations: 1, ..DEFAULT_BOUNDS };
