@@ -4,7 +4,7 @@ use crate::check::Claim;
 
 use super::Isr;
 use super::state::{
-    DIVERGING, NOBODY, Node, REFUSED, STAIN_LEADER_TRUNCATED, STAIN_RECOVERED, STAIN_TRUNCATED,
+    NOBODY, Node, REFUSED, STAIN_LEADER_TRUNCATED, STAIN_RECOVERED, STAIN_TRUNCATED,
     STAIN_TRUNCATED_BELOW_HIGH_WATERMARK, State, members,
 };
 
@@ -100,12 +100,6 @@ pub(super) fn claims() -> Vec<Claim<Isr>> {
         Claim::sometimes("truncated", "isr/truncate/1", "a follower has cut records", |_, state: &State| {
             state.ghost.stain & STAIN_TRUNCATED != 0
         }),
-        Claim::sometimes(
-            "diverged",
-            "isr/truncate/2",
-            "a leader answers with a diverging epoch",
-            |_, state: &State| state.messages.iter().any(|message| message.kind() == DIVERGING),
-        ),
         Claim::sometimes(
             "refused",
             "isr/isr/3",
