@@ -53,7 +53,7 @@ fn unknown_model_is_refused_with_nearest() {
 
 #[test]
 fn unknown_flaw_is_refused_with_nearest() {
-    contains(&ends(2, &["check", "kraft", "--flaw", "A99"]), &["--flaw A99", "nearest is A"]);
+    contains(&ends(2, &["check", "kraft", "--flaw", "A99"]), &["--flaw A99", "the nearest is", "A01"]);
 }
 
 #[test]

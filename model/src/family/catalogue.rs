@@ -4,10 +4,12 @@ use super::entry::{Entry, Of};
 use super::request::{Usage, unknown};
 use crate::isr::Isr;
 use crate::kraft::Kraft;
+use crate::raft::Raft;
 use crate::zk_controller::ZkController;
 use crate::zk_election::ZkElection;
 
-static CATALOGUE: [&dyn Entry; 4] = [&Of::<ZkElection>::NEW, &Of::<ZkController>::NEW, &Of::<Isr>::NEW, &Of::<Kraft>::NEW];
+static CATALOGUE: [&dyn Entry; 5] =
+    [&Of::<ZkElection>::NEW, &Of::<ZkController>::NEW, &Of::<Isr>::NEW, &Of::<Kraft>::NEW, &Of::<Raft>::NEW];
 
 /// Every model, in the order of Kafka's history.
 pub fn catalogue() -> &'static [&'static dyn Entry] {

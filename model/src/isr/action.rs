@@ -2,9 +2,7 @@
 
 use super::Isr;
 use super::rules::{Acks, Election, Fence, LastMember, Registration};
-use super::state::{
-    ALTER, EMPTY, FETCH, Follower, Message, NOBODY, REFUSED, State, UNCLEAN, members,
-};
+use super::state::{ALTER, EMPTY, FETCH, Follower, Message, NOBODY, REFUSED, State, UNCLEAN, members};
 
 /// One step. Slots are indices into [`State::messages`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,11 +214,7 @@ impl Isr {
         let outdated = node.epoch != state.controller.epoch
             || self.rules.partition_epoch == Fence::Checked
                 && node.partition_epoch != state.controller.partition_epoch;
-        if node.pending() != 0
-            || outdated
-            || !self.may_change(state)
-            || state.free_slot(self.bounds.messages).is_none()
-        {
+        if node.pending() != 0 || outdated || !self.may_change(state) || !state.has_room() {
             return;
         }
         for follower in (0..self.bounds.nodes).filter(|&follower| follower != leader) {
@@ -262,8 +256,7 @@ impl Isr {
 
     fn enabled_in_network(&self, state: &State, actions: &mut Vec<Action>) {
         let mut before = Message { head: 0, terms: 0, body: 0, tail: 0 };
-        for slot in 0..self.bounds.messages {
-            let message = state.messages[slot as usize];
+        for (slot, &message) in (0u8..).zip(&state.messages) {
             if message.kind() == EMPTY || message == before {
                 continue;
             }
@@ -324,7 +317,8 @@ impl Isr {
 
     /// The last epoch that may be begun now: some are kept in reserve for after stabilisation.
     pub(super) fn epochs_left(&self, state: &State) -> u8 {
-        let reserve = if self.bounds.stabilise == 1 && state.ghost.stable == 0 { self.bounds.nodes } else { 0 };
+        let reserve =
+            if self.bounds.stabilise == 1 && state.ghost.stable == 0 { self.bounds.nodes } else { 0 };
         self.bounds.epochs.saturating_sub(reserve)
     }
 

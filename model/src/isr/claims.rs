@@ -59,12 +59,18 @@ pub(super) fn claims() -> Vec<Claim<Isr>> {
             "no follower truncates below its own high watermark",
             |_, state: &State| state.ghost.stain & STAIN_TRUNCATED_BELOW_HIGH_WATERMARK == 0,
         ),
-        Claim::always("leader-append-only", "isr/safety/9", "no presumed leader cuts its log", |_, state: &State| {
-            state.ghost.stain & STAIN_LEADER_TRUNCATED == 0
-        }),
-        Claim::always("isr-unfenced", "isr/safety/10", "no fenced broker is in the ISR", |_, state: &State| {
-            state.controller.isr & state.controller.fenced == 0
-        }),
+        Claim::always(
+            "leader-append-only",
+            "isr/safety/9",
+            "no presumed leader cuts its log",
+            |_, state: &State| state.ghost.stain & STAIN_LEADER_TRUNCATED == 0,
+        ),
+        Claim::always(
+            "isr-unfenced",
+            "isr/safety/10",
+            "no fenced broker is in the ISR",
+            |_, state: &State| state.controller.isr & state.controller.fenced == 0,
+        ),
         Claim::sometimes("acknowledged", "isr/produce/1", "a record is acknowledged", |_, state: &State| {
             state.ghost.acknowledged != 0
         }),
@@ -78,18 +84,27 @@ pub(super) fn claims() -> Vec<Claim<Isr>> {
             "a new leader knows of less than what was committed",
             stale_high_watermark,
         ),
-        Claim::sometimes("pending", "isr/commit/1", "a leader's maximal ISR exceeds its committed one", |_, s: &State| {
-            s.nodes.iter().any(|node| node.maximal_isr() != node.isr())
-        }),
+        Claim::sometimes(
+            "pending",
+            "isr/commit/1",
+            "a leader's maximal ISR exceeds its committed one",
+            |_, s: &State| s.nodes.iter().any(|node| node.maximal_isr() != node.isr()),
+        ),
         Claim::sometimes("truncated", "isr/truncate/1", "a follower has cut records", |_, state: &State| {
             state.ghost.stain & STAIN_TRUNCATED != 0
         }),
-        Claim::sometimes("diverged", "isr/truncate/2", "a leader answers with a diverging epoch", |_, state: &State| {
-            state.messages.iter().any(|message| message.kind() == DIVERGING)
-        }),
-        Claim::sometimes("refused", "isr/isr/3", "the controller refuses a member that is not eligible", |_, s: &State| {
-            s.messages.iter().any(|message| message.kind() == REFUSED)
-        }),
+        Claim::sometimes(
+            "diverged",
+            "isr/truncate/2",
+            "a leader answers with a diverging epoch",
+            |_, state: &State| state.messages.iter().any(|message| message.kind() == DIVERGING),
+        ),
+        Claim::sometimes(
+            "refused",
+            "isr/isr/3",
+            "the controller refuses a member that is not eligible",
+            |_, s: &State| s.messages.iter().any(|message| message.kind() == REFUSED),
+        ),
         Claim::sometimes("elr", "isr/elr/1", "the ISR is empty and the ELR is not", |_, state: &State| {
             state.controller.isr == 0 && state.controller.elr != 0
         }),
@@ -147,7 +162,9 @@ fn read_stability(_: &Isr, state: &State) -> bool {
 fn log_matching(_: &Isr, state: &State) -> bool {
     let matching = |a: &Node, b: &Node| {
         let last_same = (0..a.log.len()).rev().find(|&at| {
-            a.log[at] != 0 && b.log[at] != 0 && super::state::epoch_of(a.log[at]) == super::state::epoch_of(b.log[at])
+            a.log[at] != 0
+                && b.log[at] != 0
+                && super::state::epoch_of(a.log[at]) == super::state::epoch_of(b.log[at])
         });
         last_same.is_none_or(|at| a.log[..=at] == b.log[..=at])
     };
@@ -168,7 +185,8 @@ fn replication_quorum_superset(model: &Isr, state: &State) -> bool {
 fn failover(_: &Isr, state: &State) -> bool {
     true_leader(state).is_some_and(|leader| {
         let end = leader.high_watermark as usize;
-        leader.epoch > 1 && leader.log[..end].iter().any(|&record| super::state::epoch_of(record) == leader.epoch)
+        leader.epoch > 1
+            && leader.log[..end].iter().any(|&record| super::state::epoch_of(record) == leader.epoch)
     })
 }
 

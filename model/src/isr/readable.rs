@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Isr;
 use super::state::{
-    ALTER, Controller, DIVERGING, EMPTY, FETCH, Follower, Ghost, LEADS, MESSAGES_MAX, Message, NODES_MAX,
-    NOBODY, Node, RECORDS, RECORDS_MAX, REFUSED, State, TRUSTING, UNCLEAN, UP, epoch_of, members, record,
+    ALTER, Controller, DIVERGING, EMPTY, FETCH, Follower, Ghost, LEADS, MESSAGES_MAX, Message, NOBODY,
+    NODES_MAX, Node, RECORDS, RECORDS_MAX, REFUSED, State, TRUSTING, UNCLEAN, UP, epoch_of, members, record,
     value_of,
 };
 
@@ -159,8 +159,7 @@ pub(super) fn read(model: &Isr, state: &State) -> Readable {
 }
 
 fn read_replica(node: &Node, nodes: usize) -> ReadableReplica {
-    let written =
-        |&record: &u8| format!("{}@{}", VALUES[value_of(record) as usize], epoch_of(record));
+    let written = |&record: &u8| format!("{}@{}", VALUES[value_of(record) as usize], epoch_of(record));
     ReadableReplica {
         up: node.is_up(),
         leads: node.status & LEADS != 0,
@@ -200,9 +199,12 @@ pub(super) fn write(model: &Isr, readable: &Readable) -> Result<State, String> {
     if readable.replicas.len() != nodes as usize {
         return Err(format!("replicas: {} given, --nodes says {nodes}", readable.replicas.len()));
     }
-    if readable.messages.len() > model.bounds.messages as usize {
+    let fetches =
+        readable.messages.iter().filter(|message| MESSAGE_KINDS[..3].contains(&message.kind.as_str()));
+    let fetches = fetches.count();
+    if fetches > model.bounds.messages as usize || readable.messages.len() > MESSAGES_MAX {
         return Err(format!(
-            "messages: {} given, --messages allows {}",
+            "messages: {} given, {fetches} of them fetches; --messages allows {} of these, and {MESSAGES_MAX} in all",
             readable.messages.len(),
             model.bounds.messages
         ));
@@ -220,7 +222,10 @@ pub(super) fn write(model: &Isr, readable: &Readable) -> Result<State, String> {
     for (index, node) in state.nodes.iter().enumerate() {
         let values = node.values_below(node.leo());
         if values & !produced != 0 || values.count_ones() != u32::from(node.leo()) {
-            return Err(format!("n{}: its log holds a record twice, or one that was not produced", index + 1));
+            return Err(format!(
+                "n{}: its log holds a record twice, or one that was not produced",
+                index + 1
+            ));
         }
     }
     state.ghost = Ghost {
@@ -320,14 +325,20 @@ fn write_message(readable: &ReadableMessage, nodes: u8) -> Result<Message, Strin
         _ => message.from() != NOBODY && message.to() != NOBODY,
     };
     if !ends {
-        return Err(format!("message {}: from {} to {} cannot be", readable.kind, readable.from, readable.to));
+        return Err(format!(
+            "message {}: from {} to {} cannot be",
+            readable.kind, readable.from, readable.to
+        ));
     }
     let carries = kind == RECORDS && readable.body != 0;
     let sound = (1..=super::state::EPOCHS_MAX).contains(&epoch_of(readable.body))
         && (1..=RECORDS_MAX as u8).contains(&(readable.body & 0xf))
         && readable.offset < RECORDS_MAX as u8;
     if carries && !sound {
-        return Err(format!("message records: body {} at offset {} is no record", readable.body, readable.offset));
+        return Err(format!(
+            "message records: body {} at offset {} is no record",
+            readable.body, readable.offset
+        ));
     }
     message.body = readable.body;
     message.tail = readable.tail;

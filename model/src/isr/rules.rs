@@ -258,7 +258,7 @@ pub struct Bounds {
     pub epochs: u8,
     /// Records that the client produces.
     pub records: u8,
-    /// Messages in flight at a time.
+    /// Fetches and responses in flight at a time.
     pub messages: u8,
     /// Changes of leader, ISR or ELR by the controller.
     pub changes: u8,
@@ -303,9 +303,9 @@ pub const BOUNDS: &[Bound<Bounds>] = &[
     },
     Bound {
         name: "messages",
-        summary: "fetches, responses and AlterPartition requests in flight at a time",
+        summary: "fetches and responses in flight at a time; AlterPartition requests do not count",
         min: 1,
-        max: MESSAGES_MAX as u8,
+        max: MESSAGES_MAX as u8 - 1,
         get: |b| b.messages,
         set: |b, v| b.messages = v,
     },
@@ -371,75 +371,150 @@ const fn rule(
 
 /// The protocol's rules.
 pub const RULES: &[Rule<Rules>] = &[
-    rule("acks", "isr/produce/1", "acks=all: a record is acknowledged once it is below the high watermark", |r| {
-        r.acks = Acks::Leader;
-    }),
+    rule(
+        "acks",
+        "isr/produce/1",
+        "acks=all: a record is acknowledged once it is below the high watermark",
+        |r| {
+            r.acks = Acks::Leader;
+        },
+    ),
     rule("min-isr", "isr/produce/2", "an acknowledged record was on min.insync.replicas replicas", |r| {
         r.min_isr = MinIsr::One;
     }),
-    rule("maximal-isr", "isr/commit/1", "the high watermark waits for the committed and the proposed ISR", |r| {
-        r.high_watermark_over = HighWatermarkOver::CommittedIsr;
-    }),
-    rule("high-watermark-gate", "isr/commit/2", "the high watermark rests while the ISR is below min.insync.replicas", |r| {
-        r.high_watermark_gate = HighWatermarkGate::Open;
-    }),
-    rule("follower-state", "isr/commit/3", "a new leader knows nothing of its followers until they fetch in its epoch", |r| {
-        r.follower_state = FollowerState::Kept;
-    }),
+    rule(
+        "maximal-isr",
+        "isr/commit/1",
+        "the high watermark waits for the committed and the proposed ISR",
+        |r| {
+            r.high_watermark_over = HighWatermarkOver::CommittedIsr;
+        },
+    ),
+    rule(
+        "high-watermark-gate",
+        "isr/commit/2",
+        "the high watermark rests while the ISR is below min.insync.replicas",
+        |r| {
+            r.high_watermark_gate = HighWatermarkGate::Open;
+        },
+    ),
+    rule(
+        "follower-state",
+        "isr/commit/3",
+        "a new leader knows nothing of its followers until they fetch in its epoch",
+        |r| {
+            r.follower_state = FollowerState::Kept;
+        },
+    ),
     rule("read-limit", "isr/read/1", "consumers read only below the high watermark", |r| {
         r.read_limit = ReadLimit::LogEnd;
     }),
-    rule("follower-high-watermark", "isr/read/2", "a follower's high watermark covers only what the leader confirmed", |r| {
-        r.follower_high_watermark = FollowerHighWatermark::AnyResponse;
-    }),
+    rule(
+        "follower-high-watermark",
+        "isr/read/2",
+        "a follower's high watermark covers only what the leader confirmed",
+        |r| {
+            r.follower_high_watermark = FollowerHighWatermark::AnyResponse;
+        },
+    ),
     rule("fetch-fence", "isr/fetch/1", "a leader serves and counts only fetches of its own epoch", |r| {
         r.fetch_fence = Fence::Open;
     }),
-    rule("response-fence", "isr/fetch/2", "a follower takes only responses of its own epoch, while it follows", |r| {
-        r.response_fence = Fence::Open;
-    }),
-    rule("incarnation-fence", "isr/fetch/3", "a leader drops a fetch of an older incarnation than it has seen", |r| {
-        r.incarnation_fence = Fence::Open;
-    }),
-    rule("diverging-fetch", "isr/fetch/4", "a diverging fetch says nothing about what the follower holds", |r| {
-        r.diverging_fetch = DivergingFetch::Counted;
-    }),
-    rule("truncation", "isr/truncate/1", "a follower truncates by leader epoch, never to its own high watermark", |r| {
-        r.truncation = Truncation::ToHighWatermark;
-    }),
-    rule("divergence", "isr/truncate/2", "the diverging answer is the largest epoch up to the one asked for, with its end", |r| {
-        r.divergence = Divergence::EndOnly;
-    }),
+    rule(
+        "response-fence",
+        "isr/fetch/2",
+        "a follower takes only responses of its own epoch, while it follows",
+        |r| {
+            r.response_fence = Fence::Open;
+        },
+    ),
+    rule(
+        "incarnation-fence",
+        "isr/fetch/3",
+        "a leader drops a fetch of an older incarnation than it has seen",
+        |r| {
+            r.incarnation_fence = Fence::Open;
+        },
+    ),
+    rule(
+        "diverging-fetch",
+        "isr/fetch/4",
+        "a diverging fetch says nothing about what the follower holds",
+        |r| {
+            r.diverging_fetch = DivergingFetch::Counted;
+        },
+    ),
+    rule(
+        "truncation",
+        "isr/truncate/1",
+        "a follower truncates by leader epoch, never to its own high watermark",
+        |r| {
+            r.truncation = Truncation::ToHighWatermark;
+        },
+    ),
+    rule(
+        "divergence",
+        "isr/truncate/2",
+        "the diverging answer is the largest epoch up to the one asked for, with its end",
+        |r| {
+            r.divergence = Divergence::EndOnly;
+        },
+    ),
     rule("comparison", "isr/truncate/3", "a follower's log is compared in every leader epoch", |r| {
         r.comparison = Comparison::NewLeaderOnly;
     }),
-    rule("expansion", "isr/isr/1", "a follower joins the ISR at the high watermark and the start of the epoch", |r| {
-        r.expansion = Expansion::HighWatermark;
-    }),
+    rule(
+        "expansion",
+        "isr/isr/1",
+        "a follower joins the ISR at the high watermark and the start of the epoch",
+        |r| {
+            r.expansion = Expansion::HighWatermark;
+        },
+    ),
     rule("partition-epoch", "isr/isr/2", "AlterPartition is a compare-and-set on the partition epoch", |r| {
         r.partition_epoch = Fence::Open;
     }),
-    rule("broker-epoch", "isr/isr/3", "AlterPartition states the broker epoch of each member, and a stale one is refused", |r| {
-        r.broker_epoch = Fence::Open;
-    }),
+    rule(
+        "broker-epoch",
+        "isr/isr/3",
+        "AlterPartition states the broker epoch of each member, and a stale one is refused",
+        |r| {
+            r.broker_epoch = Fence::Open;
+        },
+    ),
     rule("fenced-member", "isr/isr/4", "no fenced broker enters the ISR", |r| {
         r.fenced_member = Fence::Open;
     }),
-    rule("election", "isr/elect/1", "a leader is elected from the ISR, with an empty ISR from the ELR", |r| {
-        r.election = Election::Anyone;
-    }),
+    rule(
+        "election",
+        "isr/elect/1",
+        "a leader is elected from the ISR, with an empty ISR from the ELR",
+        |r| {
+            r.election = Election::Anyone;
+        },
+    ),
     rule("last-member", "isr/elr/1", "the last member leaves the ISR as well when it is fenced", |r| {
         r.last_member = LastMember::Stays;
     }),
-    rule("unclean-registration", "isr/elr/2", "a broker that registers after an unclean shutdown leaves the ELR", |r| {
-        r.unclean_registration = UncleanRegistration::StaysInElr;
-    }),
+    rule(
+        "unclean-registration",
+        "isr/elr/2",
+        "a broker that registers after an unclean shutdown leaves the ELR",
+        |r| {
+            r.unclean_registration = UncleanRegistration::StaysInElr;
+        },
+    ),
     rule("elr-life", "isr/elr/3", "the ELR is emptied when the ISR has min.insync.replicas members", |r| {
         r.elr = ElrLife::Forever;
     }),
-    rule("registration", "isr/broker/1", "a broker comes back under a new broker epoch, after it was fenced", |r| {
-        r.registration = Registration::None;
-    }),
+    rule(
+        "registration",
+        "isr/broker/1",
+        "a broker comes back under a new broker epoch, after it was fenced",
+        |r| {
+            r.registration = Registration::None;
+        },
+    ),
 ];
 
 /// The bounds of each scale.

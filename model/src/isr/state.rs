@@ -362,9 +362,16 @@ impl State {
         self.messages.sort_unstable_by(|a, b| b.cmp(a));
     }
 
-    /// The index of an empty slot among the first `slots`.
-    pub fn free_slot(&self, slots: u8) -> Option<usize> {
-        (0..slots as usize).find(|&slot| self.messages[slot].kind() == EMPTY)
+    /// Whether another fetch may be in flight, of `bound` fetches and responses. AlterPartition requests
+    /// go another way and do not count.
+    pub fn has_room_for_fetch(&self, bound: u8) -> bool {
+        let fetches = self.messages.iter().filter(|message| (FETCH..=DIVERGING).contains(&message.kind()));
+        fetches.count() < bound as usize && self.has_room()
+    }
+
+    /// Whether a slot is empty.
+    pub fn has_room(&self) -> bool {
+        self.messages.iter().any(|message| message.kind() == EMPTY)
     }
 }
 

@@ -3,12 +3,12 @@
 use super::Isr;
 use super::action::Action;
 use super::rules::{
-    Acks, Comparison, Divergence, DivergingFetch, Election, ElrLife, Expansion, Fence,
-    FollowerHighWatermark, FollowerState, HighWatermarkGate, HighWatermarkOver, LastMember, MinIsr,
-    ReadLimit, Registration, Truncation, UncleanRegistration,
+    Acks, Comparison, Divergence, DivergingFetch, Election, ElrLife, Expansion, Fence, FollowerHighWatermark,
+    FollowerState, HighWatermarkGate, HighWatermarkOver, LastMember, MinIsr, ReadLimit, Registration,
+    Truncation, UncleanRegistration,
 };
 use super::state::{
-    ALTER, DIVERGING, EMPTY, FETCH, Follower, LEADS, Message, NODES_MAX, NOBODY, Node, RECORDS, REFUSED,
+    ALTER, DIVERGING, EMPTY, FETCH, Follower, LEADS, Message, NOBODY, NODES_MAX, Node, RECORDS, REFUSED,
     STAIN_LEADER_TRUNCATED, STAIN_RECOVERED, STAIN_TRUNCATED, STAIN_TRUNCATED_BELOW_HIGH_WATERMARK, State,
     TRUSTING, UNCLEAN, UP, end_of_epoch, epoch_of, members, record,
 };
@@ -166,9 +166,7 @@ impl Isr {
         }
         let leo = node.leo();
         let end = members(quorum & !(1 << leader))
-            .map(|follower| {
-                Follower::unpack(node.followers[follower as usize]).map_or(0, |known| known.leo)
-            })
+            .map(|follower| Follower::unpack(node.followers[follower as usize]).map_or(0, |known| known.leo))
             .fold(leo, u8::min);
         if end > node.high_watermark {
             let before = node.values_below(node.high_watermark);
@@ -213,7 +211,7 @@ impl Isr {
         let converged = leader.followers[index as usize] == known
             && leader.leo() == node.leo()
             && node.high_watermark == leader.high_watermark;
-        let room = self.bounds.atomic_fetch == 1 || state.free_slot(self.bounds.messages).is_some();
+        let room = self.bounds.atomic_fetch == 1 || state.has_room_for_fetch(self.bounds.messages);
         !outstanding && !converged && room
     }
 
@@ -554,7 +552,7 @@ fn take(state: &mut State, slot: u8) -> Message {
 
 /// Puts a message in flight; who calls it has seen room.
 fn put(state: &mut State, message: Message) {
-    if let Some(slot) = state.free_slot(state.messages.len() as u8) {
-        state.messages[slot] = message;
+    if let Some(slot) = state.messages.iter_mut().find(|slot| slot.kind() == EMPTY) {
+        *slot = message;
     }
 }

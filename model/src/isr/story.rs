@@ -175,7 +175,12 @@ fn words(message: &Message) -> String {
                 brokers.join(",")
             )
         }
-        _ => format!("Ineligible epoch={} version={} isr={}", message.epoch(), message.high(), set(message.low())),
+        _ => format!(
+            "Ineligible epoch={} version={} isr={}",
+            message.epoch(),
+            message.high(),
+            set(message.low())
+        ),
     }
 }
 
@@ -303,7 +308,8 @@ impl Teller<'_> {
             self.note(lane, Mark::Append, text);
         }
         if new < old && !crashed {
-            let cut: Vec<String> = before.log[new as usize..old as usize].iter().map(|&r| written(r)).collect();
+            let cut: Vec<String> =
+                before.log[new as usize..old as usize].iter().map(|&r| written(r)).collect();
             self.note(lane, Mark::Truncate, format!("truncates to {new}: {} goes", cut.join(" ")));
         }
         if after.high_watermark > before.high_watermark {

@@ -1,6 +1,6 @@
 //! Replicas are interchangeable: one state stands for all that differ by their names.
 
-use super::state::{ALTER, EMPTY, FETCH, NODES_MAX, NOBODY, REFUSED, State};
+use super::state::{ALTER, EMPTY, FETCH, NOBODY, NODES_MAX, REFUSED, State};
 
 /// Where each replica goes, [`NOBODY`] staying where it is.
 type Renaming = [u8; NODES_MAX + 1];
@@ -33,6 +33,13 @@ pub(super) fn canonical(state: &State, nodes: u8) -> State {
     best.unwrap_or(*state)
 }
 
+/// Every state that differs from `state` only by names.
+#[cfg(test)]
+pub(super) fn orbit(state: &State, nodes: usize) -> Vec<State> {
+    let keeps_bound = |renaming: &&Renaming| (nodes..NODES_MAX).all(|i| renaming[i] as usize == i);
+    RENAMINGS.iter().filter(keeps_bound).map(|renaming| rename(state, renaming)).collect()
+}
+
 /// What a replica looks like to somebody who cannot read names.
 fn look_of(state: &State, index: usize) -> u128 {
     let node = &state.nodes[index];
@@ -51,7 +58,9 @@ fn look_of(state: &State, index: usize) -> u128 {
         .messages
         .iter()
         .filter(|message| message.kind() == FETCH && message.from() as usize == index)
-        .fold(0u8, |sum, message| sum.wrapping_mul(31).wrapping_add(message.terms ^ message.body.rotate_left(3)));
+        .fold(0u8, |sum, message| {
+            sum.wrapping_mul(31).wrapping_add(message.terms ^ message.body.rotate_left(3))
+        });
     u128::from_le_bytes([
         node.log[0],
         node.log[1],
@@ -83,9 +92,7 @@ fn sorts(looks: &[u128], renaming: &Renaming) -> bool {
 
 /// The state with every name replaced.
 fn rename(state: &State, to: &Renaming) -> State {
-    let mask = |mask: u8| {
-        (0..NODES_MAX).fold(0, |renamed, index| renamed | (mask >> index & 1) << to[index])
-    };
+    let mask = |mask: u8| (0..NODES_MAX).fold(0, |renamed, index| renamed | (mask >> index & 1) << to[index]);
     let mut renamed = *state;
     for (index, node) in state.nodes.iter().enumerate() {
         let mut moved = *node;

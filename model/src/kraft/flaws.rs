@@ -452,6 +452,35 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         grain: None,
         source: "found by this model",
     },
+    Flaw {
+        id: "E40",
+        name: "elected-by-one-less",
+        summary: "a candidate takes half of the voters for a majority, and two of them lead one epoch",
+        rule: "election-majority",
+        change: |rules| rules.election_majority = false,
+        bounds: |bounds| bounds.epochs = 1,
+        breaks: &[Break { claim: "election-safety", steps: 2 }],
+        keeps: &[],
+        legal: false,
+        grain: None,
+        source: "ours; Raft 5.2",
+    },
+    Flaw {
+        id: "E41",
+        name: "committed-by-one-less",
+        summary: "a leader takes half of the voters for a majority, and commits what only it has",
+        rule: "commit-majority",
+        change: |rules| rules.commit_majority = false,
+        bounds: |_| {},
+        breaks: &[
+            Break { claim: "leader-completeness", steps: 9 },
+            Break { claim: "committed-durable", steps: 6 },
+        ],
+        keeps: &["election-safety", "leader-append-only", "log-matching"],
+        legal: false,
+        grain: None,
+        source: "ours; Raft 5.3",
+    },
 ];
 
 /// Changes that look like flaws.

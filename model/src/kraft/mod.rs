@@ -114,6 +114,8 @@ impl Model for Kraft {
     fn properties(&self) -> Vec<Property<Self>> {
         stateright_properties(self)
     }
+
+    crate::explorer_views!();
 }
 
 impl Spec for Kraft {
@@ -214,10 +216,10 @@ impl Family for Kraft {
     }
 
     fn readable(&self, state: &State) -> ReadableState {
-        self.to_readable(state)
+        self.write(state)
     }
 
     fn state_from(&self, readable: &ReadableState) -> Result<State, String> {
-        self.from_readable(readable)
+        self.read(readable)
     }
 }

@@ -134,7 +134,7 @@ const STAINS: [(u8, &str); 3] = [
 ];
 
 impl Kraft {
-    pub(super) fn to_readable(&self, state: &State) -> ReadableState {
+    pub(super) fn write(&self, state: &State) -> ReadableState {
         let epochs = (1..=7).rev().find(|epoch| state.leaders.get(*epoch) != NOBODY).unwrap_or(0);
         ReadableState {
             voters: (0..usize::from(self.bounds.nodes)).map(|index| self.voter(state, index)).collect(),
@@ -174,7 +174,7 @@ impl Kraft {
         }
     }
 
-    pub(super) fn from_readable(&self, readable: &ReadableState) -> Result<State, String> {
+    pub(super) fn read(&self, readable: &ReadableState) -> Result<State, String> {
         let voters = usize::from(self.bounds.nodes);
         if readable.voters.len() != voters {
             return Err(format!("voters: {} given, --nodes is {voters}", readable.voters.len()));

@@ -18,7 +18,7 @@ pub const MESSAGES_MAX: usize = 4;
 /// - `messages` is sorted, so that the order of sending makes no difference.
 /// - `committed` only ever grows; it is history, not something that a node knows.
 /// - Nodes, messages and history refer to voters by id, 1 and up; arrays by index, 0 and up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Debug, Clone, Copy, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct State {
     /// The voters. Those beyond the bound are all zero.
@@ -361,6 +361,11 @@ impl Message {
 }
 
 impl State {
+    /// The state as whole words, which are faster to hash and to compare.
+    pub fn words(&self) -> [u64; size_of::<Self>() / 8] {
+        bytemuck::cast(*self)
+    }
+
     /// Whether nothing fails any more.
     pub const fn is_stable(&self) -> bool {
         self.calm & STABLE != 0
@@ -413,10 +418,15 @@ impl State {
     }
 }
 
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.words() == other.words()
+    }
+}
+
 impl Hash for State {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let words: [u64; size_of::<Self>() / 8] = bytemuck::cast(*self);
-        for word in words {
+        for word in self.words() {
             state.write_u64(word);
         }
     }

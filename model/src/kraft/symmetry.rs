@@ -53,7 +53,7 @@ impl Kraft {
                 continue;
             }
             let arranged = arrange(state, order, nodes);
-            if least.is_none_or(|least| words(&arranged) < words(&least)) {
+            if least.is_none_or(|least| arranged.words() < least.words()) {
                 least = Some(arranged);
             }
         }
@@ -107,21 +107,22 @@ fn arrange(state: &State, order: &[u8; NODES_MAX], nodes: usize) -> State {
     let rename_bits = |bits: u8| (0..nodes).fold(0, |all, old| all | (bits >> old & 1) << name[old]);
 
     let mut arranged = *state;
-    for old in 0..nodes {
-        let at = &state.nodes[old];
+    for (at, new) in state.nodes.iter().zip(name).take(nodes) {
         let mut progress = Progress::default();
-        for other in 0..nodes {
-            progress.set(name[other], at.progress.get(other));
+        if at.progress != progress {
+            for (other, renamed) in name.iter().enumerate().take(nodes) {
+                progress.set(*renamed, at.progress.get(other));
+            }
         }
         let mut ballot = at.ballot;
         ballot.voted = rename(ballot.voted);
-        arranged.nodes[name[old]] = Node { progress, ballot, leader: rename(at.leader), ..*at };
+        arranged.nodes[new] = Node { progress, ballot, leader: rename(at.leader), ..*at };
     }
-    let mut leaders = Leaders::default();
-    for epoch in 1..=7 {
-        leaders.set(epoch, rename(state.leaders.get(epoch)));
+    if state.leaders != Leaders::default() {
+        for epoch in 1..=7 {
+            arranged.leaders.set(epoch, rename(state.leaders.get(epoch)));
+        }
     }
-    arranged.leaders = leaders;
     arranged.wiped = rename_bits(state.wiped);
     arranged.calm = state.calm & STABLE | rename_bits(state.calm);
     arranged.messages = Default::default();
@@ -131,10 +132,6 @@ fn arrange(state: &State, order: &[u8; NODES_MAX], nodes: usize) -> State {
         arranged.send(Message::new(fields));
     }
     arranged
-}
-
-fn words(state: &State) -> [u64; size_of::<State>() / 8] {
-    bytemuck::cast(*state)
 }
 
 /// Every renaming of a state.

@@ -21,9 +21,11 @@ pub(super) fn all(bounds: &Bounds) -> Vec<Claim<ZkController>> {
         Claim::always(
             "controller-epoch-unique",
             "zk-controller/safety/2",
-            "each controller acts with the epoch of its own win, so that each epoch belongs to one controller",
+            "of two brokers that act as controller the later winner has the larger epoch, so that none is shared",
             |_, state: &State| {
-                state.brokers.iter().all(|broker| !broker.phase.believes() || broker.epoch == broker.reign)
+                let offices = || state.brokers.iter().filter(|broker| broker.phase.believes());
+                offices()
+                    .all(|one| offices().all(|other| one.reign >= other.reign || one.epoch < other.epoch))
             },
         ),
         Claim::always(

@@ -76,7 +76,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         rule: "leader-epoch-bump",
         change: |rules| rules.leader_epoch = LeaderEpoch::Kept,
         bounds: |_| {},
-        breaks: &[Break { claim: "partition-leader-unique", steps: 0 }],
+        breaks: &[Break { claim: "partition-leader-unique", steps: 11 }],
         keeps: &["controller-fence", "controller-epoch-unique", "leader-from-isr", "registration"],
         legal: false,
         grain: None,
@@ -145,7 +145,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         change: |rules| rules.win = Win::CreateThenIncrement,
         bounds: |_| {},
         breaks: &[
-            Break { claim: "controller-epoch-unique", steps: 4 },
+            Break { claim: "controller-epoch-unique", steps: 7 },
             Break { claim: "controller-fence", steps: 8 },
         ],
         keeps: &["registration", "controller-belief"],

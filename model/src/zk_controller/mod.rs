@@ -65,6 +65,8 @@
 //! - A new controller reads the tree in one step. Later changes of the brokers reach it by the watch that it sets
 //!   before it reads, later changes of a partition by the refusal of its conditional write.
 //! - UpdateMetadata, StopReplica, controlled shutdown, reassignment, topic deletion, unclean election.
+//! - Requests are lost only with a crash of their receiver and never duplicated: a controller sends again until the
+//!   broker's node vanishes, and a duplicate has a leader epoch that the broker knows already.
 //! - Requests that are refused go unanswered, and a zombie learns of its deposition from the tree or its session.
 //! - An outage of the whole service: here it would be many expiries, which are modelled one by one.
 //! - The broker epoch in requests (KIP-380's second half): a request to a former life of a broker dies with it.
@@ -138,6 +140,8 @@ impl Model for ZkController {
     fn properties(&self) -> Vec<Property<Self>> {
         check::stateright_properties(self)
     }
+
+    crate::explorer_views!();
 }
 
 impl Spec for ZkController {

@@ -31,7 +31,7 @@ impl ZkController {
             if link.runs() && phase == Phase::ACTIVE {
                 self.sends(state, broker, actions);
             }
-            if !link.open() && !(stable && link == Link::DOWN) {
+            if !(link.open() || stable && link == Link::DOWN) {
                 actions.push(Action::Connect { broker });
             }
             if link == Link::PAUSED {

@@ -120,6 +120,8 @@ impl Model for ZkElection {
     fn properties(&self) -> Vec<Property<Self>> {
         check::stateright_properties(self)
     }
+
+    crate::explorer_views!();
 }
 
 impl Spec for ZkElection {

@@ -291,7 +291,7 @@ pub(super) fn bounds_at(scale: Scale) -> Bounds {
     match scale {
         Scale::Test => bounds(2, 3, 1, 0),
         Scale::Default => bounds(3, 5, 1, 0),
-        Scale::Deep => bounds(3, 6, 2, 0),
+        Scale::Deep => bounds(3, 6, 1, 0),
         Scale::Liveness => bounds(2, 4, 1, 1),
         Scale::Flaw => bounds(2, 2, 0, 0),
     }

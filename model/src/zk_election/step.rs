@@ -182,7 +182,7 @@ impl ZkElection {
             if self.would_write(state, client) {
                 actions.push(Action::Write { client });
             }
-            if up && !link.open() && !(stable && link == Link::DOWN) {
+            if up && !(link.open() || stable && link == Link::DOWN) {
                 actions.push(Action::Connect { client });
             }
             if link == Link::PAUSED {
