@@ -243,13 +243,14 @@ impl Figure8 {
         let at_c_state = states[at_c];
         let entry = at_c_state.logs[first].get(index);
         let rival = at_c_state.logs[fifth].get(index);
-        // (a): S1 leads the entry's term and has it. (b): S5 leads the rival's term and has that.
+        // (a): the entry's own leader has it, be it S1 or, in a shorter story, another. (b): S5 leads the
+        // rival's term and has that.
         let leads = |state: &State, server: usize, entry: Entry| {
             state.role(server) == Role::Leader
                 && state.term(server) == entry.term()
                 && state.logs[server].get(index) == entry
         };
-        let at_a = states.iter().position(|state| leads(state, first, entry))?;
+        let at_a = states.iter().position(|state| (0..nodes).any(|server| leads(state, server, entry)))?;
         let at_b = states.iter().position(|state| leads(state, fifth, rival))?;
         let mut places = vec![(at_a, 'a'), (at_b, 'b'), (at_c, 'c')];
         // (d): S5 leads once more, and has the rival. (e): S1's own term reaches a majority first.

@@ -1,103 +1,198 @@
+//! What the model is held to: exact counts under two searches, symmetry, every flaw, liveness, Figure 8.
+
+use stateright::{Checker, Model};
+
 use super::*;
-use super::state::*;
-use crate::check::*;
-use crate::family::Scale;
+use crate::check::{ClaimVerdict, Options, Outcome, Stop, Verdict, liveness, search};
+use crate::trace::{Event, Mark, Storyboard};
 
-fn env(name: &str, default: u8) -> u8 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+fn small() -> Bounds {
+    Bounds { records: 0, ..Raft::bounds_at(Scale::Test) }
 }
 
-#[test]
-fn scratch() {
-    let d = super::rules::bounds_at(Scale::Default);
-    let bounds = Bounds {
-        nodes: env("N", d.nodes), terms: env("T", d.terms), records: env("R", d.records),
-        messages: env("M", d.messages), restarts: env("X", d.restarts), stabilises: env("S", 0),
-        atomic: env("A", 0) == 1,
-    };
+fn exhaust(model: &Raft, symmetry: bool) -> Outcome<Raft> {
+    let options = Options { threads: 2, symmetry, stop: Stop::Exhausted, ..Options::default() };
+    if model.bounds.stabilises == 1 { liveness(model, &options) } else { search(model, &options) }
+}
+
+fn steps(outcome: &Outcome<Raft>, claim: &str) -> Option<usize> {
+    let found = outcome.claims.iter().find(|found| found.name == claim)?;
+    assert_eq!(found.verdict, ClaimVerdict::Violated, "{claim}");
+    found.walk.as_ref().map(|walk| walk.steps.len())
+}
+
+fn verdict(outcome: &Outcome<Raft>, claim: &str) -> ClaimVerdict {
+    outcome.claims.iter().find(|found| found.name == claim).map_or(ClaimVerdict::Unknown, |found| found.verdict)
+}
+
+fn broken(rule: &str, bounds: Bounds) -> Raft {
     let mut rules = Rules::default();
-    if let Ok(off) = std::env::var("OFF") {
-        (super::rules::RULES.iter().find(|r| r.name == off).unwrap().off)(&mut rules);
-    }
-    let model = Raft::with(bounds, rules);
-    let options = Options {
-        threads: env("TH", 1).into(),
-        symmetry: env("SYM", 1) == 1,
-        stop: if env("ALL", 0) == 1 { Stop::Exhausted } else { Stop::FirstViolation },
-        memory_bytes_max: Some(4 << 30),
-        time_max: Some(std::time::Duration::from_secs(env("MAX", 120).into())),
-        ..Options::default()
-    };
-    let out = if bounds.stabilises == 1 { liveness(&model, &options) } else { search(&model, &options) };
-    eprintln!("{:?} {:?} gen {} uniq {} depth {} term {} {:?} mem {}", out.verdict, out.cut, out.generated, out.unique, out.depth, out.terminal, out.elapsed, out.memory_bytes_peak >> 20);
-    for c in &out.claims {
-        eprintln!("  {} {} {:?} {:?}", c.kind, c.name, c.verdict, c.walk.as_ref().map(|w| (w.steps.len(), w.loop_to)));
-        if c.verdict == ClaimVerdict::Violated && env("SHOW", 0) == 1 {
-            if let Some(w) = &c.walk { for (a, _) in &w.steps { eprintln!("      {}", show(a)); } }
-        }
-    }
-    for f in &out.actions { eprint!(" {}={}", f.name, f.fired); }
-    eprintln!();
+    let rule = Raft::rules().iter().find(|known| known.name == rule).expect("a rule of that name");
+    (rule.off)(&mut rules);
+    Raft::with(bounds, rules)
 }
 
-fn show(a: &Action) -> String {
-    match a {
-        Action::Deliver(m) => format!("Deliver {:?}", m.parts()),
-        Action::Duplicate(m) => format!("Duplicate {:?}", m.parts()),
-        Action::Lose(m) => format!("Lose {:?}", m.parts()),
-        _ => format!("{a:?}"),
+fn figure_8a(gate: bool) -> Raft {
+    let bounds =
+        Bounds { nodes: 5, terms: 5, records: 0, messages: 1, restarts: 0, stabilises: 0, atomic: true };
+    let json = include_str!("../../../specs/starts/raft-figure-8a.json");
+    let model = Raft::with(bounds, Rules { commit_gate: gate, ..Rules::default() });
+    let state = model.state_from(&serde_json::from_str(json).expect("a state")).expect("a possible state");
+    model.starting_from(state)
+}
+
+#[test]
+fn test_scale_holds_with_the_counts_of_stateright() {
+    let model = Raft::with(small(), Rules::default());
+    let ours = exhaust(&model, false);
+    let theirs = model.checker().spawn_bfs().join();
+    assert_eq!(ours.verdict, Verdict::Holds);
+    assert_eq!(theirs.unique_state_count() as u64, ours.unique);
+    assert_eq!((ours.unique, ours.generated, ours.depth), (0, 0, 0));
+}
+
+#[test]
+fn test_scale_holds_under_symmetry() {
+    let model = Raft::with(Raft::bounds_at(Scale::Test), Rules::default());
+    let outcome = exhaust(&model, true);
+    assert_eq!(outcome.verdict, Verdict::Holds);
+    assert_eq!((outcome.unique, outcome.depth), (0, 0));
+}
+
+#[test]
+fn symmetry_finds_the_same_in_fewer_states() {
+    let bounds = Bounds { terms: 1, records: 2, ..small() };
+    for rules in [Rules::default(), Rules { one_vote: false, ..Rules::default() }] {
+        let model = Raft::with(bounds, rules);
+        let (full, reduced) = (exhaust(&model, false), exhaust(&model, true));
+        assert!(reduced.unique < full.unique);
+        // Three servers and two records have at most 3! · 2! names.
+        assert!(reduced.unique * 12 >= full.unique);
+        for (one, other) in full.claims.iter().zip(&reduced.claims) {
+            assert_eq!((one.name, one.verdict), (other.name, other.verdict));
+            let length = |outcome: &crate::check::ClaimOutcome<Raft>| {
+                outcome.walk.as_ref().map(|walk| walk.steps.len())
+            };
+            assert_eq!(length(one), length(other), "{}", one.name);
+        }
     }
 }
 
 #[test]
-fn histogram() {
-    use std::collections::{HashMap, HashSet};
-    let bounds = Bounds { nodes: 3, terms: env("T", 3), records: env("R", 0), messages: env("M", 2), restarts: env("X", 0), stabilises: 0, atomic: false };
-    let model = Raft::with(bounds, Rules::default());
-    let mut seen = HashSet::new();
-    let mut queue = vec![model.start];
-    seen.insert(model.start);
-    let mut acts = Vec::new();
-    while let Some(s) = queue.pop() {
-        acts.clear();
-        model.enabled(&s, &mut acts);
-        for a in acts.drain(..) {
-            if let Some(n) = model.after(&s, a) {
-                let c = model.representative(&n);
-                if seen.insert(c) { queue.push(c); }
-            }
+fn every_flaw_breaks_what_it_says() {
+    for flaw in Raft::flaws() {
+        let live = flaw.id == "E18";
+        let mut bounds = Raft::bounds_at(if live { Scale::Liveness } else { Scale::Flaw });
+        (flaw.bounds)(&mut bounds);
+        let mut rules = Rules::default();
+        (flaw.change)(&mut rules);
+        let goals: Vec<&'static str> = flaw.breaks.iter().map(|broken| broken.claim).collect();
+        let stop = if flaw.keeps.is_empty() { Stop::Decided(&goals) } else { Stop::Exhausted };
+        let options = Options { threads: 2, stop, ..Options::default() };
+        let model = Raft::with(bounds, rules);
+        let outcome = if live { liveness(&model, &options) } else { search(&model, &options) };
+        for broken in flaw.breaks {
+            assert_eq!(steps(&outcome, broken.claim), Some(broken.steps), "{} {}", flaw.id, broken.claim);
+        }
+        for kept in flaw.keeps {
+            assert_eq!(verdict(&outcome, kept), ClaimVerdict::Holds, "{} {kept}", flaw.id);
         }
     }
-    eprintln!("{}", seen.len());
-    let report = |name: &str, f: &dyn Fn(&State) -> String| {
-        let mut h: HashMap<String, usize> = HashMap::new();
-        for s in &seen { *h.entry(f(s)).or_default() += 1; }
-        let mut v: Vec<_> = h.into_iter().collect();
-        v.sort_by_key(|x| std::cmp::Reverse(x.1));
-        eprintln!("-- {name}: {} classes", v.len());
-        for (k, n) in v.iter().take(14) { eprintln!("   {n} {k}"); }
-    };
-    report("kinds", &|s| s.in_flight().map(|m| { let p = m.parts(); format!("{:?}{}{} ", p.kind, if p.yes {"+"} else {""}, if p.term < s.term(p.to) {"<"} else if p.term > s.term(p.to) {">"} else {"="}) }).collect());
-    report("roles", &|s| { let mut v: Vec<_> = (0..3).map(|i| format!("{:?}", s.role(i))).collect(); v.sort(); v.join(" ") });
-    report("terms", &|s| { let mut v: Vec<_> = (0..3).map(|i| s.term(i)).collect(); v.sort(); format!("{v:?}") });
-    report("won", &|s| format!("{:b}", s.won));
-    let distinct = |f: &dyn Fn(&State) -> State| seen.iter().map(|s| f(s)).collect::<HashSet<_>>().len();
-    eprintln!("no messages {}", distinct(&|s| { let mut s = *s; s.messages = Default::default(); s }));
-    use super::state::Progress;
-    let strip = |s: &State| { let mut s = *s; s.messages = Default::default(); s.won = 0; s.committed = Log(0); s.committed_in = 0; s };
-    eprintln!("core {}", distinct(&|s| strip(s)));
-    eprintln!("core-commit {}", distinct(&|s| { let mut s = strip(s); for i in 0..3 { s.set_commit(i, 0) }; s }));
-    eprintln!("core-commit-progress {}", distinct(&|s| { let mut s = strip(s); for i in 0..3 { s.set_commit(i, 0); s.progress[i] = Progress(0) }; s }));
-    eprintln!("core-commit-progress-voted {}", distinct(&|s| { let mut s = strip(s); for i in 0..3 { s.set_commit(i, 0); s.ballots[i].voted=0; s.progress[i] = Progress(0) }; s }));
-    eprintln!("core-commit-progress-voted-role {}", distinct(&|s| { let mut s = strip(s); for i in 0..3 { s.life[i]=0; s.ballots[i].voted=0; s.progress[i] = Progress(0) }; s }));
-    eprintln!("logs {}", distinct(&|s| { let mut s = strip(s); for i in 0..3 { s.life[i]=0; s.ballots[i]=Default::default(); s.progress[i] = Progress(0) }; s }));
-    eprintln!("one log {}", distinct(&|s| { let mut s = strip(s); for i in 0..3 { s.life[i]=0; s.ballots[i]=Default::default(); s.progress[i] = Progress(0) }; s.logs[1]=Log(0); s.logs[2]=Log(0); s }));
-    eprintln!("no won {}", distinct(&|s| { let mut s = *s; s.won = 0; s }));
-    eprintln!("no ghosts {}", distinct(&|s| { let mut s = *s; s.won = 0; s.committed = Log(0); s.committed_in = 0; s }));
-    eprintln!("no committed_in {}", distinct(&|s| { let mut s = *s; s.committed_in = 0; s }));
-    eprintln!("no commit {}", distinct(&|s| { let mut s = *s; for i in 0..3 { s.set_commit(i, 0) }; s }));
-    eprintln!("no progress {}", distinct(&|s| { let mut s = *s; s.progress = Default::default(); s }));
-    eprintln!("no leader progress {}", distinct(&|s| { let mut s = *s; for i in 0..3 { if s.role(i) == super::state::Role::Leader { s.progress[i] = super::state::Progress(0) }} s }));
-    eprintln!("no voted {}", distinct(&|s| { let mut s = *s; for i in 0..3 { s.ballots[i].voted = 0 }; s }));
-    eprintln!("no role {}", distinct(&|s| { let mut s = *s; for i in 0..3 { s.life[i] &= !3; }; s }));
+}
+
+#[test]
+fn rules_without_a_flaw_of_their_own_are_needed() {
+    let flaw = Raft::bounds_at(Scale::Flaw);
+    let options = Options { threads: 2, ..Options::default() };
+    let found = |rule: &str, claim: &str| steps(&search(&broken(rule, flaw), &options), claim);
+    assert_eq!(found("log-check", "leader-completeness"), Some(11));
+    assert_eq!(found("ballot-durable", "election-safety"), Some(7));
+    assert_eq!(found("step-down", "election-safety"), Some(9));
+    assert_eq!(found("flush-before-ack", "committed-on-majority"), Some(7));
+    assert_eq!(found("commit-majority", "committed-on-majority"), Some(4));
+    let stuck = exhaust(&broken("walk-back", Raft::bounds_at(Scale::Liveness)), false);
+    assert_eq!(verdict(&stuck, "log-committed"), ClaimVerdict::Violated);
+    assert_eq!(verdict(&stuck, "leader-elected"), ClaimVerdict::Holds);
+}
+
+#[test]
+fn controls_stay_green() {
+    for control in Raft::controls() {
+        let (mut bounds, mut rules) = (Raft::bounds_at(Scale::Flaw), Rules::default());
+        (control.bounds)(&mut bounds);
+        (control.change)(&mut rules);
+        let outcome = exhaust(&Raft::with(bounds, rules), true);
+        let claims = outcome.claims.iter().filter(|claim| claim.kind != "sometimes");
+        for claim in claims {
+            assert_eq!(claim.verdict, ClaimVerdict::Holds, "{} {}", control.name, claim.name);
+        }
+    }
+}
+
+#[test]
+fn a_stable_network_elects_and_commits() {
+    let outcome = exhaust(&Raft::with(Raft::bounds_at(Scale::Liveness), Rules::default()), false);
+    assert_eq!(outcome.verdict, Verdict::Holds);
+    assert_eq!(outcome.unique, 0);
+}
+
+#[test]
+fn figure_8_from_nothing_passes_a_to_d() {
+    let bounds = Bounds { terms: 4, ..Raft::bounds_at(Scale::Flaw) };
+    let model = broken("commit-gate", bounds);
+    let outcome = search(&model, &Options { threads: 2, ..Options::default() });
+    let claim = outcome.claims.iter().find(|claim| claim.name == "leader-completeness").expect("claimed");
+    let walk = claim.walk.as_ref().expect("a walk");
+    let names: Vec<String> = model.landmarks(walk).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["Figure 8 (a)", "Figure 8 (b)", "Figure 8 (c)", "Figure 8 (d)"]);
+    let mut before = walk.start;
+    let mut elections = 0;
+    for (action, after) in &walk.steps {
+        let elected = |event: &Event| matches!(event, Event::Note { mark: Mark::Elected, .. });
+        elections += model.narrate(&before, action, after).iter().filter(|event| elected(event)).count();
+        before = *after;
+    }
+    assert_eq!(elections, 4);
+}
+
+#[test]
+fn figure_8_from_its_state_a_is_found() {
+    let model = figure_8a(false);
+    let outcome = search(&model, &Options { threads: 2, ..Options::default() });
+    let claim = outcome.claims.iter().find(|claim| claim.name == "leader-completeness").expect("claimed");
+    let walk = claim.walk.as_ref().expect("a walk");
+    let landmarks = model.landmarks(walk);
+    let names: Vec<&str> = landmarks.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["Figure 8 (a)", "Figure 8 (b)", "Figure 8 (c)", "Figure 8 (d)"]);
+    assert_eq!((landmarks[0].0, walk.steps.len()), (0, 14));
+}
+
+#[test]
+fn every_state_reads_back() {
+    let bounds = Bounds { terms: 1, records: 1, messages: 1, ..small() };
+    for model in [
+        Raft::with(bounds, Rules::default()),
+        Raft::with(bounds, Rules { flush: false, one_vote: false, ..Rules::default() }),
+        Raft::with(Bounds { nodes: 2, terms: 3, stabilises: 1, ..bounds }, Rules::default()),
+    ] {
+        let mut seen = std::collections::HashSet::from([model.start]);
+        let mut queue = vec![model.start];
+        while let Some(state) = queue.pop() {
+            let json = serde_json::to_string(&model.readable(&state)).expect("JSON");
+            assert_eq!(model.state_from(&serde_json::from_str(&json).expect("a state")), Ok(state));
+            assert_eq!(model.view(&state).len(), model.lanes().len());
+            queue.extend(model.next_states(&state).into_iter().filter(|next| seen.insert(*next)));
+        }
+    }
+}
+
+#[test]
+fn bounds_that_do_not_fit_are_refused() {
+    let rules = Rules::default();
+    let default = Raft::bounds_at(Scale::Default);
+    assert_eq!(Raft::admit(&default, &rules), Ok(()));
+    let full = Raft::admit(&Bounds { records: 3, ..default }, &rules).expect_err("too many");
+    assert!(full.contains("--records 2"), "{full}");
+    let late = Raft::admit(&Bounds { terms: 3, stabilises: 1, ..default }, &rules).expect_err("too few");
+    assert!(late.contains("--epochs 4"), "{late}");
 }
