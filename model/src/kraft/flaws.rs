@@ -475,6 +475,7 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         breaks: &[
             Break { claim: "leader-completeness", steps: 9 },
             Break { claim: "committed-durable", steps: 6 },
+            Break { claim: "state-machine-safety", steps: 12 },
         ],
         keeps: &["election-safety", "leader-append-only", "log-matching"],
         legal: false,
