@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use highwater_model::catalogue;
-use highwater_model::check::{ClaimVerdict, Options};
+use highwater_model::check::{ClaimVerdict, Options, Verdict};
 use highwater_model::family::{self, Card, ControlReport, Entry, FlawReport};
 use serde_json::json;
 
@@ -120,18 +120,12 @@ impl Matrix {
     }
 
     fn exit(&self) -> Exit {
-        let incomplete = self.flaws.iter().any(|flaw| flaw.incomplete)
-            || self.controls.iter().any(|control| control.incomplete);
-        let violated = |complete_only: bool| {
-            self.flaws.iter().any(|flaw| !flaw.killed && !(complete_only && flaw.incomplete))
-                || self
-                    .controls
-                    .iter()
-                    .any(|control| !control.green && !(complete_only && control.incomplete))
-        };
-        if violated(true) || !self.gaps.is_empty() {
+        let flaws = self.flaws.iter().map(|flaw| verdict(flaw.killed, flaw.incomplete));
+        let controls = self.controls.iter().map(|control| verdict(control.green, control.incomplete));
+        let rows: Vec<Verdict> = flaws.chain(controls).collect();
+        if rows.contains(&Verdict::Violated) || !self.gaps.is_empty() {
             Exit::Violated
-        } else if incomplete {
+        } else if rows.contains(&Verdict::Incomplete) {
             Exit::Incomplete
         } else {
             Exit::Holds
@@ -162,11 +156,20 @@ impl Matrix {
     }
 }
 
+/// A row that is as it should be holds, even if a search that it did not need was cut short.
+fn verdict(as_it_should_be: bool, incomplete: bool) -> Verdict {
+    match (as_it_should_be, incomplete) {
+        (true, _) => Verdict::Holds,
+        (false, true) => Verdict::Incomplete,
+        (false, false) => Verdict::Violated,
+    }
+}
+
 fn flaw_line(row: &FlawReport) -> String {
-    let verdict = match (row.killed, row.incomplete) {
-        (true, _) => "killed",
-        (false, true) => "INCOMPLETE",
-        (false, false) => "SURVIVED",
+    let verdict = match verdict(row.killed, row.incomplete) {
+        Verdict::Holds => "killed",
+        Verdict::Incomplete => "INCOMPLETE",
+        Verdict::Violated => "SURVIVED",
     };
     let breaks = row.breaks.iter().map(|broken| match (broken.verdict, broken.steps) {
         (ClaimVerdict::Violated, Some(steps)) if steps == broken.steps_expected => {
@@ -190,10 +193,10 @@ fn flaw_line(row: &FlawReport) -> String {
 }
 
 fn control_line(row: &ControlReport) -> String {
-    let verdict = match (row.green, row.incomplete) {
-        (true, _) => "green",
-        (false, true) => "INCOMPLETE",
-        (false, false) => "RED",
+    let verdict = match verdict(row.green, row.incomplete) {
+        Verdict::Holds => "green",
+        Verdict::Incomplete => "INCOMPLETE",
+        Verdict::Violated => "RED",
     };
     let broken =
         if row.violated.is_empty() { String::new() } else { format!(" breaks {}", row.violated.join(", ")) };

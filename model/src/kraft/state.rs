@@ -286,7 +286,7 @@ impl Leaders {
 #[repr(transparent)]
 pub struct Message(pub u32);
 
-/// Kinds of message, the values of [`Message::kind`].
+/// Kinds of message, the values of the kind of a [`Message`].
 pub mod kind {
     /// A vote, from the voter to the candidate.
     pub const VOTE_GRANTED: u8 = 1;
