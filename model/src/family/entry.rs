@@ -9,7 +9,9 @@ use super::matrix::{self, ControlReport, FlawReport};
 use super::report::{PropertyReport, RunReport};
 use super::request::{Request, Resolved, Searches, Switch, Usage, resolve, unknown};
 use super::{Family, Scale};
-use crate::check::{self, Claim, ClaimKind, ClaimOutcome, ClaimVerdict, DEADLOCK, Options, Outcome, Stop, Verdict};
+use crate::check::{
+    self, Claim, ClaimKind, ClaimOutcome, ClaimVerdict, DEADLOCK, Options, Outcome, Stop, Verdict,
+};
 use crate::trace::{Heading, Story, tell};
 
 /// A model of the catalogue.
@@ -369,12 +371,16 @@ impl<F: Family> Planned for Run<F> {
         let outcome = run_search(&self.model, self.kind, &options);
         let told = told(&outcome, self.goal.map(|goal| goal.claim));
         let story = told.and_then(|claim| self.story(claim));
-        let mut report = report(&self.model, self.kind, self.grain, self.switched.clone(), &options, &outcome, story);
+        let mut report =
+            report(&self.model, self.kind, self.grain, self.switched.clone(), &options, &outcome, story);
         // One walk proves a witness; the search that stops there has decided all that was asked of it.
         let is_goal = |property: &PropertyReport| self.goal.is_some_and(|goal| property.name == goal.claim);
         if report.verdict == Verdict::Incomplete
             && report.cut.is_none()
-            && report.properties.iter().any(|property| is_goal(property) && property.verdict == ClaimVerdict::Holds)
+            && report
+                .properties
+                .iter()
+                .any(|property| is_goal(property) && property.verdict == ClaimVerdict::Holds)
         {
             report.properties.retain(is_goal);
             report.verdict = Verdict::Holds;
