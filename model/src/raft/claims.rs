@@ -16,7 +16,8 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             |model, state: &State| {
                 state.stain & stain::TERM_WON_TWICE == 0
                     && leaders(model, state).all(|one| {
-                        leaders(model, state).all(|other| one == other || state.term(one) != state.term(other))
+                        leaders(model, state)
+                            .all(|other| one == other || state.term(one) != state.term(other))
                     })
             },
         ),
@@ -74,7 +75,9 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "last-term-led",
             "raft/leader/1",
             "a leader is elected in the last term that the bounds allow",
-            |model: &Raft, state: &State| leaders(model, state).any(|leader| state.term(leader) == model.bounds.terms),
+            |model: &Raft, state: &State| {
+                leaders(model, state).any(|leader| state.term(leader) == model.bounds.terms)
+            },
         ),
         Claim::sometimes(
             "two-leaders",
@@ -112,7 +115,9 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
             "committed-everywhere",
             "raft/commit/3",
             "every server knows a commit",
-            |model: &Raft, state: &State| (0..usize::from(model.bounds.nodes)).all(|server| state.commit(server) > 0),
+            |model: &Raft, state: &State| {
+                (0..usize::from(model.bounds.nodes)).all(|server| state.commit(server) > 0)
+            },
         ),
         Claim::sometimes(
             "committed-by-successor",
@@ -133,14 +138,26 @@ pub(crate) fn claims() -> Vec<Claim<Raft>> {
         Claim::leads_to(
             "log-committed",
             "raft/live/2",
-            "once the network is stable, some leader's whole log is committed, and known to be, everywhere",
+            "once the network is stable, some leader's whole log is committed",
             |_, state: &State| state.is_stable(),
             |model: &Raft, state: &State| {
                 leaders(model, state).any(|leader| {
-                    let log = state.logs[leader];
+                    followed(model, state, leader) && state.commit(leader) == state.logs[leader].len()
+                })
+            },
+        ),
+        Claim::leads_to(
+            "logs-converge",
+            "raft/live/3",
+            "once the network is stable, all servers hold the same log and know how far it is committed",
+            |_, state: &State| state.is_stable(),
+            |model: &Raft, state: &State| {
+                leaders(model, state).any(|leader| {
                     followed(model, state, leader)
-                        && (0..usize::from(model.bounds.nodes))
-                            .all(|server| state.logs[server] == log && state.commit(server) == log.len())
+                        && (0..usize::from(model.bounds.nodes)).all(|server| {
+                            state.logs[server] == state.logs[leader]
+                                && state.commit(server) == state.commit(leader)
+                        })
                 })
             },
         ),

@@ -93,6 +93,7 @@ impl Raft {
         let forgets = rules.one_vote
             && rules.ballot_durable
             && rules.vote_of_term
+            && rules.new_term
             && rules.step_down
             && rules.stale_append
             && rules.reply_of_term
@@ -157,7 +158,8 @@ impl Spec for Raft {
 
 impl Family for Raft {
     const NAME: &'static str = "raft";
-    const SUMMARY: &'static str = "Raft as in the paper: pushed AppendEntries, votes, commit by majority and current term";
+    const SUMMARY: &'static str =
+        "Raft as in the paper: pushed AppendEntries, votes, commit by majority and current term";
     type Bounds = Bounds;
     type Rules = Rules;
     type Readable = ReadableState;
@@ -207,6 +209,6 @@ impl Family for Raft {
     }
 
     fn state_from(&self, readable: &ReadableState) -> Result<State, String> {
-        self.from_readable(readable)
+        self.state_of(readable)
     }
 }

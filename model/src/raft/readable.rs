@@ -181,15 +181,18 @@ impl Raft {
         }
     }
 
-    pub(crate) fn from_readable(&self, readable: &ReadableState) -> Result<State, String> {
+    pub(crate) fn state_of(&self, readable: &ReadableState) -> Result<State, String> {
         let nodes = self.bounds.nodes;
         if readable.servers.len() != usize::from(nodes) {
             let servers = readable.servers.len();
-            return Err(format!("the state has {servers} servers and the bounds {nodes}: try --nodes {servers}"));
+            return Err(format!(
+                "the state has {servers} servers and the bounds {nodes}: try --nodes {servers}"
+            ));
         }
         let mut state: State = bytemuck::Zeroable::zeroed();
         for (server, written) in readable.servers.iter().enumerate() {
-            self.read_server(&mut state, server, written).map_err(|why| format!("server {}: {why}", server + 1))?;
+            self.read_server(&mut state, server, written)
+                .map_err(|why| format!("server {}: {why}", server + 1))?;
         }
         for (at, message) in readable.messages.iter().enumerate() {
             let message = self.read_message(message).map_err(|why| format!("message {}: {why}", at + 1))?;

@@ -16,7 +16,9 @@ pub struct Rules {
     pub ballot_durable: bool,
     /// A vote counts only in the term that it was given in.
     pub vote_of_term: bool,
-    /// A candidate or leader that hears of a later term becomes a follower.
+    /// A candidate whose timer runs out begins a new term.
+    pub new_term: bool,
+    /// A leader that hears of a later term becomes a follower.
     pub step_down: bool,
     /// A leader begins its term with a no-op entry.
     pub no_op: bool,
@@ -51,6 +53,7 @@ impl Default for Rules {
             one_vote: true,
             ballot_durable: true,
             vote_of_term: true,
+            new_term: true,
             step_down: true,
             no_op: true,
             stale_append: true,
@@ -176,9 +179,7 @@ pub(crate) fn bounds_at(scale: Scale) -> Bounds {
         Scale::Test => Bounds { terms: 2, records: 1, restarts: 1, ..base },
         Scale::Default => base,
         Scale::Deep => Bounds { restarts: 1, ..base },
-        Scale::Liveness => {
-            Bounds { terms: 5, records: 1, messages: 1, restarts: 1, stabilises: 1, ..base }
-        }
+        Scale::Liveness => Bounds { terms: 5, records: 1, messages: 1, restarts: 1, stabilises: 1, ..base },
         Scale::Flaw => Bounds { terms: 2, records: 0, messages: 1, restarts: 1, ..base },
     }
 }
@@ -253,9 +254,15 @@ pub(crate) const RULES: &[Rule<Rules>] = &[
         off: |rules| rules.vote_of_term = false,
     },
     Rule {
+        name: "new-term",
+        clause: "raft/term/1",
+        summary: "a candidate whose timer runs out begins a new term",
+        off: |rules| rules.new_term = false,
+    },
+    Rule {
         name: "step-down",
         clause: "raft/term/2",
-        summary: "a leader or candidate that hears of a later term becomes a follower",
+        summary: "a leader that hears of a later term becomes a follower",
         off: |rules| rules.step_down = false,
     },
     Rule {

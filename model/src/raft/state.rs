@@ -203,7 +203,7 @@ pub(crate) struct Log(pub(crate) u32);
 
 impl Log {
     pub(crate) fn len(self) -> u8 {
-        ((32 - self.0.leading_zeros() as u8) + 4) / 5
+        (32 - self.0.leading_zeros() as u8).div_ceil(5)
     }
 
     /// The entry at `index`, which counts from 1; no entry beyond the end and at 0.

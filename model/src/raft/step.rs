@@ -192,7 +192,8 @@ impl Raft {
     // Servers act.
 
     fn time_out(&self, state: &mut State, server: usize) {
-        let term = state.term(server) + 1;
+        let again = state.role(server) == Role::Candidate && !self.rules.new_term;
+        let term = state.term(server) + u8::from(!again);
         state.ballots[server] = Ballot { epoch: term, voted: server as u8 + 1 };
         state.set_role(server, Role::Candidate);
         state.progress[server] = Progress(0);
@@ -325,7 +326,10 @@ impl Raft {
         let theirs = crate::voting::LogEnd { epoch: request.log_term, offset: request.index };
         let voted = state.ballots[me].voted;
         let free = voted == NOBODY || voted == candidate || !self.rules.one_vote;
-        if state.role(me) != Role::Follower || !free || !self.rules.log_check.admits(theirs, state.logs[me].end()) {
+        if state.role(me) != Role::Follower
+            || !free
+            || !self.rules.log_check.admits(theirs, state.logs[me].end())
+        {
             return None;
         }
         state.ballots[me].voted = candidate;
@@ -505,8 +509,7 @@ impl Raft {
             }
             Kind::Append => !self.absorbed(state, &parts),
             Kind::VoteReply => {
-                state.role(to) == Role::Candidate
-                    && state.progress[to].votes() >> from & 1 == 0
+                state.role(to) == Role::Candidate && state.progress[to].votes() >> from & 1 == 0
             }
             Kind::AppendReply => {
                 state.role(to) == Role::Leader && parts.index > state.progress[to].matched(from)
@@ -534,7 +537,9 @@ impl Raft {
     fn forget_the_gone(&self, state: &mut State, leader: usize) {
         for peer in 0..usize::from(self.bounds.nodes) {
             let matched = state.progress[leader].matched(peer);
-            if state.term(peer) > state.term(leader) && (self.bounds.nodes <= 3 || matched <= state.commit(leader)) {
+            if state.term(peer) > state.term(leader)
+                && (self.bounds.nodes <= 3 || matched <= state.commit(leader))
+            {
                 state.progress[leader].set(peer, 1, 0);
             }
         }
@@ -558,7 +563,9 @@ impl Raft {
     fn is_news(&self, state: &State, request: Message) -> bool {
         let mut after = *state;
         match self.receive(&mut after, request) {
-            Some(reply) if reply.parts().yes => !self.forgets || self.matters(&after, reply) || after != *state,
+            Some(reply) if reply.parts().yes => {
+                !self.forgets || self.matters(&after, reply) || after != *state
+            }
             Some(reply) => {
                 self.receive(&mut after, reply);
                 after != *state

@@ -57,8 +57,9 @@ impl Raft {
                 Role::Leader => u64::from(state.progress[other].0 >> (6 * server) & 63),
             };
             if other != server && known != 0 {
-                signature = signature
-                    .wrapping_add(mix(known | u64::from(state.term(other)) << 8 | (state.role(other) as u64) << 12));
+                signature = signature.wrapping_add(mix(known
+                    | u64::from(state.term(other)) << 8
+                    | (state.role(other) as u64) << 12));
             }
             if state.ballots[other].voted == server as u8 + 1 && other != server {
                 signature = signature.wrapping_add(mix(1 << 50 | u64::from(state.term(other))));
@@ -124,9 +125,8 @@ fn named_in_order(state: &State, nodes: usize) -> State {
         names[old] = new as u8;
     }
     let renamed = |entry: Entry| Entry(entry.0 & !3 | names[usize::from(entry.value())]);
-    let renamed_log = |log: Log| {
-        (1..=log.len()).fold(Log(0), |done, index| done.with(renamed(log.get(index))))
-    };
+    let renamed_log =
+        |log: Log| (1..=log.len()).fold(Log(0), |done, index| done.with(renamed(log.get(index))));
     let mut result = *state;
     for log in &mut result.logs[..nodes] {
         *log = renamed_log(*log);
@@ -166,9 +166,7 @@ fn permuted(state: &State, order: &[usize; SERVERS_MAX], nodes: usize) -> State 
         let (known, progress) = (state.progress[old].0, &mut result.progress[new].0);
         *progress = match state.role(old) {
             Role::Follower => 0,
-            Role::Candidate => (0..nodes).fold(0, |bits, peer| {
-                bits | (known >> order[peer] & 0x101) << peer
-            }),
+            Role::Candidate => (0..nodes).fold(0, |bits, peer| bits | (known >> order[peer] & 0x101) << peer),
             Role::Leader => {
                 (0..nodes).fold(0, |bits, peer| bits | (known >> (6 * order[peer]) & 63) << (6 * peer))
             }

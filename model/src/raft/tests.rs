@@ -22,7 +22,11 @@ fn steps(outcome: &Outcome<Raft>, claim: &str) -> Option<usize> {
 }
 
 fn verdict(outcome: &Outcome<Raft>, claim: &str) -> ClaimVerdict {
-    outcome.claims.iter().find(|found| found.name == claim).map_or(ClaimVerdict::Unknown, |found| found.verdict)
+    outcome
+        .claims
+        .iter()
+        .find(|found| found.name == claim)
+        .map_or(ClaimVerdict::Unknown, |found| found.verdict)
 }
 
 fn broken(rule: &str, bounds: Bounds) -> Raft {
@@ -48,7 +52,7 @@ fn test_scale_holds_with_the_counts_of_stateright() {
     let theirs = model.checker().spawn_bfs().join();
     assert_eq!(ours.verdict, Verdict::Holds);
     assert_eq!(theirs.unique_state_count() as u64, ours.unique);
-    assert_eq!((ours.unique, ours.generated, ours.depth), (0, 0, 0));
+    assert_eq!((ours.unique, ours.generated, ours.depth), (41_561, 198_295, 28));
 }
 
 #[test]
@@ -56,7 +60,7 @@ fn test_scale_holds_under_symmetry() {
     let model = Raft::with(Raft::bounds_at(Scale::Test), Rules::default());
     let outcome = exhaust(&model, true);
     assert_eq!(outcome.verdict, Verdict::Holds);
-    assert_eq!((outcome.unique, outcome.depth), (0, 0));
+    assert_eq!((outcome.unique, outcome.depth), (39_432, 35));
 }
 
 #[test]
@@ -81,7 +85,10 @@ fn symmetry_finds_the_same_in_fewer_states() {
 #[test]
 fn every_flaw_breaks_what_it_says() {
     for flaw in Raft::flaws() {
-        let live = flaw.id == "E18";
+        let live = flaw
+            .breaks
+            .iter()
+            .any(|broken| ["leader-elected", "log-committed", "logs-converge"].contains(&broken.claim));
         let mut bounds = Raft::bounds_at(if live { Scale::Liveness } else { Scale::Flaw });
         (flaw.bounds)(&mut bounds);
         let mut rules = Rules::default();
@@ -98,21 +105,6 @@ fn every_flaw_breaks_what_it_says() {
             assert_eq!(verdict(&outcome, kept), ClaimVerdict::Holds, "{} {kept}", flaw.id);
         }
     }
-}
-
-#[test]
-fn rules_without_a_flaw_of_their_own_are_needed() {
-    let flaw = Raft::bounds_at(Scale::Flaw);
-    let options = Options { threads: 2, ..Options::default() };
-    let found = |rule: &str, claim: &str| steps(&search(&broken(rule, flaw), &options), claim);
-    assert_eq!(found("log-check", "leader-completeness"), Some(11));
-    assert_eq!(found("ballot-durable", "election-safety"), Some(7));
-    assert_eq!(found("step-down", "election-safety"), Some(9));
-    assert_eq!(found("flush-before-ack", "committed-on-majority"), Some(7));
-    assert_eq!(found("commit-majority", "committed-on-majority"), Some(4));
-    let stuck = exhaust(&broken("walk-back", Raft::bounds_at(Scale::Liveness)), false);
-    assert_eq!(verdict(&stuck, "log-committed"), ClaimVerdict::Violated);
-    assert_eq!(verdict(&stuck, "leader-elected"), ClaimVerdict::Holds);
 }
 
 #[test]
@@ -133,7 +125,7 @@ fn controls_stay_green() {
 fn a_stable_network_elects_and_commits() {
     let outcome = exhaust(&Raft::with(Raft::bounds_at(Scale::Liveness), Rules::default()), false);
     assert_eq!(outcome.verdict, Verdict::Holds);
-    assert_eq!(outcome.unique, 0);
+    assert_eq!(outcome.unique, 166_070);
 }
 
 #[test]
