@@ -123,7 +123,7 @@ pub(super) const KINDS: &[&str] = &[
 ];
 
 impl Action {
-    /// The index into `KINDS`.
+    /// The index into the names of kinds, `KINDS`.
     pub fn kind(&self) -> usize {
         match self {
             Self::Produce { .. } => 0,

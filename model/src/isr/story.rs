@@ -235,7 +235,9 @@ impl Teller<'_> {
             }
             Action::Learn { node } => self.tell_metadata(node as usize),
             Action::Fence { node, .. } => {
-                let text = format!("the session of {} ends", name(node));
+                let again = self.after.controller.fenced & 1 << node == 0;
+                let more = if again { " and begins again" } else { "" };
+                let text = format!("the session of {} ends{more}", name(node));
                 self.note(self.controller, Mark::Expire, text);
             }
             Action::Unfence { node } => {
