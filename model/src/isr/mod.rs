@@ -151,6 +151,8 @@ impl Model for Isr {
     fn properties(&self) -> Vec<Property<Self>> {
         stateright_properties(self)
     }
+
+    crate::explorer_views!();
 }
 
 impl Spec for Isr {

@@ -125,6 +125,8 @@ impl Model for Raft {
     fn properties(&self) -> Vec<Property<Self>> {
         stateright_properties(self)
     }
+
+    crate::explorer_views!();
 }
 
 impl Spec for Raft {
