@@ -473,7 +473,7 @@ pub const DEFAULT_BOUNDS: Bounds = Bounds {
     records: 2,
     messages: 2,
     restarts: 1,
-    resignations: 0,
+    resignations: 1,
     duplicates: 1,
     faults: 1,
     wipes: 0,
@@ -485,4 +485,4 @@ pub const DEFAULT_BOUNDS: Bounds = Bounds {
 pub const TEST_BOUNDS: Bounds = Bounds { epochs: 2, records: 1, resignations: 1, wipes: 1, ..DEFAULT_BOUNDS };
 
 /// The bounds of [`Scale::Deep`](crate::family::Scale::Deep).
-pub const DEEP_BOUNDS: Bounds = Bounds { messages: 3, resignations: 1, ..DEFAULT_BOUNDS };
+pub const DEEP_BOUNDS: Bounds = Bounds { messages: 3, ..DEFAULT_BOUNDS };

@@ -177,7 +177,7 @@ pub(crate) fn bounds_at(scale: Scale) -> Bounds {
         Bounds { nodes: 3, terms: 4, records: 2, messages: 2, restarts: 0, stabilises: 0, atomic: false };
     match scale {
         Scale::Test => Bounds { terms: 2, records: 1, restarts: 1, ..base },
-        Scale::Default => base,
+        Scale::Default => Bounds { records: 1, restarts: 1, ..base },
         Scale::Deep => Bounds { restarts: 1, ..base },
         Scale::Liveness => Bounds { terms: 5, records: 1, messages: 1, restarts: 1, stabilises: 1, ..base },
         Scale::Flaw => Bounds { terms: 2, records: 0, messages: 1, restarts: 1, ..base },

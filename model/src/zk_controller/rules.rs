@@ -347,7 +347,7 @@ pub(super) fn bounds_at(scale: Scale) -> Bounds {
     };
     match scale {
         Scale::Test => small,
-        Scale::Default => Bounds { brokers: 3, ..small },
+        Scale::Default => Bounds { brokers: 3, partitions: 2, faults: 1, ..small },
         Scale::Deep => Bounds { brokers: 3, partitions: 2, shrinks: 0, ..small },
         Scale::Liveness => Bounds { epochs: 3, leader_epochs: 5, shrinks: 0, stabilise: 1, ..small },
         Scale::Flaw => small,
