@@ -1,7 +1,7 @@
 //! The command as its users meet it: exit codes, refusals, files, pipes.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -127,6 +127,28 @@ fn search_out_of_memory_is_incomplete_and_never_a_pass() {
     let text = ends(3, &["check", "kraft", "--deep", "--search", "safety", "--memory", "32MiB"]);
     contains(&text, &["INCOMPLETE", "out of memory", "? unknown"]);
     assert!(!text.contains("✓ holds"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn search_interrupted_is_incomplete_and_never_a_pass() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_highwater"))
+        .args(["check", "--deep", "--json", "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command runs");
+    // The first line of progress says that the search is under way.
+    let mut progress = BufReader::new(child.stderr.take().expect("a pipe"));
+    progress.read_line(&mut String::new()).expect("a line of progress");
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(signalled.expect("kill runs").success());
+    let output = child.wait_with_output().expect("an exit");
+    assert_eq!(output.status.code(), Some(3));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let runs = report["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 1, "what was not begun is not reported");
+    assert_eq!((&runs[0]["verdict"], &runs[0]["cut"]), (&"incomplete".into(), &"interrupted".into()));
 }
 
 #[test]
