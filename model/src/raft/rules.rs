@@ -162,7 +162,7 @@ pub(crate) const BOUNDS: &[Bound<Bounds>] = &[
         set: |bounds, value| bounds.restarts = value,
     },
     Bound {
-        name: "stabilises",
+        name: "stabilise",
         summary: "1: the network becomes stable at some point (liveness); 0: never",
         min: 0,
         max: 1,
