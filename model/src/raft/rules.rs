@@ -218,7 +218,7 @@ pub(crate) const GRAINS: &[Grain<Bounds>] = &[Grain {
     apply: |bounds| bounds.atomic = true,
     bounds: || Bounds {
         nodes: 5,
-        terms: 4,
+        terms: 3,
         records: 1,
         messages: 1,
         restarts: 1,
