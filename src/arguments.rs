@@ -67,12 +67,12 @@ pub(crate) enum SchemaOf {
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
-  highwater check                              every model at its default bounds
-  highwater check kraft --flaw A01             Raft's Figure 8, shortest form
-  highwater check kraft --flaw A01 --svg f.svg the same as a picture
-  highwater check isr --without commit-gate    one rule off
-  highwater check kraft --epochs 3 --json -    other bounds, as JSON
-  highwater check kraft --claim truncation     how a claim's witness is reached";
+  highwater check                                 every model at its default bounds
+  highwater check kraft --flaw A01                Raft's Figure 8, shortest form
+  highwater check kraft --flaw A01 --svg f.svg    the same as a picture
+  highwater check isr --without partition-epoch   one rule off
+  highwater check kraft --epochs 3 --json -       other bounds, as JSON
+  highwater check kraft --claim truncation-ahead  how a claim's witness is reached";
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -186,13 +186,16 @@ pub(crate) struct BoundArguments {
     pub(crate) given: Vec<(String, i64)>,
 }
 
-/// Every bound's name with the models that have it, in the order of names.
-fn bound_flags() -> BTreeMap<&'static str, (&'static str, Vec<&'static str>)> {
-    let mut flags = BTreeMap::new();
+/// Every bound's name with what it means, and to which models, in the order of names.
+fn bound_flags() -> BTreeMap<&'static str, Vec<(&'static str, Vec<&'static str>)>> {
+    let mut flags: BTreeMap<&'static str, Vec<(&'static str, Vec<&'static str>)>> = BTreeMap::new();
     for entry in catalogue() {
         for bound in entry.card().bounds {
-            let (_, models) = flags.entry(bound.name).or_insert((bound.summary, Vec::new()));
-            models.push(entry.name());
+            let meanings = flags.entry(bound.name).or_default();
+            match meanings.iter_mut().find(|(summary, _)| *summary == bound.summary) {
+                Some((_, models)) => models.push(entry.name()),
+                None => meanings.push((bound.summary, vec![entry.name()])),
+            }
         }
     }
     flags
@@ -200,12 +203,13 @@ fn bound_flags() -> BTreeMap<&'static str, (&'static str, Vec<&'static str>)> {
 
 impl Args for BoundArguments {
     fn augment_args(command: Command) -> Command {
-        bound_flags().into_iter().fold(command, |command, (name, (summary, models))| {
+        bound_flags().into_iter().fold(command, |command, (name, meanings)| {
+            let meaning = |(summary, models): &(&str, Vec<&str>)| format!("{}: {summary}", models.join(", "));
             command.arg(
                 Arg::new(name)
                     .long(name)
                     .value_name("N")
-                    .help(format!("{summary} ({})", models.join(", ")))
+                    .help(meanings.iter().map(meaning).collect::<Vec<_>>().join("; "))
                     .help_heading("Bounds")
                     .allow_negative_numbers(true)
                     .requires("model")
