@@ -298,3 +298,26 @@ fn some_states(model: &Kraft, count: usize) -> Vec<State> {
     }
     states
 }
+
+/// What a message in flight may do, it may do with more room beside it: were a reduction to drop what matters, a
+/// larger model would miss, or take longer to, what a smaller one reaches.
+#[test]
+fn shortest_counterexamples_do_not_grow_with_room_in_flight() {
+    for flaw in Kraft::flaws().iter().filter(|flaw| flaw_bounds(flaw.bounds).stable_after == 0) {
+        let mut rules = Rules::default();
+        (flaw.change)(&mut rules);
+        let goal = flaw.breaks[0].claim;
+        let mut shortest = usize::MAX;
+        for messages in 2..=4 {
+            let bounds = Bounds { messages, ..flaw_bounds(flaw.bounds) };
+            let goals = [goal];
+            let options = Options { stop: Stop::Decided(&goals), ..options(true) };
+            let outcome = search(&Kraft::new(bounds, rules), &options);
+            let found = violated(&outcome).into_iter().find(|(name, _)| *name == goal);
+            let (_, steps) =
+                found.unwrap_or_else(|| panic!("{}: {goal} holds, {messages} messages", flaw.id));
+            assert!(steps <= shortest, "{}: {steps} steps, {messages} messages", flaw.id);
+            shortest = steps;
+        }
+    }
+}
