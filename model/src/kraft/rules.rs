@@ -485,4 +485,4 @@ pub const DEFAULT_BOUNDS: Bounds = Bounds {
 pub const TEST_BOUNDS: Bounds = Bounds { epochs: 2, records: 1, resignations: 1, wipes: 1, ..DEFAULT_BOUNDS };
 
 /// The bounds of [`Scale::Deep`](crate::family::Scale::Deep).
-pub const DEEP_BOUNDS: Bounds = Bounds { messages: 3, ..DEFAULT_BOUNDS };
+pub const DEEP_BOUNDS: Bounds = Bounds { messages: 3, faults: 2, ..DEFAULT_BOUNDS };
