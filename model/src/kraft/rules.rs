@@ -456,7 +456,7 @@ pub const GRAINS: &[Grain<Bounds>] = &[
         summary: "a fetch and its answer are one step; cannot show what a lost or late answer does, Figure 8 \
                   and KAFKA-12619 among it",
         apply: |bounds| bounds.grain = grain::ATOMIC_FETCH,
-        bounds: || Bounds { grain: grain::ATOMIC_FETCH, ..DEFAULT_BOUNDS },
+        bounds: || Bounds { epochs: 5, records: 1, grain: grain::ATOMIC_FETCH, ..DEFAULT_BOUNDS },
     },
     Grain {
         name: "atomic-vote",
