@@ -34,7 +34,13 @@ pub fn liveness<M: Spec>(model: &M, options: &Options<'_>) -> Outcome<M> {
                 Some(lasso) => (ClaimVerdict::Violated, Some(walk(model, &graph, &lasso))),
             }
         };
-        claims.push(ClaimOutcome { name: claim.name, clause: claim.clause, kind: "leads-to", verdict, walk });
+        claims.push(ClaimOutcome {
+            name: claim.name,
+            clause: claim.clause,
+            kind: claim.kind.name(),
+            verdict,
+            walk,
+        });
     }
     Outcome {
         verdict: sum(&claims, cut),

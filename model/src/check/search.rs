@@ -91,7 +91,7 @@ struct Pending<M: Spec> {
 
 impl<M: Spec> Findings<M> {
     fn new(model: &M) -> Self {
-        let decided_here = |claim: &Claim<M>| !matches!(claim.kind, ClaimKind::LeadsTo { .. });
+        let decided_here = |claim: &Claim<M>| !claim.kind.is_live();
         let claims: Vec<_> = model.claims().into_iter().filter(decided_here).collect();
         Self { sightings: vec![None; claims.len() + 1], claims }
     }
@@ -150,7 +150,7 @@ impl<M: Spec> Findings<M> {
             let witness = self.is_witness(index);
             let (name, clause, kind) = match self.claims.get(index) {
                 None => (DEADLOCK, DEADLOCK_CLAUSE, DEADLOCK),
-                Some(claim) => (claim.name, claim.clause, if witness { "sometimes" } else { "always" }),
+                Some(claim) => (claim.name, claim.clause, claim.kind.name()),
             };
             let verdict = match (sighting.is_some(), complete) {
                 (false, false) => ClaimVerdict::Unknown,

@@ -75,6 +75,22 @@ pub enum ClaimKind<M: Model> {
     },
 }
 
+impl<M: Model> ClaimKind<M> {
+    /// The kind as reports spell it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Always(_) => "always",
+            Self::Sometimes(_) => "sometimes",
+            Self::LeadsTo { .. } => "leads-to",
+        }
+    }
+
+    /// Whether [`liveness`](super::liveness()) decides it, and not [`search`](super::search()).
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::LeadsTo { .. })
+    }
+}
+
 impl<M: Model> Clone for Claim<M> {
     fn clone(&self) -> Self {
         *self

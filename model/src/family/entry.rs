@@ -9,9 +9,7 @@ use super::matrix::{self, ControlReport, FlawReport};
 use super::report::{PropertyReport, RunReport};
 use super::request::{Request, Resolved, Searches, Switch, Usage, resolve, unknown};
 use super::{Family, Scale};
-use crate::check::{
-    self, Claim, ClaimKind, ClaimOutcome, ClaimVerdict, DEADLOCK, Options, Outcome, Stop, Verdict,
-};
+use crate::check::{self, Claim, ClaimOutcome, ClaimVerdict, DEADLOCK, Options, Outcome, Stop, Verdict};
 use crate::trace::{Heading, Story, tell};
 
 /// A model of the catalogue.
@@ -207,7 +205,7 @@ fn card<F: Family>() -> Card {
             .iter()
             .map(|claim| ClaimCard {
                 name: claim.name,
-                kind: kind_name(claim),
+                kind: claim.kind.name(),
                 clause: claim.clause,
                 summary: claim.summary,
             })
@@ -229,14 +227,6 @@ pub(super) fn all_claims<F: Family>() -> Vec<Claim<F>> {
     claims
 }
 
-fn kind_name<F: Family>(claim: &Claim<F>) -> &'static str {
-    match claim.kind {
-        ClaimKind::Always(_) => "always",
-        ClaimKind::Sometimes(_) => "sometimes",
-        ClaimKind::LeadsTo { .. } => "leads-to",
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SearchKind {
     Safety,
@@ -256,7 +246,8 @@ impl SearchKind {
 #[derive(Debug, Clone, Copy)]
 struct Goal {
     claim: &'static str,
-    kind: &'static str,
+    /// The search that decides it.
+    search: SearchKind,
 }
 
 fn goal<F: Family>(request: &Request, resolved: &Resolved<F>) -> Result<Option<Goal>, Usage> {
@@ -270,19 +261,20 @@ fn goal<F: Family>(request: &Request, resolved: &Resolved<F>) -> Result<Option<G
         (None, None) => return Ok(None),
     };
     if named == DEADLOCK {
-        return Ok(Some(Goal { claim: DEADLOCK, kind: DEADLOCK }));
+        return Ok(Some(Goal { claim: DEADLOCK, search: SearchKind::Safety }));
     }
     let found = claims.iter().find(|claim| claim.name == named).ok_or_else(|| {
         let names = claims.iter().map(|claim| claim.name).collect::<Vec<_>>();
         Usage(unknown(&format!("--claim {named}: {} makes no such claim", F::NAME), named, &names))
     })?;
-    Ok(Some(Goal { claim: found.name, kind: kind_name(found) }))
+    let search = if found.kind.is_live() { SearchKind::Liveness } else { SearchKind::Safety };
+    Ok(Some(Goal { claim: found.name, search }))
 }
 
 fn wanted_searches<F: Family>(request: &Request, goal: Option<Goal>) -> Result<Vec<SearchKind>, Usage> {
-    let live = all_claims::<F>().iter().any(|claim| matches!(claim.kind, ClaimKind::LeadsTo { .. }));
+    let live = all_claims::<F>().iter().any(|claim| claim.kind.is_live());
     if let Some(goal) = goal {
-        let kind = if goal.kind == "leads-to" { SearchKind::Liveness } else { SearchKind::Safety };
+        let kind = goal.search;
         let asked = match request.searches {
             Searches::Both => kind,
             Searches::Safety => SearchKind::Safety,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::entry::{SearchKind, all_claims, run_search};
 use super::request::{Request, Switch, Usage, resolve};
 use super::{Break, Family};
-use crate::check::{ClaimKind, ClaimVerdict, Options, Outcome, Stop, Verdict};
+use crate::check::{ClaimVerdict, Options, Outcome, Stop, Verdict};
 
 /// What the matrix says of one flaw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -106,8 +106,7 @@ pub(super) fn check_flaw<F: Family>(id: &str, options: &Options<'_>) -> Result<F
 }
 
 fn live_claims<F: Family>() -> Vec<&'static str> {
-    let is_live = |kind: &ClaimKind<F>| matches!(kind, ClaimKind::LeadsTo { .. });
-    all_claims::<F>().iter().filter(|claim| is_live(&claim.kind)).map(|claim| claim.name).collect()
+    all_claims::<F>().iter().filter(|claim| claim.kind.is_live()).map(|claim| claim.name).collect()
 }
 
 fn broken_of<F: Family>(broken: &Break, outcome: &Outcome<F>) -> Broken {
