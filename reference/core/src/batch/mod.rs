@@ -1,0 +1,1 @@
+//! Kafka's record batch, version 2: checked views over bytes, and a builder.
