@@ -192,7 +192,7 @@ impl Quorum {
     pub fn leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Leader(_) => Some(self.me().id),
-            Role::Follower(follower) => Some(follower.leader),
+            Role::Follower(follower) => (!follower.resigned).then_some(follower.leader),
             Role::Prospective(prospective) => prospective.leader.filter(|&leader| leader != self.me().id),
             Role::Observer(Observer::Following { leader, .. }) => Some(*leader),
             Role::Unattached(_)

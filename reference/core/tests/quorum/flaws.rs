@@ -13,7 +13,7 @@ fn flaws_are_found() {
         for seed in 0..3000 {
             let result = std::panic::catch_unwind(|| {
             let observers = i32::from(flaw.id == "A43");
-            random::wander(rules, seed, 3, observers, 3000).map(|_| ())
+            random::wander(rules, seed, 3, observers, 3000, true).map(|_| ())
             });
             match result {
             Ok(Ok(())) => {},
