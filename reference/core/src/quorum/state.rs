@@ -12,8 +12,8 @@ use super::role::{
 };
 use super::voters::Voters;
 use super::{
-    Candidates, Config, Effect, ElectionState, FetchRequest, Input, NotLeader, OpenError, ReplicaKey, Request, Response,
-    RestartRole, Rules, SnapshotId, VoteMemory,
+    Candidates, Config, Effect, ElectionState, FetchRequest, Input, NotLeader, OpenError, ReplicaKey,
+    Request, Response, RestartRole, Rules, SnapshotId, VoteMemory,
 };
 use crate::{Dice, Epoch, Extent, Instant, LogView, NodeId, Offset, Token};
 
@@ -509,7 +509,12 @@ impl Quorum {
     }
 }
 
-fn check_saved(config: &Config, voters: &Voters, saved: &ElectionState, rules: Rules) -> Result<(), OpenError> {
+fn check_saved(
+    config: &Config,
+    voters: &Voters,
+    saved: &ElectionState,
+    rules: Rules,
+) -> Result<(), OpenError> {
     let ids = || voters.ids().collect::<Vec<_>>();
     let me = config.me;
     if saved.epoch < 0 {

@@ -8,7 +8,13 @@ use crate::script::elapse;
 use crate::world::{Violation, World, cluster};
 
 /// Random steps, then a stable network with all nodes up: within a minute all must follow one leader and have what it appends.
-pub(crate) fn converge(rules: Rules, seed: u64, voters: i32, observers: i32, steps: u32) -> Result<(), Violation> {
+pub(crate) fn converge(
+    rules: Rules,
+    seed: u64,
+    voters: i32,
+    observers: i32,
+    steps: u32,
+) -> Result<(), Violation> {
     let mut world = match wander(rules, seed, voters, observers, steps, false) {
         Ok(world) => world,
         Err((step, violation)) => return Err(format!("step {step}: {violation}")),
@@ -17,7 +23,10 @@ pub(crate) fn converge(rules: Rules, seed: u64, voters: i32, observers: i32, ste
     for &id in &ids {
         let member = world.member(id);
         member.slow_disk = false;
-        let timed = Config { pre_vote: member.config.pre_vote, ..Config::new(member.config.me, member.config.voters.clone()) };
+        let timed = Config {
+            pre_vote: member.config.pre_vote,
+            ..Config::new(member.config.me, member.config.voters.clone())
+        };
         let is_new = member.config != timed;
         member.config = timed;
         if is_new && world.core(id).is_some() {
@@ -28,8 +37,9 @@ pub(crate) fn converge(rules: Rules, seed: u64, voters: i32, observers: i32, ste
         }
         world.flush(id);
     }
-    elapse(&mut world, 60_000, true);
-    let leaders: Vec<NodeId> = ids.iter().copied().filter(|&id| world.core(id).is_some_and(Quorum::is_active)).collect();
+    elapse(&mut world, 8_000, true);
+    let leaders: Vec<NodeId> =
+        ids.iter().copied().filter(|&id| world.core(id).is_some_and(Quorum::is_active)).collect();
     let [leader] = leaders[..] else { return Err(format!("liveness: {leaders:?} lead\n{}", world.status())) };
     world.append(leader, None);
     elapse(&mut world, 10, true);
@@ -44,7 +54,14 @@ pub(crate) fn converge(rules: Rules, seed: u64, voters: i32, observers: i32, ste
 }
 
 /// Takes random steps. What was violated, at which step.
-pub(crate) fn wander(rules: Rules, seed: u64, voters: i32, observers: i32, steps: u32, wipes: bool) -> Result<World, (u32, Violation)> {
+pub(crate) fn wander(
+    rules: Rules,
+    seed: u64,
+    voters: i32,
+    observers: i32,
+    steps: u32,
+    wipes: bool,
+) -> Result<World, (u32, Violation)> {
     let mut dice = Dice::new(seed);
     let pre_vote = dice.below(3) == 0;
     let timed = dice.below(2) == 0;
