@@ -11,7 +11,7 @@ use highwater_core::{NodeId, Offset};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::invariants::{self, Epochs};
+use crate::invariants::{self, Before};
 use crate::world::{World, config, config_with_elr, registration};
 
 /// One step; what does not fit the moment does nothing.
@@ -83,19 +83,19 @@ pub(crate) fn run() -> impl Strategy<Value = (Config, Vec<Step>)> {
             config.records_per_batch_max = batch;
             config
         });
-    (set_up, prop::collection::vec(step(), 1..60))
+    (set_up, prop::collection::vec(step(), 1..80))
 }
 
 /// Goes through a run; the first thing that does not hold, if any.
 pub(crate) fn play(config: Config, rules: Rules, steps: &[Step]) -> Result<(), String> {
     let mut world = World::with_brokers(config, rules, 4);
-    let mut epochs = Epochs::new();
+    let mut before = Before::new();
     for (at, step) in steps.iter().enumerate() {
         if matches!(step, Step::Lead { .. } | Step::Restart { .. }) {
-            epochs.clear();
+            before.clear();
         }
         take(&mut world, step);
-        invariants::check(&world, &mut epochs)
+        invariants::check(&world, &mut before)
             .map_err(|error| format!("after step {at}, {step:?}: {error}"))?;
     }
     Ok(())
@@ -225,7 +225,7 @@ fn alter(world: &mut World, partition: Index, isr: u8, stale: bool, old_epochs: 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_run_keeps_what_always_holds((config, steps) in run()) {
