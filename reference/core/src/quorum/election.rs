@@ -128,7 +128,8 @@ impl Quorum {
     fn handle_end(&mut self, now: Instant, request: &EndQuorumEpochRequest) -> EpochResponse {
         let error = self.check_leader(request.epoch, request.leader);
         if error.is_none() {
-            self.learn(now, request.epoch, Some(request.leader));
+            self.hear(now, request.epoch);
+            self.accept(now, request.leader);
             let backoff = self.backoff_of_successor(&request.successors);
             if let Role::Follower(follower) = &mut self.role
                 && follower.leader == request.leader
@@ -205,7 +206,12 @@ impl Quorum {
             }
             return;
         }
-        let Some(epoch) = self.epoch.checked_add(1) else { return };
+        let Some(epoch) = self.epoch.checked_add(1) else {
+            // There is none left. Nobody gets here in earnest, but it must not be tried again at once.
+            let patience = Patience::Until(now + self.election_timeout());
+            self.patience_mut().into_iter().for_each(|left| *left = patience);
+            return;
+        };
         let own = self.own();
         let deadline = now + self.election_timeout();
         let retry = now + self.config().request_timeout;

@@ -1,7 +1,7 @@
 //! Timers: when they run out, and what then.
 
 use super::role::{Follower, Observer, Role, Unattached, Voted};
-use super::{Candidates, Quorum, Timer};
+use super::{Candidates, FetchRequest, Quorum, Timer};
 use crate::Instant;
 
 const TIMERS: [Timer; 6] =
@@ -110,6 +110,18 @@ impl Quorum {
             }
             Role::Follower(_) | Role::Observer(_) => self.pull_again(now),
             Role::Leader(_) => {}
+        }
+    }
+
+    /// Whoever was asked who leads did not know: the next is asked a little later.
+    pub(super) fn search_on(&mut self, now: Instant, request: &FetchRequest) {
+        let retry = now + self.config().retry_backoff;
+        if let Role::Unattached(Unattached { search, .. })
+        | Role::Voted(Voted { search, .. })
+        | Role::Observer(Observer::Searching(search)) = &mut self.role
+            && request.epoch == self.epoch
+        {
+            search.retry = search.retry.min(retry);
         }
     }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "flaws")]
 mod flaws;
+mod high_watermark;
+mod open;
 mod random;
 mod script;
 mod show;
