@@ -6,8 +6,8 @@ use super::role::{Ballots, Electable, GaveUp, Leader, Patience, Role, Search};
 use super::voters::{VoterSet, is_same};
 use super::{
     BeginQuorum, BeginQuorumEpochRequest, Candidates, CheckQuorum, Effect, EndQuorumEpochRequest,
-    EpochResponse, LeaderHighWatermark, LogCheck, Quorum, QuorumError, ReplicaKey, Request, Response,
-    VoteMemory, VoteRequest, VoteResponse,
+    EpochResponse, LogCheck, Quorum, QuorumError, ReplicaKey, Request, Response, VoteMemory, VoteRequest,
+    VoteResponse,
 };
 use crate::{Epoch, Extent, Instant, NodeId, Token};
 use core::time::Duration;
@@ -366,9 +366,6 @@ impl Quorum {
         let start = self.log.end();
         let mut leader = candidate.win(start, self.voters().count());
         self.arm(&mut leader, now);
-        if self.rules().leader_high_watermark() == LeaderHighWatermark::Unknown {
-            self.high_watermark = None;
-        }
         self.become_role(Role::Leader(leader));
         let extent = Extent { epoch: self.epoch, base: start, end: start.saturating_add(1) };
         let (leader, voters) = (self.me().id, self.voters().ids().collect());

@@ -1,7 +1,7 @@
 //! Timers: when they run out, and what then.
 
 use super::role::{Follower, Observer, Role, Unattached, Voted};
-use super::{Candidates, FetchRequest, Quorum, Timer};
+use super::{Candidates, FetchRequest, Quorum, Search, Timer};
 use crate::Instant;
 
 const TIMERS: [Timer; 6] =
@@ -39,10 +39,12 @@ impl Quorum {
             (Timer::Fetch, Role::Observer(Observer::Following { deadline, .. })) => Some(*deadline),
             (
                 Timer::Retry,
-                Role::Unattached(Unattached { search, .. })
-                | Role::Voted(Voted { search, .. })
-                | Role::Observer(Observer::Searching(search)),
-            ) => self.has_others().then_some(search.retry),
+                Role::Unattached(Unattached { search, .. }) | Role::Voted(Voted { search, .. }),
+            ) => {
+                let searches = self.has_others() && self.rules().search() == Search::Everyone;
+                searches.then_some(search.retry)
+            }
+            (Timer::Retry, Role::Observer(Observer::Searching(search))) => Some(search.retry),
             (Timer::Retry, Role::Prospective(prospective)) => self.has_others().then_some(prospective.retry),
             (Timer::Retry, Role::Candidate(candidate)) => self.has_others().then_some(candidate.retry),
             (Timer::Retry, Role::Resigned(resigned)) => {

@@ -21,7 +21,6 @@ fn random_schedules_break_no_claim() {
             Err((step, violation)) => panic!("seed {seed}, step {step}: {violation}"),
         }
     }
-    println!("committed {committed}");
     assert!(committed > 1000, "only {committed} records were committed: nothing was tried");
 }
 
