@@ -1,8 +1,11 @@
 //! Single behaviours of one core that no transcript shows.
 
+use std::time::Duration;
+
 use highwater_core::quorum::{
-    Config, Effect, ElectionState, FetchRequest, FetchResponse, FetchSnapshotRequest, Input, NotLeader,
-    Quorum, QuorumError, ReplicaKey, Request, Response, RoleName, Rules, SnapshotId, Timer, VoteRequest,
+    Config, Effect, ElectionState, EpochResponse, FetchRequest, FetchResponse, FetchSnapshotRequest, Input,
+    NotLeader, Quorum, QuorumError, ReplicaKey, Request, Response, RoleName, Rules, SnapshotId, Timer,
+    VoteRequest, VoteResponse,
 };
 use highwater_core::{
     Dice, Epoch, EpochCache, EpochEnd, EpochStart, Extent, Instant, LogView, NO_EPOCH, NodeId, Offset, Uuid,
@@ -40,6 +43,31 @@ fn follower() -> Quorum {
     let mut quorum = open(3, saved, log(3, 1));
     quorum.expire(NOW, Timer::Retry);
     quorum
+}
+
+/// The first of three voters, as candidate of epoch 1, by the clock.
+fn candidate(change: impl Fn(&mut Config)) -> Quorum {
+    let mut config = Config::new(key(1), (1..=3).map(key).collect());
+    config.pre_vote = false;
+    change(&mut config);
+    let (saved, log) = (ElectionState::default(), LogView::default());
+    let mut quorum =
+        Quorum::open(config, Rules::default(), saved, log, None, Dice::new(1), NOW).expect("in order");
+    quorum.expire(NOW, Timer::Election);
+    quorum
+}
+
+/// Answers the requests that are not answered yet.
+fn answer_all(quorum: &mut Quorum, now: Instant, response: &Response) {
+    for effect in effects(quorum) {
+        if let Effect::Send { to: from, request } = effect {
+            quorum.handle(now, Input::Response { from, request, response: response.clone() });
+        }
+    }
+}
+
+fn voted(granted: bool) -> Response {
+    Response::Vote(VoteResponse { error: None, epoch: 1, leader: None, granted })
 }
 
 fn effects(quorum: &mut Quorum) -> Vec<Effect> {
@@ -207,4 +235,54 @@ fn vote_request_for_other_directory_refused() {
     let told = effects(&mut quorum);
     let [Effect::Reply { response: Response::Vote(vote), .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!((vote.error, vote.granted, vote.epoch), (Some(QuorumError::InvalidVoterKey), false, 0));
+}
+
+#[test]
+fn candidate_that_cannot_win_waits_for_backoff_only() {
+    let mut quorum = candidate(|config| config.election_backoff_max = Duration::ZERO);
+    assert!(quorum.deadline_of(Timer::Election) >= Some(Instant(1_000_000)));
+    let later = Instant(1000);
+    answer_all(&mut quorum, later, &voted(false));
+    assert_eq!((quorum.role(), quorum.deadline_of(Timer::Election)), (RoleName::Candidate, Some(later)));
+}
+
+#[test]
+fn check_quorum_put_off_by_fetches_of_majority() {
+    let mut quorum = candidate(|_| {});
+    answer_all(&mut quorum, NOW, &voted(true));
+    assert_eq!(quorum.role(), RoleName::Leader);
+    assert_eq!(quorum.deadline_of(Timer::CheckQuorum), Some(Instant(3_000_000)));
+    let later = Instant(1_000_000);
+    for (replica, expected) in [(key(9), 3_000_000), (key(2), 4_000_000)] {
+        let fetch = FetchRequest {
+            replica,
+            epoch: 1,
+            offset: 0,
+            last_epoch: NO_EPOCH,
+            high_watermark: None,
+            max_wait_ms: 0,
+        };
+        quorum.handle(later, Input::Request { token: 1, request: Request::Fetch(fetch) });
+        assert_eq!(quorum.deadline_of(Timer::CheckQuorum), Some(Instant(expected)), "a fetch of {replica:?}");
+    }
+}
+
+#[test]
+fn resigned_repeats_itself_until_all_have_heard() {
+    let mut quorum = candidate(|_| {});
+    answer_all(&mut quorum, NOW, &voted(true));
+    effects(&mut quorum);
+    quorum.handle(NOW, Input::Resign);
+    assert!(quorum.deadline_of(Timer::Retry).is_some());
+    let heard = EpochResponse { error: None, epoch: 1, leader: None };
+    answer_all(&mut quorum, NOW, &Response::EndQuorumEpoch(heard));
+    assert_eq!(quorum.role(), RoleName::Resigned);
+    assert_eq!(quorum.deadline_of(Timer::Retry), None);
+}
+
+#[test]
+fn snapshot_of_other_epoch_than_log_ignored() {
+    let mut quorum = sole_leader();
+    quorum.handle(NOW, Input::Snapshot(SnapshotId { end: 1, epoch: 0 }));
+    assert_eq!(quorum.snapshot(), None);
 }
