@@ -5,7 +5,7 @@ use super::{
     Effect, FetchCorrelation, FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse,
     FollowerHighWatermark, Quorum, QuorumError, Request, Response, SnapshotId,
 };
-use crate::{EpochEnd, Extent, Instant, LogView, NodeId, Offset};
+use crate::{Epoch, EpochEnd, Extent, Instant, LogView, NodeId, Offset};
 
 /// No log gets this far by records; what claims to would leave no room to append.
 const OFFSET_MAX: Offset = Offset::MAX / 2;
@@ -82,7 +82,7 @@ impl Quorum {
         if response.error.is_some() {
             // What another fetch took the place of leaves that outstanding.
             if is_outstanding && response.error != Some(QuorumError::RequestTimedOut) {
-                self.handle_refusal(now, response.error);
+                self.handle_refusal(now, response.error, response.epoch);
             }
             return;
         }
@@ -153,7 +153,11 @@ impl Quorum {
     }
 
     /// The leader that was asked does not answer as one.
-    fn handle_refusal(&mut self, now: Instant, error: Option<QuorumError>) {
+    fn handle_refusal(&mut self, now: Instant, error: Option<QuorumError>, epoch: Epoch) {
+        if matches!(self.role, Role::Observer(_)) && epoch > self.epoch {
+            // It has heard of an epoch whose leader it does not know.
+            return self.miss_leader(now);
+        }
         if let Role::Follower(follower) = &mut self.role
             && error == Some(QuorumError::NotLeaderOrFollower)
         {
@@ -325,7 +329,7 @@ impl Quorum {
             return;
         }
         if response.error.is_some() {
-            return self.handle_refusal(now, response.error);
+            return self.handle_refusal(now, response.error, response.epoch);
         }
         let (snapshot, position) = (request.snapshot, request.position);
         let end = position.checked_add(response.length).filter(|&end| end <= response.size);
