@@ -244,6 +244,12 @@ impl Partition {
         };
     }
 
+    /// The partition is no more (its topic was deleted, or this broker stops): whoever waits is told so.
+    pub fn unassign(&mut self) {
+        let role = core::mem::replace(&mut self.role, Current::Unassigned);
+        self.leave(role);
+    }
+
     /// Ends a role: whoever waits in it looks again.
     fn leave(&mut self, role: Current) {
         if let Current::Leader(leader) = role {
@@ -253,7 +259,7 @@ impl Partition {
     }
 
     /// Takes what metadata says of brokers: id, broker epoch, and whether it may join an ISR (registered, neither fenced nor
-    /// shutting down). Replaces what was known. Of one batch of metadata this comes before [`Partition::assign`].
+    /// shutting down). Replaces what was known; only its replicas matter. Of one batch of metadata this comes before [`Partition::assign`].
     pub fn set_brokers(&mut self, brokers: &[(NodeId, i64, bool)]) {
         let known = &mut self.replica.brokers;
         known.clear();
