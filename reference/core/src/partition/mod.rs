@@ -351,7 +351,8 @@ impl Partition {
         }
     }
 
-    /// Takes what came of an AlterPartition; `None` if nobody knows.
+    /// Takes what came of an AlterPartition; `None` if nobody knows. The driver says this of each, in time, also where no
+    /// answer comes: until then nothing else is proposed.
     pub fn altered(&mut self, now: Instant, asked: &AlterPartition, result: Option<AlterPartitionResult>) {
         if let Current::Leader(leader) = &mut self.role
             && let Some(state) = leader.altered(&mut self.replica, now, asked, result)
