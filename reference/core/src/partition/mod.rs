@@ -66,6 +66,8 @@
 //!   follower asks for it (ListOffsets).
 //! - A leader elected uncleanly says at once that it has recovered, and lets nobody into the ISR before that is committed. Kafka
 //!   takes itself for recovered and says so with the next change.
+//! - A follower's fetch that states no leader epoch is served, and not counted (isr/fetch/1); Kafka counts it, for followers older
+//!   than KIP-320.
 //! - An older incarnation of a broker is told by the fetches seen too, not by metadata alone (isr/fetch/3).
 //!
 //! # What is not implemented

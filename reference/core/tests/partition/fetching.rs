@@ -197,6 +197,20 @@ fn leader_that_forgot_the_epoch_lets_compare_from_its_start() {
 }
 
 #[test]
+fn fetch_of_a_follower_without_a_leader_epoch_is_served_and_not_counted() {
+    let mut core = Partition::open(config(2), Rules::default(), log(), 15, NOW);
+    core.assign(NOW, &state(Some(2), 6, 3));
+    let reader = Reader::Replica { id: NodeId(1), broker_epoch: 1 };
+    let fetch = PartitionFetch { leader_epoch: -1, offset: 28, last_epoch: 5 };
+    let answer = core.fetch(NOW, reader, &fetch);
+    assert_eq!((answer.error, answer.records), (None, vec![Extent { epoch: 5, base: 28, end: 30 }]));
+    assert_eq!(core.follower(NodeId(1)), None);
+    core.fetch(NOW, reader, &PartitionFetch { leader_epoch: 6, ..fetch });
+    assert_eq!(core.follower(NodeId(1)), Some((28, 1)));
+    assert_eq!(core.high_watermark(), 28);
+}
+
+#[test]
 fn metadata_of_the_same_or_an_older_partition_epoch_change_nothing() {
     let mut core = follower();
     let before = core.clone();
