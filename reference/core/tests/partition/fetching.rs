@@ -210,6 +210,79 @@ fn fetch_of_a_follower_without_a_leader_epoch_is_served_and_not_counted() {
     assert_eq!(core.high_watermark(), 28);
 }
 
+/// n2 as the leader of epoch 6, with an ISR of n1 and n2; n3 may join.
+fn leader() -> Partition {
+    let mut core = Partition::open(config(2), Rules::default(), log(), 15, NOW);
+    core.set_brokers(&[(NodeId(1), 1, true), (NodeId(2), 1, true), (NodeId(3), 5, true)]);
+    core.assign(NOW, &state(Some(2), 6, 3));
+    effects(&mut core);
+    core
+}
+
+fn fetch_of(core: &mut Partition, id: i32, broker_epoch: i64, offset: Offset) -> PartitionFetched {
+    let reader = Reader::Replica { id: NodeId(id), broker_epoch };
+    core.fetch(NOW, reader, &PartitionFetch { leader_epoch: 6, offset, last_epoch: 5 })
+}
+
+#[test]
+fn fetch_out_of_range_is_not_counted() {
+    let mut core = leader();
+    let reader = Reader::Replica { id: NodeId(1), broker_epoch: 1 };
+    let fetch = PartitionFetch { leader_epoch: 6, offset: 31, last_epoch: -1 };
+    assert_eq!(core.fetch(NOW, reader, &fetch).error, Some(PartitionError::OffsetOutOfRange));
+    let fetch = PartitionFetch { offset: 9, ..fetch };
+    assert_eq!(core.fetch(NOW, reader, &fetch).error, Some(PartitionError::OffsetOutOfRange));
+    assert_eq!((core.follower(NodeId(1)), core.high_watermark()), (None, 15));
+}
+
+#[test]
+fn fetch_of_an_incarnation_before_the_registered_one_is_dropped() {
+    let mut core = leader();
+    assert_eq!(fetch_of(&mut core, 3, 4, 30).error, Some(PartitionError::NotLeaderOrFollower));
+    assert_eq!((core.follower(NodeId(3)), core.proposal()), (None, None));
+}
+
+#[test]
+fn fetch_of_an_incarnation_before_one_that_fetched_is_dropped() {
+    let mut core = leader();
+    assert_eq!(fetch_of(&mut core, 3, 6, 30).error, None);
+    assert_eq!(fetch_of(&mut core, 3, 5, 20).error, Some(PartitionError::NotLeaderOrFollower));
+    assert_eq!(core.follower(NodeId(3)), Some((30, 6)));
+}
+
+#[test]
+fn follower_of_an_incarnation_unknown_to_metadata_is_not_proposed() {
+    let mut core = leader();
+    fetch_of(&mut core, 3, 6, 30);
+    assert_eq!(core.proposal(), None);
+    // Metadata catch up, and its next fetch lets it in.
+    core.set_brokers(&[(NodeId(3), 6, true)]);
+    fetch_of(&mut core, 3, 6, 30);
+    assert_eq!(core.maximal_isr(), [NodeId(1), NodeId(2), NodeId(3)]);
+}
+
+#[test]
+fn follower_that_does_not_state_its_incarnation_may_join() {
+    let mut core = leader();
+    fetch_of(&mut core, 3, -1, 30);
+    let proposed = core.proposal().expect("a proposal").isr.clone();
+    assert_eq!(proposed, [(NodeId(1), -1), (NodeId(2), 1), (NodeId(3), -1)]);
+}
+
+#[test]
+fn accepted_proposal_of_another_leader_epoch_awaits_metadata() {
+    for (leader_epoch, partition_epoch) in [(7, 4), (6, 2)] {
+        let mut core = leader();
+        fetch_of(&mut core, 3, 5, 30);
+        let asked = core.proposal().expect("a proposal").clone();
+        effects(&mut core);
+        core.altered(NOW, &asked, Some(Ok(state(Some(3), leader_epoch, partition_epoch))));
+        assert_eq!((core.role(), core.leader_epoch()), (Role::Leader, 6));
+        assert_eq!(core.proposal(), Some(&asked));
+        assert_eq!((effects(&mut core), core.timers().count()), (Vec::new(), 0));
+    }
+}
+
 #[test]
 fn metadata_of_the_same_or_an_older_partition_epoch_change_nothing() {
     let mut core = follower();
