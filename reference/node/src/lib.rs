@@ -4,4 +4,11 @@
 //! messages to others, answers to clients, and flushes, which its driver may do later. The broker drives it with sockets and
 //! clocks; the simulation with neither.
 
+mod config;
 pub mod message;
+mod node;
+mod view;
+
+pub use config::{NodeConfig, Roles};
+pub use node::{Node, OpenError, Rules};
+pub use view::{ReplicaView, Role};

@@ -93,6 +93,8 @@ pub enum Output {
     },
     /// Say [`Input::Flush`] soon: this log wants to be flushed.
     Flush(LogId),
+    /// Something for the operator's log; nothing needs to be done: a peer's malformed answer that was dropped, a torn tail that was cut.
+    Report(String),
     /// The node has stopped and does nothing more: it was told to, or a disk failed it. In the latter case, why.
     Stopped(Option<String>),
 }
