@@ -137,16 +137,3 @@ fn same_inputs_give_the_same_outputs() {
     };
     assert_eq!(run(), run());
 }
-
-#[test]
-fn zz_quorum() {
-    let mut cluster = combined(3);
-    for _ in 0..10 {
-        cluster.run_for(Duration::from_secs(1));
-        for node in cluster.nodes.values() {
-            let v = node.metadata();
-            println!("{} {:?} {:?} e{} {:?} leo {} hw {:?} applied {}", cluster.now.0, node.id(), v.role, v.epoch, v.leader, v.log.end(), v.high_watermark, node.metadata_applied());
-        }
-    }
-    println!("{} {:?}", cluster.events, cluster.reports);
-}
