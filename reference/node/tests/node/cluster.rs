@@ -114,7 +114,7 @@ impl Cluster {
     pub fn run_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&Self) -> bool) {
         let end = self.now + limit;
         while !done(self) {
-            assert!(self.now <= end, "{what} has not come about in {limit:?}; reports: {:#?}", self.reports);
+            assert!(self.now <= end, "{what} has not come about in {limit:?}\n{}", self.describe());
             self.step();
         }
     }
@@ -290,6 +290,27 @@ impl Cluster {
     }
 
     // ---- what is ----
+
+    /// All that helps to see why something has not come about.
+    fn describe(&self) -> String {
+        let mut lines = Vec::new();
+        for node in self.nodes.values() {
+            let (id, epoch) = (node.id(), node.broker_epoch());
+            let stopped = node.stopped();
+            lines.push(format!("{id} broker epoch {epoch:?}, fenced {}, stopped {stopped}", node.fenced()));
+            for log in std::iter::once(node.metadata()).chain(node.replicas()) {
+                let (end, high_watermark) = (log.log.end(), log.high_watermark);
+                let (role, leader, isr) = (log.role, log.leader, &log.isr);
+                lines.push(format!(
+                    "  {:?} {role:?} epoch {} leader {leader:?} end {end} high watermark {high_watermark:?} ISR {isr:?}",
+                    log.id, log.epoch
+                ));
+            }
+        }
+        lines.extend(self.reports.iter().map(|(id, what)| format!("{id} reports: {what}")));
+        lines.extend(self.stopped.iter().map(|(id, why)| format!("{id} has stopped: {why:?}")));
+        lines.join("\n")
+    }
 
     /// The controller that leads the newest epoch.
     pub fn active(&self) -> Option<i32> {
