@@ -137,3 +137,16 @@ fn same_inputs_give_the_same_outputs() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn zz_quorum() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    cluster.crash(active);
+    for _ in 0..4 {
+        cluster.run_for(Duration::from_secs(1));
+        println!("{:?} {:#?}", cluster.now, cluster.node(1).quorum());
+        println!("{:?}", cluster.node(1).deadline());
+    }
+}
