@@ -16,6 +16,7 @@ use crate::message::{ClientResponse, ClusterView, PeerRequest, PeerResponse, Rep
 use crate::node::Node;
 use crate::ports::{Asked, Fatal, Ports};
 use crate::records;
+use crate::store;
 use crate::waiting::{Asker, Fetch};
 
 /// A producer's request.
@@ -251,10 +252,8 @@ impl<D: Disk> Broker<D> {
                     self.take(ports, config, leader, id, &fetch, fetched, &bytes)?;
                 }
                 Err(id) => {
-                    let (topic, partition) = (id.topic.0, id.partition);
-                    ports.report(format!(
-                        "dropped what {leader} answered on partition {partition} of {topic:032x}: it was not asked for"
-                    ));
+                    let what = store::told(leader, id.topic, id.partition);
+                    ports.report(format!("dropped {what}: it was not asked for"));
                 }
             }
         }
