@@ -1,6 +1,7 @@
 //! From the metadata to the replicas: what a broker does once records are committed.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use highwater_core::NodeId;
@@ -128,12 +129,12 @@ impl<D: Disk> Broker<D> {
             return Ok(());
         }
         let Some(topic) = with.image.topic(id.topic) else { return Ok(()) };
-        if !self.replicas.contains_key(&id) {
+        if let Entry::Vacant(place) = self.replicas.entry(id) {
             let log = store::create_replica(with.directory, with.config, &topic.name, id)?;
             let config = partition_config(with.config, broker_epoch);
             let mut core = Partition::open(config, with.rules, log.view().clone(), 0, ports.now);
             core.set_brokers(&brokers(with.image));
-            self.replicas.insert(id, Replica::new(topic.name.clone(), log, core));
+            place.insert(Replica::new(topic.name.clone(), log, core));
         }
         if let Some(replica) = self.replicas.get_mut(&id) {
             let min_isr = min_isr(with, &topic.name);
