@@ -216,6 +216,18 @@ impl Cluster {
         self.answers.remove(&token).expect("the answer")
     }
 
+    /// Asks a node and waits for the answer; none if the node stops first.
+    pub(crate) fn ask_while_running(&mut self, id: i32, request: ClientRequest) -> Option<ClientResponse> {
+        let token = self.send(id, request);
+        while !self.answers.contains_key(&token) {
+            if self.node(id).stopped() {
+                return None;
+            }
+            self.step();
+        }
+        self.answers.remove(&token)
+    }
+
     /// Asks a node; the answer is for [`Cluster::answer`].
     pub(crate) fn send(&mut self, id: i32, request: ClientRequest) -> u64 {
         self.sequence += 1;
