@@ -101,7 +101,6 @@ impl<D: Disk> Node<D> {
         }
         let (image, contained) = store::load_snapshot(self.disk(), snapshot)?;
         self.metadata.load(image, snapshot, contained);
-        self.catch_up_controller();
         if let Some(broker) = &mut self.broker {
             broker.dirty = Dirty { all: true, ..Dirty::default() };
         }
