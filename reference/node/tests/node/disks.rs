@@ -273,3 +273,24 @@ fn vote_is_on_disk_before_it_is_answered() {
     cluster.settle();
     assert!(granted.get() > 0);
 }
+
+/// The rules reach the cores.
+#[cfg(feature = "flaws")]
+#[test]
+fn vote_of_a_node_that_forgets_votes_is_on_no_disk() {
+    let disk = SimulatedDisk::new(1);
+    Node::format(&config(), &disk).expect("an empty disk can be formatted");
+    let mut rules = Rules::default();
+    rules.quorum.durable_vote = false;
+    let mut node = Node::open(config(), rules, disk.clone(), 1, Instant(0)).expect("its own disk");
+    for _ in 0..100 {
+        while let Some(output) = node.poll() {
+            if let Output::Flush(log) = output {
+                node.handle(node.deadline().unwrap_or_default(), Input::Flush(log));
+            }
+        }
+        node.elapse(node.deadline().expect("a node that runs has something to do"));
+    }
+    assert_eq!(node.metadata().role, Role::Leader);
+    assert_eq!(quorum_state::load(&disk, METADATA).expect("a sound file"), None);
+}
