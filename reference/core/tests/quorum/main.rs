@@ -3,10 +3,13 @@
 #[cfg(feature = "flaws")]
 mod flaws;
 mod high_watermark;
+mod hostile;
+
 mod open;
 mod random;
 mod script;
 mod show;
+mod single;
 mod world;
 
 use highwater_core::quorum::Rules;
