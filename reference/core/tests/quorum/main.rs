@@ -5,7 +5,7 @@ mod flaws;
 mod high_watermark;
 #[cfg(not(feature = "flaws"))]
 mod hostile;
-
+mod lossy;
 mod open;
 mod random;
 mod script;
