@@ -1,0 +1,7 @@
+//! The log: append, read, truncate, forget, recover.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod files;
+mod operations;
