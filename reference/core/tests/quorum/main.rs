@@ -3,6 +3,7 @@
 #[cfg(feature = "flaws")]
 mod flaws;
 mod high_watermark;
+#[cfg(not(feature = "flaws"))]
 mod hostile;
 
 mod open;
