@@ -15,7 +15,7 @@ use proptest::prelude::*;
 enum Step {
     /// Whatever comes; if `near`, of the epoch that the core is in.
     Input {
-        input: Input,
+        input: Box<Input>,
         near: bool,
     },
     /// A request of the core is answered by this; if `near`, in its epoch, with records that begin where its log ends.
