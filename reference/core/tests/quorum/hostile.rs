@@ -165,7 +165,7 @@ impl Lone {
         match step {
             Step::Input { mut input, near } => {
                 if let (Input::Request { request, .. } | Input::Response { request, .. }, true) =
-                    (&mut input, near)
+                    (&mut *input, near)
                 {
                     *epoch_of(request) = current;
                 }
