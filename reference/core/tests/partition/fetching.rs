@@ -316,6 +316,25 @@ fn new_leader_epoch_wakes_who_waits_at_a_follower() {
 }
 
 #[test]
+fn high_watermark_does_not_wait_for_who_may_not_join() {
+    let mut core = leader();
+    fetch_of(&mut core, 1, 1, 30);
+    fetch_of(&mut core, 3, 5, 30);
+    let asked = core.proposal().expect("a proposal").clone();
+    core.altered(NOW, &asked, Some(Err(PartitionError::IneligibleReplica)));
+    core.produce(NOW, 1, Acks::Leader, 1, NOW).expect("appended");
+    let reader = Reader::Replica { id: NodeId(1), broker_epoch: 1 };
+    let fetch = PartitionFetch { leader_epoch: 6, offset: 31, last_epoch: 6 };
+    // n3 had all there was a moment ago, and might join.
+    core.fetch(NOW, reader, &fetch);
+    assert_eq!(core.high_watermark(), 30);
+    // It is fenced, and nobody waits for it.
+    core.set_brokers(&[(NodeId(1), 1, true), (NodeId(2), 1, true), (NodeId(3), 5, false)]);
+    core.fetch(NOW, reader, &fetch);
+    assert_eq!(core.high_watermark(), 31);
+}
+
+#[test]
 fn accepted_proposal_of_another_leader_epoch_awaits_metadata() {
     for (leader_epoch, partition_epoch) in [(7, 4), (6, 2)] {
         let mut core = leader();
@@ -335,6 +354,14 @@ fn metadata_of_the_same_or_an_older_partition_epoch_change_nothing() {
     let before = core.clone();
     core.assign(NOW, &state(Some(2), 7, 3));
     core.assign(NOW, &state(Some(2), 8, 2));
+    assert_eq!(core, before);
+}
+
+#[test]
+fn metadata_that_go_back_to_an_older_leader_epoch_change_nothing() {
+    let mut core = follower();
+    let before = core.clone();
+    core.assign(NOW, &state(Some(2), 5, 4));
     assert_eq!(core, before);
 }
 
