@@ -5,8 +5,10 @@ mod bytes;
 mod failover;
 #[cfg(feature = "flaws")]
 mod flaws;
+mod image;
 mod invariants;
 mod random;
+mod roles;
 mod samples;
 mod script;
 mod tell;
