@@ -1,9 +1,10 @@
 //! What a driver sees at the edges of a leadership.
 
 use highwater_core::controller::{
-    Controller, ControllerError, ControllerRequest, ControllerResponse, Effect, Image, NewTopic, Rules, Timer,
+    Controller, ControllerError, ControllerRequest, ControllerResponse, Effect, Image, NewTopic,
+    PartitionRecord, Rules, Timer, TopicRecord,
 };
-use highwater_core::{Dice, Instant, NodeId};
+use highwater_core::{Dice, Instant, NodeId, Uuid};
 
 use crate::world::{World, config, registration};
 
@@ -130,4 +131,33 @@ fn same_requests_with_the_same_dice_make_the_same_controller() {
         controller
     };
     assert_eq!(live(), live());
+}
+
+#[test]
+fn partition_without_epochs_left_stays_as_it_is() {
+    let (_, world) = standby();
+    let mut image = world.image().clone();
+    let topic = Uuid(77);
+    image.apply(&TopicRecord { name: "old".into(), topic }.into()).expect("a topic");
+    let partition = PartitionRecord {
+        partition: 0,
+        topic,
+        replicas: vec![NodeId(1), NodeId(2)],
+        isr: vec![NodeId(1), NodeId(2)],
+        removing: Vec::new(),
+        adding: Vec::new(),
+        leader: 1,
+        leader_epoch: 0,
+        partition_epoch: i32::MAX,
+        directories: Vec::new(),
+        recovery: 0,
+        elr: None,
+        last_known_elr: None,
+    };
+    image.apply(&partition.into()).expect("a partition");
+    let mut controller = Controller::open(config(), Rules::default(), image, 50, Dice::new(5), NOW);
+    controller.lead(NOW, 2, 50);
+    controller.expire(NOW, Timer::Session(NodeId(1)));
+    assert!(controller.image().broker(NodeId(1)).is_some_and(|broker| broker.fenced));
+    assert_eq!(controller.image().partition(topic, 0).and_then(|state| state.leader), Some(NodeId(1)));
 }

@@ -70,7 +70,7 @@ impl Decision<'_> {
             UncleanRegistration::LeavesElr if loses => Fate::LostRecords(broker),
             _ => Fate::Goes(broker),
         };
-        self.update_partitions(hosted, fate);
+        self.update_partitions(hosted, Some(fate));
     }
 
     /// Where the next record of this decision will stand: after what is before it, and after the record that begins the transaction if
@@ -193,7 +193,7 @@ impl Decision<'_> {
     /// The broker leads nothing any more and leaves the ISRs, then it is fenced: whatever part of that is committed makes sense.
     pub(in crate::controller) fn fence(&mut self, broker: NodeId) {
         let hosted: Vec<_> = self.image.hosted_by(broker).collect();
-        self.update_partitions(hosted, Fate::Goes(broker));
+        self.update_partitions(hosted, Some(Fate::Goes(broker)));
         self.change_standing(broker, 1, 0);
     }
 
@@ -211,15 +211,14 @@ impl Decision<'_> {
     /// The broker may lead: it is elected where nobody leads.
     fn unfence(&mut self, broker: NodeId) {
         self.change_standing(broker, -1, 0);
-        let leaderless: Vec<_> = self.image.leaderless().collect();
-        self.update_partitions(leaderless, Fate::Comes(broker));
+        self.elect_leaderless();
     }
 
     /// The broker leads nothing any more and leaves the ISRs, though it goes on for a while (KIP-841).
     fn enter_controlled_shutdown(&mut self, broker: NodeId) {
         self.change_standing(broker, 0, 1);
         let hosted: Vec<_> = self.image.hosted_by(broker).collect();
-        self.update_partitions(hosted, Fate::Goes(broker));
+        self.update_partitions(hosted, Some(Fate::Goes(broker)));
     }
 
     fn change_standing(&mut self, broker: NodeId, fenced: i8, in_controlled_shutdown: i8) {
@@ -240,7 +239,7 @@ impl Decision<'_> {
             self.image.broker(broker).ok_or_else(|| ControllerError::not_registered(broker))?;
         let broker_epoch = registration.epoch;
         let hosted: Vec<_> = self.image.hosted_by(broker).collect();
-        self.update_partitions(hosted, Fate::Goes(broker));
+        self.update_partitions(hosted, Some(Fate::Goes(broker)));
         self.record(UnregisterBrokerRecord { broker, broker_epoch });
         Ok(())
     }
@@ -249,6 +248,6 @@ impl Decision<'_> {
     /// over from one that had not finished.
     pub(in crate::controller) fn elect_leaderless(&mut self) {
         let leaderless: Vec<_> = self.image.leaderless().collect();
-        self.update_partitions(leaderless, Fate::None);
+        self.update_partitions(leaderless, None);
     }
 }

@@ -25,17 +25,14 @@ const MIGRATING_DIRECTORY: Uuid = Uuid(2);
 pub(super) enum Fate {
     /// It must not lead, and leaves the ISRs.
     Goes(NodeId),
-    /// It may lead.
-    Comes(NodeId),
     /// It is back and may have lost what it had: it leaves ISRs and ELRs (KIP-966).
     LostRecords(NodeId),
-    /// Nothing, to nobody.
-    None,
 }
 
 impl Decision<'_> {
-    /// Changes these partitions as the fate of a broker wants it, each decided on its own. One pass, nothing else is looked at.
-    pub(super) fn update_partitions(&mut self, partitions: Vec<(Uuid, i32)>, fate: Fate) {
+    /// Changes these partitions as the fate of a broker wants it, if one has any, and elects leaders where there is need. Each is decided on
+    /// its own; one pass, nothing else is looked at.
+    pub(super) fn update_partitions(&mut self, partitions: Vec<(Uuid, i32)>, fate: Option<Fate>) {
         let mut last: Option<(Uuid, TopicRules)> = None;
         for (topic, index) in partitions {
             let rules = match last {
@@ -44,23 +41,13 @@ impl Decision<'_> {
             };
             last = Some((topic, rules));
             let Some(old) = self.image.registration(topic, index) else { continue };
-            let gone = match fate {
-                Fate::Goes(broker) | Fate::LostRecords(broker) => Some(broker),
-                Fate::Comes(_) | Fate::None => None,
-            };
+            let gone = fate.map(|(Fate::Goes(broker) | Fate::LostRecords(broker))| broker);
             let mut change = self.change(old, rules, self.election_rule(rules));
             change.isr.retain(|&member| Some(member) != gone);
-            if let Fate::LostRecords(broker) = fate {
+            if let Some(Fate::LostRecords(broker)) = fate {
                 change.unclean_shutdown = Some(broker);
             }
-            let may_lead = |id| {
-                let active = match fate {
-                    _ if Some(id) == gone => false,
-                    Fate::Comes(broker) if broker == id => true,
-                    _ => self.image.broker(id).is_some_and(|broker| broker.is_active()),
-                };
-                active && self.has_directory(old, id)
-            };
+            let may_lead = |id| Some(id) != gone && self.may_lead(old, id);
             if let Some(record) = change.build(topic, index, may_lead) {
                 self.record(record);
             }
