@@ -1,12 +1,13 @@
-//! Writes a segment of `__cluster_metadata` with a record of every type, and reads those that Kafka wrote: the tool of `.ci/kafka-metadata`,
-//! which holds both against Kafka's own.
+//! Writes a segment of `__cluster_metadata` with a record of every type, and reads those that Kafka wrote: the tool of
+//! `.ci/kafka-metadata`, which holds both against Kafka's own.
 //!
 //! - `metadata_segment write FILE`: the samples of the tests, in their order.
-//! - `metadata_segment decide FILE`: what a controller decides that is led through a life; prints the partitions that it leaves.
-//! - `metadata_segment retrace FILE...`: has what Kafka's controller decided about brokers, leaders and ISRs decided again by ours; fails unless
-//!   the records are the same.
-//! - `metadata_segment read FILE...`: fails unless every record is known, is encoded to the very bytes that Kafka wrote, and fits the
-//!   records before it; prints how many there are of each type, and the partitions.
+//! - `metadata_segment decide FILE`: what a controller decides that is led through a life; prints the partitions that
+//!   it leaves.
+//! - `metadata_segment retrace FILE...`: has what Kafka's controller decided about brokers, leaders and ISRs decided
+//!   again by ours; fails unless the records are the same.
+//! - `metadata_segment read FILE...`: fails unless every record is known, is encoded to the very bytes that Kafka
+//!   wrote, and fits the records before it; prints how many there are of each type, and the partitions.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -162,7 +163,8 @@ impl Life {
     }
 }
 
-/// Registrations, topics, fencing, eligible leader replicas, unclean election, a transaction, configuration, producer ids.
+/// Registrations, topics, fencing, eligible leader replicas, unclean election, a transaction, configuration, producer
+/// ids.
 fn decide(file: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config {
         cluster: "highwater".into(),

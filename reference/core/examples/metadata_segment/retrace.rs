@@ -1,8 +1,9 @@
 //! What Kafka's controller decided, decided again by ours.
 //!
-//! Every batch of Kafka's log about the standing of a broker or the leaders and ISRs of partitions is taken for the answer to a question: a
-//! session that ended, a heartbeat, a registration, an AlterPartition, an election. A controller of ours that has applied everything before is
-//! asked the same, and must decide the same records. Only their order among partitions is its own.
+//! Every batch of Kafka's log about the standing of a broker or the leaders and ISRs of partitions is taken for the
+//! answer to a question: a session that ended, a heartbeat, a registration, an AlterPartition, an election. A
+//! controller of ours that has applied everything before is asked the same, and must decide the same records. Only
+//! their order among partitions is its own.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -211,7 +212,8 @@ fn decide(image: &Image, base: Offset, ask: impl FnOnce(&mut Controller)) -> Vec
     decided
 }
 
-/// What is compared: changes of partitions and of the standing of brokers, in an order of their own, and who registered.
+/// What is compared: changes of partitions and of the standing of brokers, in an order of their own, and who
+/// registered.
 fn comparable(records: &[MetadataRecord]) -> Vec<String> {
     let mut texts: Vec<String> = records
         .iter()

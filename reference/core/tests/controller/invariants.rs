@@ -88,8 +88,8 @@ fn check_broker_epochs(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Epochs never decrease, a change raises them, and who is elected had everything unless it is said to recover. What a lost leader had
-/// decided does not count: `before` is emptied when leadership moves.
+/// Epochs never decrease, a change raises them, and who is elected had everything unless it is said to recover. What a
+/// lost leader had decided does not count: `before` is emptied when leadership moves.
 fn check_steps(image: &Image, before: &mut Before) -> Result<(), String> {
     let mut seen = Before::new();
     for (&id, topic) in image.topics() {

@@ -1,5 +1,5 @@
-//! Taking back what was applied: an active controller applies its decisions before they are committed, and loses them with its
-//! leadership.
+//! Taking back what was applied: an active controller applies its decisions before they are committed, and loses them
+//! with its leadership.
 
 use alloc::string::String;
 use alloc::vec::Vec;
