@@ -5,7 +5,10 @@ use super::{
     Effect, FetchCorrelation, FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse,
     FollowerHighWatermark, Quorum, QuorumError, Request, Response, SnapshotId,
 };
-use crate::{EpochEnd, Extent, Instant, LogView, NodeId, Offset};
+use crate::{Epoch, EpochEnd, Extent, Instant, LogView, NodeId, Offset};
+
+/// No log gets this far by records; what claims to would leave no room to append.
+const OFFSET_MAX: Offset = Offset::MAX / 2;
 
 /// Answers.
 impl Quorum {
@@ -53,6 +56,9 @@ impl Quorum {
             // The next beat repeats it.
             Request::BeginQuorumEpoch(_) => false,
         };
+        if let Request::Fetch(request) = request {
+            self.search_on(now, request);
+        }
         if !is_awaited {
             return;
         }
@@ -76,7 +82,7 @@ impl Quorum {
         if response.error.is_some() {
             // What another fetch took the place of leaves that outstanding.
             if is_outstanding && response.error != Some(QuorumError::RequestTimedOut) {
-                self.handle_refusal(now, response.error);
+                self.handle_refusal(now, response.error, response.epoch);
             }
             return;
         }
@@ -147,7 +153,11 @@ impl Quorum {
     }
 
     /// The leader that was asked does not answer as one.
-    fn handle_refusal(&mut self, now: Instant, error: Option<QuorumError>) {
+    fn handle_refusal(&mut self, now: Instant, error: Option<QuorumError>, epoch: Epoch) {
+        if matches!(self.role, Role::Observer(_)) && epoch > self.epoch {
+            // It has heard of an epoch whose leader it does not know.
+            return self.miss_leader(now);
+        }
         if let Role::Follower(follower) = &mut self.role
             && error == Some(QuorumError::NotLeaderOrFollower)
         {
@@ -205,7 +215,8 @@ impl Quorum {
     fn append_fetched(&mut self, records: &[Extent]) -> bool {
         let (mut end, mut epoch) = (self.log.end(), self.log.last_epoch().max(0));
         for extent in records {
-            if extent.base != end || extent.end <= end || extent.epoch < epoch || extent.epoch > self.epoch {
+            let fits = extent.base == end && end < extent.end && extent.end <= OFFSET_MAX;
+            if !fits || extent.epoch < epoch || extent.epoch > self.epoch {
                 return false;
             }
             (end, epoch) = (extent.end, extent.epoch);
@@ -279,7 +290,8 @@ impl Quorum {
 impl Quorum {
     /// The log is behind the leader's start.
     fn begin_snapshot(&mut self, snapshot: SnapshotId) -> bool {
-        if snapshot.end <= self.committed_end() || snapshot.epoch > self.epoch || snapshot.epoch < 0 {
+        let is_later = self.committed_end() < snapshot.end && snapshot.end <= OFFSET_MAX;
+        if !is_later || snapshot.epoch > self.epoch || snapshot.epoch < 0 {
             return false;
         }
         if let Some(pull) = self.pull_mut() {
@@ -317,7 +329,7 @@ impl Quorum {
             return;
         }
         if response.error.is_some() {
-            return self.handle_refusal(now, response.error);
+            return self.handle_refusal(now, response.error, response.epoch);
         }
         let (snapshot, position) = (request.snapshot, request.position);
         let end = position.checked_add(response.length).filter(|&end| end <= response.size);

@@ -4,4 +4,7 @@
 mod support;
 
 mod files;
+mod model;
 mod operations;
+mod properties;
+mod recovery;
