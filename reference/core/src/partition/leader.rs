@@ -369,6 +369,7 @@ impl Leader {
                     | PartitionError::FencedLeaderEpoch
                     | PartitionError::NewLeaderElected
                     | PartitionError::UnknownTopicOrPartition
+                    | PartitionError::UnknownTopicId
                     | PartitionError::InvalidRequest,
                 ),
             ) => proposal.standing = Standing::AwaitsMetadata,

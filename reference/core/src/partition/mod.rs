@@ -28,7 +28,7 @@
 //! |---|---|
 //! | the partition as it is now | is over: that is the committed state |
 //! | `IneligibleReplica` | is over: nothing changed; the next fetch may propose again |
-//! | `InvalidUpdateVersion`, `FencedLeaderEpoch`, `NewLeaderElected`, `InvalidRequest`, `UnknownTopicOrPartition` | stays until newer metadata comes: it may have been accepted. It is not asked again |
+//! | `InvalidUpdateVersion`, `FencedLeaderEpoch`, `NewLeaderElected`, `InvalidRequest`, `UnknownTopicOrPartition`, `UnknownTopicId` | stays until newer metadata comes: it may have been accepted. It is not asked again |
 //! | anything else, or none | stays, and is asked again after a while, as it was |
 //!
 //! As long as a proposal may have been accepted, the high watermark waits for the members of both ISRs, the *maximal* ISR.

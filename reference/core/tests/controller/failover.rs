@@ -1,6 +1,4 @@
-//! A broker goes that hosts many partitions: the work is in proportion to these, and every one is decided.
-
-use std::time::{Duration, Instant as Clock};
+//! A broker goes that hosts many partitions: every one of these is decided, and none else.
 
 use highwater_core::NodeId;
 use highwater_core::controller::{
@@ -9,7 +7,7 @@ use highwater_core::controller::{
 
 use crate::world::{Event, World, config_with_elr};
 
-/// A cluster in which broker 1 is a replica of `hosted` partitions, and others are of `elsewhere` more.
+/// A cluster in which broker 1 is a replica of `hosted` partitions, and only others are of `elsewhere` more.
 fn cluster(hosted: usize, elsewhere: usize) -> World {
     let mut world = World::with_brokers(config_with_elr(), Rules::default(), 6);
     let mut fill = |name: &str, count: usize, brokers: [i32; 3]| {
@@ -33,23 +31,21 @@ fn sizes(count: usize) -> impl Iterator<Item = usize> {
     (0..count.div_ceil(5000)).map(move |at| (count - at * 5000).min(5000))
 }
 
-/// Fences broker 1; the batches, and how long the decision took.
-fn fail(world: &mut World) -> (Vec<Vec<MetadataRecord>>, Duration) {
+/// Fences broker 1; the batches of records that this takes.
+fn fail(world: &mut World) -> Vec<Vec<MetadataRecord>> {
     world.commits = false;
-    let clock = Clock::now();
     let events = world.expire(Timer::Session(NodeId(1)));
-    let took = clock.elapsed();
     let appended = events.into_iter().filter_map(|event| match event {
         Event::Appended(batch, _) => Some(batch.records),
         _ => None,
     });
-    (appended.collect(), took)
+    appended.collect()
 }
 
 #[test]
 fn broker_with_many_partitions_fails_over_in_one_transaction() {
-    let mut world = cluster(25_000, 0);
-    let (batches, _) = fail(&mut world);
+    let mut world = cluster(25_000, 1_000);
+    let batches = fail(&mut world);
     assert_eq!(batches.len(), 3, "10,000 records a batch");
     assert!(batches.iter().all(|batch| batch.len() <= 10_000));
     let records = batches.concat();
@@ -66,21 +62,4 @@ fn broker_with_many_partitions_fails_over_in_one_transaction() {
     world.commits = true;
     world.settle();
     assert_eq!(world.controllers[0].image(), world.controllers[1].image());
-}
-
-#[test]
-fn partitions_of_others_cost_nothing() {
-    let mut few = cluster(500, 0);
-    let mut among_many = cluster(500, 40_000);
-    let shortest = |world: &World| {
-        let runs = (0..5).map(|_| fail(&mut world.clone()).1);
-        runs.min().expect("five runs")
-    };
-    let (alone, among_many_took) = (shortest(&few), shortest(&among_many));
-    assert_eq!(fail(&mut few).0.concat().len(), fail(&mut among_many).0.concat().len());
-    // A pass over all partitions would take about eighty times as long; the rest is for a busy machine.
-    assert!(
-        among_many_took < alone * 12 + Duration::from_millis(5),
-        "{among_many_took:?} among many, {alone:?} alone"
-    );
 }
