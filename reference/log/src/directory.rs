@@ -174,6 +174,7 @@ impl<D: Disk> DataDirectory<D> {
     pub fn remove(&mut self, name: &str) -> Result<(), LogError> {
         self.disk.remove_directory(name).map_err(LogError::io(name, "remove the directory"))?;
         self.disk.sync_directory("").map_err(LogError::io("", "sync the data directory"))?;
+        self.recovery_points = offsets::load(&self.disk, RECOVERY_POINTS)?;
         let mut changed = Vec::new();
         for (file, map) in [
             (RECOVERY_POINTS, &mut self.recovery_points),
@@ -192,6 +193,8 @@ impl<D: Disk> DataDirectory<D> {
         &mut self,
         logs: impl IntoIterator<Item = (&'l mut Log<D>, Offset)>,
     ) -> Result<(), LogError> {
+        // Logs lower their recovery points by themselves when they truncate.
+        self.recovery_points = offsets::load(&self.disk, RECOVERY_POINTS)?;
         let mut flushed = Vec::new();
         for (log, high_watermark) in logs {
             let name = log.directory().to_owned();

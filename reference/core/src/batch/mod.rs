@@ -42,6 +42,8 @@ mod crc;
 mod error;
 mod header;
 mod record;
+#[cfg(test)]
+mod tests;
 mod view;
 mod wire;
 

@@ -29,7 +29,8 @@ pub(super) struct Claim {
 /// What an active controller keeps.
 ///
 /// - `committed <= appended <= next`, where `committed` is the controller's high watermark.
-/// - `decisions` are those that end above the high watermark, in order; undoing them gives the image of what is before the first.
+/// - `decisions` are those that end above the high watermark, in order; undoing them gives the image of what is before
+///   the first.
 /// - `answers` wait for offsets that do not decrease, all above the high watermark.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Active {

@@ -100,7 +100,8 @@ pub struct RegisterBroker {
     pub cluster: String,
     /// A new identity for each start of the process.
     pub incarnation: Uuid,
-    /// The broker epoch under which it last shut down cleanly, or -1 (KIP-966): any other says that it may have lost records.
+    /// The broker epoch under which it last shut down cleanly, or -1 (KIP-966): any other says that it may have lost
+    /// records.
     pub previous_broker_epoch: i64,
     /// Where to reach it.
     pub listeners: Vec<Endpoint>,
@@ -132,7 +133,8 @@ pub struct Heartbeat {
     pub id: NodeId,
     /// Its broker epoch.
     pub broker_epoch: i64,
-    /// It has applied every record of the metadata log below this offset. (On the wire Kafka says that of the last record, one less.)
+    /// It has applied every record of the metadata log below this offset. (On the wire Kafka says that of the last
+    /// record, one less.)
     pub metadata_offset: Offset,
     /// It wants to be (or stay) fenced.
     pub want_fence: bool,

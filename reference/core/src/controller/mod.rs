@@ -1,12 +1,13 @@
 //! The controller core: brokers, topics, leaders and ISRs, event-sourced from the metadata log.
 //!
-//! Every controller holds the [`Image`] of all committed metadata. The one that leads the quorum is **active**: it takes requests of brokers
-//! and clients, decides, and puts its decisions into the log as records in Kafka's own schemas ([`MetadataRecord`]). The others stand by
-//! with the same image, so that taking over costs nothing but a few records. Brokers apply the same records to images of their own.
+//! Every controller holds the [`Image`] of all committed metadata. The one that leads the quorum is **active**: it
+//! takes requests of brokers and clients, decides, and puts its decisions into the log as records in Kafka's own
+//! schemas ([`MetadataRecord`]). The others stand by with the same image, so that taking over costs nothing but a few
+//! records. Brokers apply the same records to images of their own.
 //!
-//! An active controller applies its records when it decides, not when they are committed, so that the next decision rests on the
-//! last. What it answers waits until everything that the answer rests on is committed. If it loses its leadership first, it takes back what is not
-//! committed, and refuses who still waits.
+//! An active controller applies its records when it decides, not when they are committed, so that the next decision
+//! rests on the last. What it answers waits until everything that the answer rests on is committed. If it loses its
+//! leadership first, it takes back what is not committed, and refuses who still waits.
 //!
 //! # Roles
 //! | role | on | becomes | and |
@@ -19,15 +20,15 @@
 //! | claiming, active | [`unlead`](Controller::unlead), [`append_refused`](Controller::append_refused) | standby | takes back what is not committed; answers NotController |
 //!
 //! # Sources
-//! KIP-500 and KIP-631 (the quorum controller, brokers and their records), KIP-497 (AlterPartition), KIP-704 (recovery), KIP-841 (fenced
-//! brokers and the ISR), KIP-858 (directories), KIP-868 (transactions), KIP-903 (broker epochs in AlterPartition), KIP-966 (eligible leader
-//! replicas), KIP-339, 460, 584, 730. Clauses isr/isr/2 to 4, isr/elect, isr/elr and isr/broker of `specs/isr.md`; what deviates from Kafka
-//! 4.3 is said where it does.
+//! KIP-500 and KIP-631 (the quorum controller, brokers and their records), KIP-497 (AlterPartition), KIP-704
+//! (recovery), KIP-841 (fenced brokers and the ISR), KIP-858 (directories), KIP-868 (transactions), KIP-903 (broker
+//! epochs in AlterPartition), KIP-966 (eligible leader replicas), KIP-339, 460, 584, 730. Clauses isr/isr/2 to 4,
+//! isr/elect, isr/elr and isr/broker of `specs/isr.md`; what deviates from Kafka 4.3 is said where it does.
 //!
 //! # Invariants
 //! - Nothing is decided before everything below the epoch's start is applied (KAFKA-15345).
-//! - The image is what the committed records say, with the decisions that are not committed applied: a fresh image to which all appended
-//!   records were applied is equal to it.
+//! - The image is what the committed records say, with the decisions that are not committed applied: a fresh image to
+//!   which all appended records were applied is equal to it.
 //! - A decision is atomic: a batch, or a transaction of batches.
 //! - No record names a leader that is fenced, in controlled shutdown, or outside of the ISR that the record leads to.
 //! - Leader epochs and partition epochs never decrease; a change of leader raises both, any change the latter.
@@ -35,15 +36,17 @@
 //!
 //! # Not implemented
 //! - Reassignment of replicas (KIP-455): adding and removing replicas of a foreign log are kept, and never completed.
-//! - Directories that fail while their broker lives, and cordoned ones (KIP-858, KIP-1066): heartbeats do not carry them. A
-//!   replica whose directory is gone gets another when it is back in the ISR, without AssignReplicasToDirs.
+//! - Directories that fail while their broker lives, and cordoned ones (KIP-858, KIP-1066): heartbeats do not carry
+//!   them. A replica whose directory is gone gets another when it is back in the ISR, without AssignReplicasToDirs.
 //! - Registration of controllers (KIP-919): known in the log, never written. Voters are static.
 //! - Access control, quotas, SCRAM, delegation tokens, policies. A feature other than `metadata.version` and
 //!   `eligible.leader.replicas.version` cannot be set.
 //! - Configuration of single brokers is kept and does not bear on elections. Tiered storage has no configuration.
-//! - As in Kafka, a change of min.insync.replicas forgets all eligible leader replicas, even of a partition that has nobody else.
-//! - With a level of `metadata.version` below 13 there are no transactions: a decision of more records than a batch may have is several
-//!   batches, of which only the first may be committed. Each such part makes sense, but a topic may then have fewer partitions than asked for.
+//! - As in Kafka, a change of min.insync.replicas forgets all eligible leader replicas, even of a partition that has
+//!   nobody else.
+//! - With a level of `metadata.version` below 13 there are no transactions: a decision of more records than a batch may
+//!   have is several batches, of which only the first may be committed. Each such part makes sense, but a topic may
+//!   then have fewer partitions than asked for.
 
 mod active;
 mod decide;
@@ -81,7 +84,8 @@ pub struct Config {
     pub cluster: String,
     /// How long a broker is not fenced after its last heartbeat (`broker.session.timeout.ms`).
     pub session_timeout: Duration,
-    /// How often leaderships go back to preferred replicas by themselves (`leader.imbalance.check.interval.seconds`); never with `None`.
+    /// How often leaderships go back to preferred replicas by themselves (`leader.imbalance.check.interval.seconds`);
+    /// never with `None`.
     pub rebalance_interval: Option<Duration>,
     /// `num.partitions`.
     pub default_partitions: i32,
@@ -91,9 +95,9 @@ pub struct Config {
     pub min_isr: usize,
     /// `unclean.leader.election.enable` of this controller's own file.
     pub unclean_election: bool,
-    /// Whether, where ISR and ELR are both empty, the last leader is elected as soon as it is back, even with unclean election off: Kafka's way
-    /// (KIP-966, balanced recovery), though it may have lost what was committed. Without it such a partition waits for somebody to ask for an
-    /// unclean election.
+    /// Whether, where ISR and ELR are both empty, the last leader is elected as soon as it is back, even with unclean
+    /// election off: Kafka's way (KIP-966, balanced recovery), though it may have lost what was committed. Without it
+    /// such a partition waits for somebody to ask for an unclean election.
     pub last_known_leader: bool,
     /// The most records in one [`Effect::Append`]; Kafka's is 10,000. At least 2.
     pub records_per_batch_max: usize,
@@ -161,7 +165,8 @@ impl Controller {
         Self { config, rules, image, applied, high_watermark: applied, dice, role: Role::Standby, effects }
     }
 
-    /// A snapshot takes the place of what was applied so far. An active controller has no use for one and passes it over.
+    /// A snapshot takes the place of what was applied so far. An active controller has no use for one and passes it
+    /// over.
     pub fn restore(&mut self, now: Instant, image: Image, applied: Offset) {
         if !self.is_active() && applied >= self.applied {
             self.image = image;
@@ -170,8 +175,9 @@ impl Controller {
         }
     }
 
-    /// Applies a committed batch, which ends at `end`. Batches come in order; those of control records come with no records.
-    /// A batch below [`Controller::applied`] is passed over: so an active controller is not told again what it decided.
+    /// Applies a committed batch, which ends at `end`. Batches come in order; those of control records come with no
+    /// records. A batch below [`Controller::applied`] is passed over: so an active controller is not told again what it
+    /// decided.
     ///
     /// An error means that the log is none that a controller wrote: the node has to stop.
     pub fn replay(
@@ -198,8 +204,8 @@ impl Controller {
         self.claim(now);
     }
 
-    /// This controller does not lead any more. What it decided and does not know to be committed is taken back; the driver goes on replaying at
-    /// [`Controller::applied`].
+    /// This controller does not lead any more. What it decided and does not know to be committed is taken back; the
+    /// driver goes on replaying at [`Controller::applied`].
     pub fn unlead(&mut self, _now: Instant) {
         let Role::Active(active) = core::mem::replace(&mut self.role, Role::Standby) else { return };
         self.effects.retain(|effect| matches!(effect, Effect::Reply { .. }));
@@ -465,7 +471,8 @@ impl Controller {
         }
     }
 
-    /// Brokers that were not heard of are fenced, one after the other, each by the state that the former left (KAFKA-13173).
+    /// Brokers that were not heard of are fenced, one after the other, each by the state that the former left
+    /// (KAFKA-13173).
     fn end_sessions(&mut self, brokers: &[NodeId]) {
         let Role::Active(active) = &mut self.role else { return };
         let ended = brokers.iter().filter_map(|id| active.sessions.remove(id).map(|session| (*id, session)));

@@ -17,7 +17,8 @@ rules! {
         recovering_isr: Fence = Fence::Checked,
         /// Whom the controller elects where unclean election is off (B22).
         election: Election = Election::Clean,
-        /// What happens to the last member of the ISR when its broker is fenced, where there are eligible leader replicas (B20).
+        /// What happens to the last member of the ISR when its broker is fenced, where there are eligible leader
+        /// replicas (B20).
         last_member: LastMember = LastMember::Leaves,
         /// What a registration after an unclean shutdown does to eligibility (B21b).
         unclean_registration: UncleanRegistration = UncleanRegistration::LeavesElr,

@@ -193,12 +193,14 @@ impl Partition {
         Self { replica, role: Current::Unassigned }
     }
 
-    /// Takes metadata. What is not newer than what is known, by partition epoch, changes nothing.
+    /// Takes metadata. What is not newer than what is known, by partition epoch, or goes back to an older leader epoch, changes
+    /// nothing.
     ///
     /// A broker that starts must not be told of metadata from before its registration: it would go on in a leader epoch that it
     /// led before it stopped, with another log (isr/broker/1).
     pub fn assign(&mut self, now: Instant, state: &PartitionState) {
-        if state.partition_epoch > self.replica.state.partition_epoch {
+        let known = &self.replica.state;
+        if state.partition_epoch > known.partition_epoch && state.leader_epoch >= known.leader_epoch {
             self.adopt(now, state.clone());
         }
     }

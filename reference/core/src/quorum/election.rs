@@ -129,7 +129,9 @@ impl Quorum {
         let error = self.check_leader(request.epoch, request.leader);
         if error.is_none() {
             self.hear(now, request.epoch);
-            self.accept(now, request.leader);
+            if request.epoch == self.epoch {
+                self.accept(now, request.leader);
+            }
             let backoff = self.backoff_of_successor(&request.successors);
             if let Role::Follower(follower) = &mut self.role
                 && follower.leader == request.leader

@@ -1,11 +1,13 @@
 //! The follower's side of replication, which an observer's is as well.
 
+use core::time::Duration;
+
 use super::role::{Asked, Follower, Observer, Patience, Pull, Role};
 use super::{
     Effect, FetchCorrelation, FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse,
     FollowerHighWatermark, Quorum, QuorumError, Request, Response, SnapshotId,
 };
-use crate::{EpochEnd, Extent, Instant, LogView, NodeId, Offset};
+use crate::{Epoch, EpochEnd, Extent, Instant, LogView, NodeId, Offset};
 
 /// No log gets this far by records; what claims to would leave no room to append.
 const OFFSET_MAX: Offset = Offset::MAX / 2;
@@ -82,7 +84,7 @@ impl Quorum {
         if response.error.is_some() {
             // What another fetch took the place of leaves that outstanding.
             if is_outstanding && response.error != Some(QuorumError::RequestTimedOut) {
-                self.handle_refusal(now, response.error);
+                self.handle_refusal(now, response.error, response.epoch);
             }
             return;
         }
@@ -153,7 +155,11 @@ impl Quorum {
     }
 
     /// The leader that was asked does not answer as one.
-    fn handle_refusal(&mut self, now: Instant, error: Option<QuorumError>) {
+    fn handle_refusal(&mut self, now: Instant, error: Option<QuorumError>, epoch: Epoch) {
+        if matches!(self.role, Role::Observer(_)) && epoch > self.epoch {
+            // It has heard of an epoch whose leader it does not know.
+            return self.miss_leader(now);
+        }
         if let Role::Follower(follower) = &mut self.role
             && error == Some(QuorumError::NotLeaderOrFollower)
         {
@@ -244,7 +250,7 @@ impl Quorum {
     pub(super) fn pull(&mut self, now: Instant) {
         let must_flush =
             self.is_voter() && self.rules().follower_flush() && self.log.flushed() < self.log.end();
-        let retry = now + self.config().request_timeout;
+        let retry = now + self.fetch_patience();
         let Some((leader, &Pull { asked, .. })) = self.pull_of() else { return };
         if matches!(&self.role, Role::Follower(follower) if follower.resigned) {
             return;
@@ -265,6 +271,11 @@ impl Quorum {
         if let Some(request) = request {
             self.send(leader, request);
         }
+    }
+
+    /// A fetch that got lost must not cost the leader its office: it is sent again in time.
+    fn fetch_patience(&self) -> Duration {
+        self.config().request_timeout.min(self.config().fetch_timeout / 2)
     }
 
     /// What was asked was not answered: asks again.
@@ -298,7 +309,7 @@ impl Quorum {
     }
 
     fn ask_for_part(&mut self, now: Instant, snapshot: SnapshotId, position: u64) {
-        let retry = now + self.config().request_timeout;
+        let retry = now + self.fetch_patience();
         let Some((leader, _)) = self.pull_of() else { return };
         let request = FetchSnapshotRequest { replica: self.me(), epoch: self.epoch, snapshot, position };
         if let Some(pull) = self.pull_mut() {
@@ -325,7 +336,7 @@ impl Quorum {
             return;
         }
         if response.error.is_some() {
-            return self.handle_refusal(now, response.error);
+            return self.handle_refusal(now, response.error, response.epoch);
         }
         let (snapshot, position) = (request.snapshot, request.position);
         let end = position.checked_add(response.length).filter(|&end| end <= response.size);

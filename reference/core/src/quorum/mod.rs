@@ -22,7 +22,8 @@
 //! | candidate | leader | a majority voted for it |
 //! | candidate | prospective | election timeout; the backoff, once so many refused that it cannot win |
 //! | leader | resigned | [`Input::Resign`], or no majority has fetched for one and a half fetch timeouts |
-//! | observer | observer, searching or following | a later epoch, a leader, fetch timeout |
+//! | observer, searching | observer, following | it hears who leads its epoch or a later one |
+//! | observer, following | observer, searching | fetch timeout; its leader knows a later epoch, and not who leads it |
 //!
 //! At a start: the leader of the saved epoch is resigned, whoever had voted for itself a candidate, for another voted; whoever knew
 //! the leader follows it; the rest are unattached. Whoever is not in the voter set, by id **and** directory, is an observer.
@@ -30,7 +31,7 @@
 //! # What it promises
 //! - **One vote an epoch**, saved before it is answered, and none by whoever knows the epoch's leader (kraft/vote/1, /3). Only for a
 //!   log at least as up to date (kraft/vote/2). Counted only in the epoch in which it was cast (kraft/vote/4).
-//! - **Whoever hears of a later epoch gives up its role** (kraft/epoch/1), from whichever message. The epoch is never below that
+//! - **Whoever hears of a later epoch gives up its role** (kraft/epoch/1), from whichever vote, announcement or answer. The epoch is never below that
 //!   of the last record (A04).
 //! - **A leader that restarts is resigned**: it neither leads, votes nor serves in that epoch again (kraft/epoch/2).
 //! - **A pre-vote binds nobody**: no vote and no epoch comes of it but one that was there before (kraft/prevote/1). Refused by whoever
@@ -56,7 +57,9 @@
 //! # Finding the leader
 //! The leader says BeginQuorumEpoch until it is heard, and again to whoever falls silent (A35). Whoever knows no leader asks one voter
 //! after another by a fetch, which is refused with the epoch and the leader. As a voter's fetch acknowledges, that too waits for the
-//! flush.
+//! flush. An observer takes note of an epoch only together with its leader, and so of none that never had one: the epoch of a candidate
+//! that stopped before anybody else heard of it would lock the observer out for good (found by random schedules; Kafka's observers take
+//! note of any).
 //!
 //! # The seam for changes of the voter set
 //! [`Voters`] alone knows who votes, what a majority is, and what a majority has reached. It never changes yet.

@@ -379,7 +379,8 @@ impl Quorum {
         };
     }
 
-    /// Takes note of an epoch. A later one than ours is ours from now on, with no leader and no vote in it.
+    /// Takes note of an epoch. A later one than ours is ours from now on, with no leader and no vote in it. Not so for an
+    /// observer, which takes note of an epoch only together with its leader: see [`Quorum::learn`].
     pub(super) fn hear(&mut self, now: Instant, epoch: Epoch) {
         if epoch <= self.epoch {
             return;
@@ -397,11 +398,7 @@ impl Quorum {
             | Role::Candidate(Candidate { patience, .. })
             | Role::Resigned(Resigned { patience, .. }) => *patience,
             Role::Leader(_) | Role::Follower(_) => Patience::Until(now + self.election_timeout()),
-            Role::Observer(_) => {
-                self.epoch = epoch;
-                self.become_role(Role::Observer(Observer::Searching(search)));
-                return;
-            }
+            Role::Observer(_) => return,
         };
         let left = self.leave_lead();
         self.epoch = epoch;
@@ -418,10 +415,10 @@ impl Quorum {
 
     /// Takes for the leader of this epoch who is said to be it, unless one is known.
     pub(super) fn accept(&mut self, now: Instant, leader: NodeId) -> bool {
-        let me = self.me();
-        if leader == me.id || self.voters().index(leader).is_none() {
+        if !self.may_follow(leader) {
             return false;
         }
+        let me = self.me();
         let deadline = now + self.config().fetch_timeout;
         let mut follower = match &self.role {
             Role::Unattached(unattached) => unattached.follow(me, leader, now, deadline),
@@ -444,8 +441,23 @@ impl Quorum {
         true
     }
 
-    /// Takes note of the epoch and the leader that an answer names.
+    fn may_follow(&self, leader: NodeId) -> bool {
+        leader != self.me().id && self.voters().index(leader).is_some()
+    }
+
+    /// Takes note of the epoch and the leader that a message names.
+    ///
+    /// An observer does so only if it names both. Who has voted or campaigned in an epoch must know it; an observer has not, and
+    /// it would be locked out by the epoch of a candidate that stopped before anybody else heard of it, for as long as the
+    /// others have no reason for an election.
     pub(super) fn learn(&mut self, now: Instant, epoch: Epoch, leader: Option<NodeId>) {
+        if let (Role::Observer(_), Some(leader)) = (&self.role, leader)
+            && epoch > self.epoch
+            && self.may_follow(leader)
+        {
+            self.epoch = epoch;
+            self.role = Role::Observer(Observer::Searching(self.search_from(now)));
+        }
         self.hear(now, epoch);
         if let Some(leader) = leader
             && epoch == self.epoch

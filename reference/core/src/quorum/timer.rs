@@ -86,7 +86,7 @@ impl Quorum {
         self.voters().count() > usize::from(self.is_voter())
     }
 
-    fn miss_leader(&mut self, now: Instant) {
+    pub(super) fn miss_leader(&mut self, now: Instant) {
         if !matches!(self.role, Role::Observer(_)) || self.rules().candidates() == Candidates::Anyone {
             return self.stand(now);
         }

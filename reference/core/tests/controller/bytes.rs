@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use crate::samples::samples;
 
-/// A line for each sample: its bytes, and what Kafka's own dump reads in them. `.ci/kafka-metadata` holds the latter against Kafka.
+/// A line for each sample: its bytes, and what Kafka's own dump reads in them. `.ci/kafka-metadata` holds the latter
+/// against Kafka.
 const SAMPLES: &str = include_str!("samples.txt");
 
 fn encoded(record: &MetadataRecord, version: u16) -> Vec<u8> {

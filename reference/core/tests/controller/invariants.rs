@@ -45,7 +45,30 @@ pub(crate) fn check(world: &World, before: &mut Before) -> Result<(), String> {
                 .map_err(|error| format!("{}-{index}: {error}: {:?}", topic.name, partition.state))?;
         }
     }
+    check_indexes(image)?;
     check_snapshot(image)
+}
+
+/// What the image finds without looking at all partitions is what it would find by that.
+fn check_indexes(image: &Image) -> Result<(), String> {
+    let mut hosted: BTreeMap<NodeId, Vec<(Uuid, i32)>> = BTreeMap::new();
+    let mut leaderless = Vec::new();
+    for (&id, topic) in image.topics() {
+        for (&index, partition) in &topic.partitions {
+            for &replica in &partition.state.replicas {
+                hosted.entry(replica).or_default().push((id, index));
+            }
+            if partition.state.leader.is_none() {
+                leaderless.push((id, index));
+            }
+        }
+    }
+    let all = (0..6).map(NodeId);
+    let is_right = |id: NodeId| image.hosted_by(id).eq(hosted.get(&id).into_iter().flatten().copied());
+    if !all.into_iter().all(is_right) || !image.leaderless().eq(leaderless) {
+        return Err("an index is not what the partitions are".into());
+    }
+    Ok(())
 }
 
 /// A registration has the offset of its record for a broker epoch, or that of an earlier one of the same process.
@@ -65,8 +88,8 @@ fn check_broker_epochs(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Epochs never decrease, a change raises them, and who is elected had everything unless it is said to recover. What a lost leader had
-/// decided does not count: `before` is emptied when leadership moves.
+/// Epochs never decrease, a change raises them, and who is elected had everything unless it is said to recover. What a
+/// lost leader had decided does not count: `before` is emptied when leadership moves.
 fn check_steps(image: &Image, before: &mut Before) -> Result<(), String> {
     let mut seen = Before::new();
     for (&id, topic) in image.topics() {

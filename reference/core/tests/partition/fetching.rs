@@ -270,6 +270,71 @@ fn follower_that_does_not_state_its_incarnation_may_join() {
 }
 
 #[test]
+fn minimum_of_in_sync_replicas_is_never_more_than_there_are_replicas() {
+    let mut core = leader();
+    core.set_min_isr(NOW, 4);
+    fetch_of(&mut core, 1, 1, 30);
+    assert_eq!(core.high_watermark(), 15);
+    assert_eq!(core.produce(NOW, 1, Acks::All, 1, NOW), Err(PartitionError::NotEnoughReplicas));
+    // All three replicas are as many as there can be.
+    let mut all = state(Some(2), 6, 4);
+    all.isr.push(NodeId(3));
+    core.assign(NOW, &all);
+    fetch_of(&mut core, 3, 5, 30);
+    assert_eq!(core.high_watermark(), 30);
+    assert!(core.produce(NOW, 1, Acks::All, 1, NOW).is_ok());
+}
+
+#[test]
+fn epoch_of_a_leader_elected_again_starts_at_its_end() {
+    let mut core = leader();
+    assert_eq!(core.epoch_start(), Some(30));
+    core.produce(NOW, 1, Acks::Leader, 5, NOW).expect("appended");
+    core.assign(NOW, &state(Some(2), 6, 4));
+    assert_eq!(core.epoch_start(), Some(30));
+    core.assign(NOW, &state(Some(2), 7, 5));
+    assert_eq!(core.epoch_start(), Some(35));
+}
+
+#[test]
+fn metadata_do_not_put_off_the_end_of_a_member_that_lags() {
+    let mut core = leader();
+    let due = Some(NOW + Duration::from_secs(1));
+    assert_eq!(core.deadline(), due);
+    core.assign(NOW + Duration::from_millis(500), &state(Some(2), 6, 4));
+    assert_eq!(core.deadline(), due);
+}
+
+#[test]
+fn new_leader_epoch_wakes_who_waits_at_a_follower() {
+    let mut core = follower();
+    core.wait(1, Reader::Consumer, &PartitionFetch { leader_epoch: 6, offset: 15, last_epoch: -1 });
+    core.assign(NOW, &state(Some(1), 6, 4));
+    assert_eq!(effects(&mut core), []);
+    core.assign(NOW, &state(Some(1), 7, 5));
+    assert_eq!(effects(&mut core), [Effect::Wake { token: 1 }]);
+}
+
+#[test]
+fn high_watermark_does_not_wait_for_who_may_not_join() {
+    let mut core = leader();
+    fetch_of(&mut core, 1, 1, 30);
+    fetch_of(&mut core, 3, 5, 30);
+    let asked = core.proposal().expect("a proposal").clone();
+    core.altered(NOW, &asked, Some(Err(PartitionError::IneligibleReplica)));
+    core.produce(NOW, 1, Acks::Leader, 1, NOW).expect("appended");
+    let reader = Reader::Replica { id: NodeId(1), broker_epoch: 1 };
+    let fetch = PartitionFetch { leader_epoch: 6, offset: 31, last_epoch: 6 };
+    // n3 had all there was a moment ago, and might join.
+    core.fetch(NOW, reader, &fetch);
+    assert_eq!(core.high_watermark(), 30);
+    // It is fenced, and nobody waits for it.
+    core.set_brokers(&[(NodeId(1), 1, true), (NodeId(2), 1, true), (NodeId(3), 5, false)]);
+    core.fetch(NOW, reader, &fetch);
+    assert_eq!(core.high_watermark(), 31);
+}
+
+#[test]
 fn accepted_proposal_of_another_leader_epoch_awaits_metadata() {
     for (leader_epoch, partition_epoch) in [(7, 4), (6, 2)] {
         let mut core = leader();
@@ -289,6 +354,14 @@ fn metadata_of_the_same_or_an_older_partition_epoch_change_nothing() {
     let before = core.clone();
     core.assign(NOW, &state(Some(2), 7, 3));
     core.assign(NOW, &state(Some(2), 8, 2));
+    assert_eq!(core, before);
+}
+
+#[test]
+fn metadata_that_go_back_to_an_older_leader_epoch_change_nothing() {
+    let mut core = follower();
+    let before = core.clone();
+    core.assign(NOW, &state(Some(2), 5, 4));
     assert_eq!(core, before);
 }
 

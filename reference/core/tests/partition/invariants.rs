@@ -5,9 +5,11 @@ use highwater_core::{NodeId, Offset};
 
 use crate::world::{Broker, World};
 
+type Claim = (&'static str, fn(&World) -> bool);
+
 /// The claims that do not hold, after a step; the stains of the step included.
 pub(crate) fn broken(world: &World) -> Vec<&'static str> {
-    let claims: [(&'static str, fn(&World) -> bool); 9] = [
+    let claims: [Claim; 9] = [
         ("strong-isr", strong_isr),
         ("candidate-completeness", candidate_completeness),
         ("leader-completeness", leader_completeness),

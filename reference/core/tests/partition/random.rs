@@ -354,7 +354,7 @@ fn holds(limits: &Limits, (taste, choices): &(u32, Vec<u32>)) -> Result<(), Test
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: std::env::var("CASES").map_or(2000,|c|c.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn clean_elections_of_three_replicas_keep_every_claim(choices in choices()) {

@@ -375,6 +375,7 @@ transcripts! {
     fetch_of_older_incarnation_dropped
     fetch_that_diverges_not_counted
     fetches_wait
+    followers_unknown_after_missed_epoch
     followers_unknown_to_new_leader
     high_watermark_not_over_unverified_tail
     log_start_follows_leader

@@ -7,26 +7,23 @@ use highwater_core::quorum::{Config, Input, Quorum, Rules, Timer};
 use crate::script::elapse;
 use crate::world::{Violation, World, cluster};
 
-/// Random steps, then a stable network with all nodes up: within a minute all must follow one leader and have what it appends.
+/// Random steps, then a stable network in which `stopped` of the voters stay down: soon all others must follow one leader and have
+/// what it appends.
 pub(crate) fn converge(
     rules: Rules,
     seed: u64,
-    voters: i32,
-    observers: i32,
-    steps: u32,
+    (voters, observers, stopped): (i32, i32, i32),
 ) -> Result<(), Violation> {
-    let mut world = match wander(rules, seed, voters, observers, steps, false) {
+    let mut world = match wander(rules, seed, voters, observers, 500, false) {
         Ok(world) => world,
         Err((step, violation)) => return Err(format!("step {step}: {violation}")),
     };
-    let ids: Vec<NodeId> = world.members.keys().copied().collect();
+    let mut ids: Vec<NodeId> = world.members.keys().copied().collect();
     for &id in &ids {
         let member = world.member(id);
         member.slow_disk = false;
-        let timed = Config {
-            pre_vote: member.config.pre_vote,
-            ..Config::new(member.config.me, member.config.voters.clone())
-        };
+        let known = &member.config;
+        let timed = Config { pre_vote: known.pre_vote, ..Config::new(known.me, known.voters.clone()) };
         let is_new = member.config != timed;
         member.config = timed;
         if is_new && world.core(id).is_some() {
@@ -37,9 +34,14 @@ pub(crate) fn converge(
         }
         world.flush(id);
     }
-    elapse(&mut world, 8_000, true);
-    let leaders: Vec<NodeId> =
-        ids.iter().copied().filter(|&id| world.core(id).is_some_and(Quorum::is_active)).collect();
+    for _ in 0..stopped {
+        // Which voters, the seed decides.
+        let voters_up = ids.len() as u64 - observers.unsigned_abs() as u64;
+        world.crash(ids.remove((seed % voters_up) as usize));
+    }
+    elapse(&mut world, 10_000, true);
+    let leads = |id: &NodeId| world.core(*id).is_some_and(Quorum::is_active);
+    let leaders: Vec<NodeId> = ids.iter().copied().filter(leads).collect();
     let [leader] = leaders[..] else { return Err(format!("liveness: {leaders:?} lead\n{}", world.status())) };
     world.append(leader, None);
     elapse(&mut world, 10, true);

@@ -24,7 +24,8 @@ pub(in crate::controller) struct Standing {
 }
 
 impl Decision<'_> {
-    /// A broker starts, or says again that it did. `is_alive`: the registered one has a session. Answers its broker epoch.
+    /// A broker starts, or says again that it did. `is_alive`: the registered one has a session. Answers its broker
+    /// epoch.
     pub(in crate::controller) fn register(
         &mut self,
         request: &RegisterBroker,
@@ -62,7 +63,8 @@ impl Decision<'_> {
         Ok(epoch)
     }
 
-    /// The broker's former process is gone: it leads nothing and is in no ISR. Whether it is eligible depends on how it ended.
+    /// The broker's former process is gone: it leads nothing and is in no ISR. Whether it is eligible depends on how it
+    /// ended.
     fn begin_anew(&mut self, broker: NodeId, was_clean: bool) {
         let hosted: Vec<_> = self.image.hosted_by(broker).collect();
         let loses = self.has_elr() && !was_clean;
@@ -70,11 +72,11 @@ impl Decision<'_> {
             UncleanRegistration::LeavesElr if loses => Fate::LostRecords(broker),
             _ => Fate::Goes(broker),
         };
-        self.update_partitions(hosted, fate);
+        self.update_partitions(hosted, Some(fate));
     }
 
-    /// Where the next record of this decision will stand: after what is before it, and after the record that begins the transaction if
-    /// it takes one.
+    /// Where the next record of this decision will stand: after what is before it, and after the record that begins the
+    /// transaction if it takes one.
     fn offset_of_next_record(&self) -> Offset {
         let before = self.records.len();
         let is_transaction =
@@ -150,7 +152,8 @@ impl Decision<'_> {
         Err(ControllerError::new(ControllerError::INVALID_REGISTRATION, message))
     }
 
-    /// A broker lives, and wants something perhaps. KIP-631's states of a broker: fenced, unfenced, in controlled shutdown, free to stop.
+    /// A broker lives, and wants something perhaps. KIP-631's states of a broker: fenced, unfenced, in controlled
+    /// shutdown, free to stop.
     pub(in crate::controller) fn heartbeat(
         &mut self,
         request: Heartbeat,
@@ -190,14 +193,16 @@ impl Decision<'_> {
         self.image.hosted_by(broker).any(leads)
     }
 
-    /// The broker leads nothing any more and leaves the ISRs, then it is fenced: whatever part of that is committed makes sense.
+    /// The broker leads nothing any more and leaves the ISRs, then it is fenced: whatever part of that is committed
+    /// makes sense.
     pub(in crate::controller) fn fence(&mut self, broker: NodeId) {
         let hosted: Vec<_> = self.image.hosted_by(broker).collect();
-        self.update_partitions(hosted, Fate::Goes(broker));
+        self.update_partitions(hosted, Some(Fate::Goes(broker)));
         self.change_standing(broker, 1, 0);
     }
 
-    /// Fences several brokers, each as if the others were still there: the records of one undo what those of another did.
+    /// Fences several brokers, each as if the others were still there: the records of one undo what those of another
+    /// did.
     pub(in crate::controller) fn fence_from_one_base(&mut self, brokers: &[NodeId]) {
         let mut all = Vec::new();
         for &broker in brokers {
@@ -211,15 +216,14 @@ impl Decision<'_> {
     /// The broker may lead: it is elected where nobody leads.
     fn unfence(&mut self, broker: NodeId) {
         self.change_standing(broker, -1, 0);
-        let leaderless: Vec<_> = self.image.leaderless().collect();
-        self.update_partitions(leaderless, Fate::Comes(broker));
+        self.elect_leaderless();
     }
 
     /// The broker leads nothing any more and leaves the ISRs, though it goes on for a while (KIP-841).
     fn enter_controlled_shutdown(&mut self, broker: NodeId) {
         self.change_standing(broker, 0, 1);
         let hosted: Vec<_> = self.image.hosted_by(broker).collect();
-        self.update_partitions(hosted, Fate::Goes(broker));
+        self.update_partitions(hosted, Some(Fate::Goes(broker)));
     }
 
     fn change_standing(&mut self, broker: NodeId, fenced: i8, in_controlled_shutdown: i8) {
@@ -240,15 +244,15 @@ impl Decision<'_> {
             self.image.broker(broker).ok_or_else(|| ControllerError::not_registered(broker))?;
         let broker_epoch = registration.epoch;
         let hosted: Vec<_> = self.image.hosted_by(broker).collect();
-        self.update_partitions(hosted, Fate::Goes(broker));
+        self.update_partitions(hosted, Some(Fate::Goes(broker)));
         self.record(UnregisterBrokerRecord { broker, broker_epoch });
         Ok(())
     }
 
-    /// Elects leaders for partitions that have none though somebody could lead: after a change of configuration, or when a controller takes
-    /// over from one that had not finished.
+    /// Elects leaders for partitions that have none though somebody could lead: after a change of configuration, or
+    /// when a controller takes over from one that had not finished.
     pub(in crate::controller) fn elect_leaderless(&mut self) {
         let leaderless: Vec<_> = self.image.leaderless().collect();
-        self.update_partitions(leaderless, Fate::None);
+        self.update_partitions(leaderless, None);
     }
 }

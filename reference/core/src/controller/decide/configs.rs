@@ -107,7 +107,8 @@ fn invalid(message: String) -> ControllerError {
     ControllerError::new(ControllerError::INVALID_CONFIG, message)
 }
 
-/// What is wrong with a value, if anything. Of brokers only what also topics have is known here: the rest is theirs to check.
+/// What is wrong with a value, if anything. Of brokers only what also topics have is known here: the rest is theirs to
+/// check.
 fn check_value(resource: &ConfigKey, key: &str, value: &str) -> Result<(), ControllerError> {
     if value.len() > VALUE_MAX {
         return Err(invalid(format!(
@@ -209,8 +210,8 @@ impl Decision<'_> {
         Ok(())
     }
 
-    /// What min.insync.replicas means for a topic decides who is eligible (KAFKA-16540): with it the eligible leader replicas
-    /// are forgotten.
+    /// What min.insync.replicas means for a topic decides who is eligible (KAFKA-16540): with it the eligible leader
+    /// replicas are forgotten.
     fn set_configs(&mut self, records: Vec<ConfigRecord>) {
         for record in records {
             let clears = record.key == MIN_ISR && self.has_elr();

@@ -48,8 +48,8 @@ impl Decision<'_> {
         }
     }
 
-    /// With eligible leader replicas everybody must mean the same by min.insync.replicas: it stands in the log, for all brokers
-    /// and for none in particular.
+    /// With eligible leader replicas everybody must mean the same by min.insync.replicas: it stands in the log, for all
+    /// brokers and for none in particular.
     fn unify_min_isr(&mut self) {
         let brokers = ConfigKey::brokers();
         let setting = |resource: &ConfigKey, value: Option<String>| ConfigRecord {

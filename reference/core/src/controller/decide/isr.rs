@@ -25,17 +25,14 @@ const MIGRATING_DIRECTORY: Uuid = Uuid(2);
 pub(super) enum Fate {
     /// It must not lead, and leaves the ISRs.
     Goes(NodeId),
-    /// It may lead.
-    Comes(NodeId),
     /// It is back and may have lost what it had: it leaves ISRs and ELRs (KIP-966).
     LostRecords(NodeId),
-    /// Nothing, to nobody.
-    None,
 }
 
 impl Decision<'_> {
-    /// Changes these partitions as the fate of a broker wants it, each decided on its own. One pass, nothing else is looked at.
-    pub(super) fn update_partitions(&mut self, partitions: Vec<(Uuid, i32)>, fate: Fate) {
+    /// Changes these partitions as the fate of a broker wants it, if one has any, and elects leaders where there is
+    /// need. Each is decided on its own; one pass, nothing else is looked at.
+    pub(super) fn update_partitions(&mut self, partitions: Vec<(Uuid, i32)>, fate: Option<Fate>) {
         let mut last: Option<(Uuid, TopicRules)> = None;
         for (topic, index) in partitions {
             let rules = match last {
@@ -44,23 +41,13 @@ impl Decision<'_> {
             };
             last = Some((topic, rules));
             let Some(old) = self.image.registration(topic, index) else { continue };
-            let gone = match fate {
-                Fate::Goes(broker) | Fate::LostRecords(broker) => Some(broker),
-                Fate::Comes(_) | Fate::None => None,
-            };
+            let gone = fate.map(|(Fate::Goes(broker) | Fate::LostRecords(broker))| broker);
             let mut change = self.change(old, rules, self.election_rule(rules));
             change.isr.retain(|&member| Some(member) != gone);
-            if let Fate::LostRecords(broker) = fate {
+            if let Some(Fate::LostRecords(broker)) = fate {
                 change.unclean_shutdown = Some(broker);
             }
-            let may_lead = |id| {
-                let active = match fate {
-                    _ if Some(id) == gone => false,
-                    Fate::Comes(broker) if broker == id => true,
-                    _ => self.image.broker(id).is_some_and(|broker| broker.is_active()),
-                };
-                active && self.has_directory(old, id)
-            };
+            let may_lead = |id| Some(id) != gone && self.may_lead(old, id);
             if let Some(record) = change.build(topic, index, may_lead) {
                 self.record(record);
             }
@@ -94,7 +81,8 @@ impl Decision<'_> {
         self.image.broker(id).is_some_and(|broker| broker.is_active()) && self.has_directory(partition, id)
     }
 
-    /// Whether the directory of this replica is among those that its broker registered with (KIP-858): if it is not, that disk is lost.
+    /// Whether the directory of this replica is among those that its broker registered with (KIP-858): if it is not,
+    /// that disk is lost.
     fn has_directory(&self, partition: &PartitionRegistration, id: NodeId) -> bool {
         let position = partition.state.replicas.iter().position(|&replica| replica == id);
         let directory = position.and_then(|position| partition.directories.get(position));
@@ -180,7 +168,8 @@ impl Decision<'_> {
         Ok(())
     }
 
-    /// Whether a broker may join an ISR, with what it had when it fetched in this broker epoch; -1 where the leader does not know.
+    /// Whether a broker may join an ISR, with what it had when it fetched in this broker epoch; -1 where the leader
+    /// does not know.
     fn is_eligible(&self, member: NodeId, epoch: i64) -> bool {
         let Some(broker) = self.image.broker(member) else { return false };
         let is_active = broker.is_active() || self.rules.fenced_member() == Fence::Open;
@@ -188,8 +177,8 @@ impl Decision<'_> {
         is_active && is_newest
     }
 
-    /// The directories of a partition once these are its ISR. A member whose directory is gone has caught up in another: since brokers do not
-    /// say in which, it is known only where there is one.
+    /// The directories of a partition once these are its ISR. A member whose directory is gone has caught up in
+    /// another: since brokers do not say in which, it is known only where there is one.
     fn directories_of_members(&self, old: &PartitionRegistration, isr: &[NodeId]) -> Vec<Uuid> {
         let mut directories = old.directories.clone();
         for (directory, &replica) in directories.iter_mut().zip(&old.state.replicas) {

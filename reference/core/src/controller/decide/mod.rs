@@ -1,5 +1,5 @@
-//! What an active controller decides: each decision reads the image and adds records, which are applied at once, so that what is
-//! decided next is decided on the state that they leave.
+//! What an active controller decides: each decision reads the image and adds records, which are applied at once, so
+//! that what is decided next is decided on the state that they leave.
 
 mod brokers;
 mod configs;
@@ -99,7 +99,8 @@ impl Decision<'_> {
         if rules.unclean { ElectionRule::Unclean } else { ElectionRule::Online }
     }
 
-    /// An id that no topic has and that, in the text form of Kafka's tools, does not begin with a dash and look like an option.
+    /// An id that no topic has and that, in the text form of Kafka's tools, does not begin with a dash and look like an
+    /// option.
     fn new_topic_id(&mut self) -> Uuid {
         loop {
             let high = u128::from(self.dice.roll());

@@ -30,7 +30,8 @@ pub(super) struct PartitionChange<'a> {
     pub(super) version: MetadataVersion,
     /// Whether there are eligible leader replicas.
     pub(super) has_elr: bool,
-    /// Whether the last leader is elected, uncleanly, when it is back and nobody else is left (KIP-966, balanced recovery).
+    /// Whether the last leader is elected, uncleanly, when it is back and nobody else is left (KIP-966, balanced
+    /// recovery).
     pub(super) last_known_leader: bool,
     pub(super) min_isr: usize,
     pub(super) election: ElectionRule,
@@ -127,8 +128,8 @@ impl PartitionChange<'_> {
         self.has_elr && self.rules.last_member() == LastMember::Leaves
     }
 
-    /// The eligible leader replicas: those who left an ISR that is now below min.insync.replicas, and so miss nothing, since the high
-    /// watermark rests from then on.
+    /// The eligible leader replicas: those who left an ISR that is now below min.insync.replicas, and so miss nothing,
+    /// since the high watermark rests from then on.
     fn eligible(&self) -> Vec<NodeId> {
         let old = &self.old.state;
         if !self.has_elr {

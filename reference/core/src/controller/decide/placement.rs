@@ -10,7 +10,8 @@ use crate::{Dice, NodeId};
 
 /// Places partitions one after another in stripes over racks and, within racks, over brokers.
 ///
-/// - The first replica is on a broker that is not fenced; others are on fenced ones only where a rack has no other left.
+/// - The first replica is on a broker that is not fenced; others are on fenced ones only where a rack has no other
+///   left.
 /// - No broker has two replicas of a partition; no rack has two while another has brokers left and none.
 /// - A broker in controlled shutdown gets nothing.
 pub(super) struct Placement {

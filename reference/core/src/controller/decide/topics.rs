@@ -136,7 +136,8 @@ impl Decision<'_> {
         placed.map_err(|message| error(ControllerError::INVALID_REPLICATION_FACTOR, message))
     }
 
-    /// Replicas that somebody chose: registered, each once, as many as the others have, and one at least that could lead.
+    /// Replicas that somebody chose: registered, each once, as many as the others have, and one at least that could
+    /// lead.
     fn check_assignments(&self, assignments: &[Vec<NodeId>], factor: usize) -> Result<(), ControllerError> {
         for (index, replicas) in assignments.iter().enumerate() {
             let unknown = replicas.iter().find(|&&id| self.image.broker(id).is_none());

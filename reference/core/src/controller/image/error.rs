@@ -5,7 +5,8 @@ use core::fmt;
 
 use crate::{NodeId, Uuid};
 
-/// Why a record cannot be applied: the log is not one that a controller wrote, or it is corrupt. The image is unchanged.
+/// Why a record cannot be applied: the log is not one that a controller wrote, or it is corrupt. The image is
+/// unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ApplyError {
     /// No such topic.

@@ -20,7 +20,8 @@ use crate::{NodeId, Uuid};
 
 /// The state that metadata records add up to.
 ///
-/// - Two images to which the same records were applied are equal, and so are an image and one made of its [`Image::records`].
+/// - Two images to which the same records were applied are equal, and so are an image and one made of its
+///   [`Image::records`].
 /// - What stands between BeginTransaction and EndTransaction shows only at the end.
 /// - `hosted` and `leaderless` say of the partitions of `topics` no more and no less than these do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -206,7 +207,8 @@ impl Image {
         self.configs.get(resource)?.get(key).map(String::as_str)
     }
 
-    /// A value that holds for a topic: its own, or that of all brokers. What a broker has in its own file does not stand here.
+    /// A value that holds for a topic: its own, or that of all brokers. What a broker has in its own file does not
+    /// stand here.
     pub fn topic_config(&self, topic: &str, key: &str) -> Option<&str> {
         self.config(&ConfigKey::topic(topic), key).or_else(|| self.config(&ConfigKey::brokers(), key))
     }

@@ -12,8 +12,8 @@ use crate::controller::record::{
 use crate::{NodeId, Uuid};
 
 impl Image {
-    /// The records of a snapshot, in an order that depends on nothing but the image: features with `metadata.version` first, brokers,
-    /// controllers, topics each with its partitions, configuration, producer ids.
+    /// The records of a snapshot, in an order that depends on nothing but the image: features with `metadata.version`
+    /// first, brokers, controllers, topics each with its partitions, configuration, producer ids.
     ///
     /// What an open transaction has so far is not in it: see [`Image::is_in_transaction`].
     pub fn records(&self) -> Vec<MetadataRecord> {

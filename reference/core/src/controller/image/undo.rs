@@ -1,5 +1,5 @@
-//! Taking back what was applied: an active controller applies its decisions before they are committed, and loses them with its
-//! leadership.
+//! Taking back what was applied: an active controller applies its decisions before they are committed, and loses them
+//! with its leadership.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -95,14 +95,17 @@ impl Image {
             Some(partition) => partitions.insert(index, partition),
             None => partitions.remove(&index),
         };
-        if let Some(old) = &old {
-            let (replicas, leader) = new.unwrap_or_default();
-            for replica in old.state.replicas.iter().filter(|replica| !replicas.contains(replica)) {
-                self.unhost(*replica, topic, index);
+        match (&old, new) {
+            (Some(old), None) => self.forget(topic, index, old),
+            (Some(old), Some((replicas, leader))) => {
+                for replica in old.state.replicas.iter().filter(|replica| !replicas.contains(replica)) {
+                    self.unhost(*replica, topic, index);
+                }
+                if leader.is_some() {
+                    self.leaderless.remove(&(topic, index));
+                }
             }
-            if replicas.is_empty() || leader.is_some() {
-                self.leaderless.remove(&(topic, index));
-            }
+            (None, _) => {}
         }
         note(journal, || Undo::Partition(topic, index, old));
     }

@@ -158,7 +158,8 @@ fn put_length(length: usize, out: &mut Vec<u8>) {
 
 /// A type of Kafka's schemas.
 pub(super) trait Wire: Sized {
-    /// The number of bytes that the shortest value takes: what bounds the count of an array before anything is allocated.
+    /// The number of bytes that the shortest value takes: what bounds the count of an array before anything is
+    /// allocated.
     const SHORTEST: usize;
 
     /// What stands for a field in versions that do not have it; nothing, for types of fields that all versions have.
@@ -318,8 +319,8 @@ impl Wire for Endpoint {
     }
 }
 
-/// Reads tagged fields. `known` takes the value of a tag, or says that it does not know it; unknown ones are passed over, as
-/// KIP-482 wants it.
+/// Reads tagged fields. `known` takes the value of a tag, or says that it does not know it; unknown ones are passed
+/// over, as KIP-482 wants it.
 pub(super) fn tagged(
     reader: &mut Reader<'_>,
     mut known: impl FnMut(u32, &mut Reader<'_>) -> Result<bool, DecodeError>,

@@ -8,8 +8,8 @@ use super::{NO_LEADER_CHANGE, NO_RECOVERY_CHANGE};
 use crate::controller::Endpoint;
 use crate::{NodeId, Uuid};
 
-/// Declares record types. `field: type, since version` stands in the body, `tag number: field: type = default, since version` among the tagged
-/// fields, in ascending order of tags.
+/// Declares record types. `field: type, since version` stands in the body, `tag number: field: type = default, since
+/// version` among the tagged fields, in ascending order of tags.
 macro_rules! records {
     ($(
         $(#[$meta:meta])*

@@ -1,10 +1,13 @@
-//! Writes a segment of `__cluster_metadata` with a record of every type, and reads those that Kafka wrote: the tool of `.ci/kafka-metadata`,
-//! which holds both against Kafka's own.
+//! Writes a segment of `__cluster_metadata` with a record of every type, and reads those that Kafka wrote: the tool of
+//! `.ci/kafka-metadata`, which holds both against Kafka's own.
 //!
 //! - `metadata_segment write FILE`: the samples of the tests, in their order.
-//! - `metadata_segment decide FILE`: what a controller decides that is led through a life; prints the partitions that it leaves.
-//! - `metadata_segment read FILE...`: fails unless every record is known, is encoded to the very bytes that Kafka wrote, and fits the
-//!   records before it; prints how many there are of each type, and the partitions.
+//! - `metadata_segment decide FILE`: what a controller decides that is led through a life; prints the partitions that
+//!   it leaves.
+//! - `metadata_segment retrace FILE...`: has what Kafka's controller decided about brokers, leaders and ISRs decided
+//!   again by ours; fails unless the records are the same.
+//! - `metadata_segment read FILE...`: fails unless every record is known, is encoded to the very bytes that Kafka
+//!   wrote, and fits the records before it; prints how many there are of each type, and the partitions.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -23,7 +26,8 @@ use highwater_core::partition::{AlterPartition, LeaderRecovery};
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Dice, Extent, Instant, NodeId, Uuid};
 
-#[path = "../tests/controller/samples.rs"]
+mod retrace;
+#[path = "../../tests/controller/samples.rs"]
 mod samples;
 
 /// 2024-01-01, in milliseconds since 1970.
@@ -37,7 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Some("write"), [file]) => write(Path::new(file)),
         (Some("decide"), [file]) => decide(Path::new(file)),
         (Some("read"), [_, ..]) => read(&files),
-        _ => Err("usage: metadata_segment write FILE | decide FILE | read FILE...".into()),
+        (Some("retrace"), [_, ..]) => retrace::retrace(&files),
+        _ => Err("usage: metadata_segment write FILE | decide FILE | read FILE... | retrace FILE...".into()),
     }
 }
 
@@ -158,7 +163,8 @@ impl Life {
     }
 }
 
-/// Registrations, topics, fencing, eligible leader replicas, unclean election, a transaction, configuration, producer ids.
+/// Registrations, topics, fencing, eligible leader replicas, unclean election, a transaction, configuration, producer
+/// ids.
 fn decide(file: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config {
         cluster: "highwater".into(),
@@ -247,8 +253,11 @@ fn read_batch(
     Ok(())
 }
 
-/// As MetadataShell shows them, a line each.
+/// As MetadataShell shows them, a line each; and how the brokers stand.
 fn print_partitions(image: &Image) {
+    for (id, broker) in image.brokers() {
+        println!("broker {} epoch={} fenced={}", id.0, broker.epoch, broker.fenced);
+    }
     let ids = |list: &[NodeId]| list.iter().map(|id| id.0).collect::<Vec<_>>();
     for topic in image.topics().values() {
         for (index, partition) in &topic.partitions {
