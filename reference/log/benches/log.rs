@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use highwater_core::Offset;
 use highwater_core::batch::{self, BatchBuilder};
-use highwater_log::disk::RealDisk;
+use highwater_log::disk::{RealDisk, SimulatedDisk};
 use highwater_log::{Log, LogConfig, Recorded};
 
 const MIB: usize = 1 << 20;
@@ -39,6 +39,7 @@ fn main() {
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
         .join(format!("bench-{}", std::process::id()));
     codec();
+    simulated();
     for (what, records, value_bytes) in [("small", 10, 100), ("middle", 100, 1000), ("large", 100, 10_000)] {
         append_and_read(&directory, what, records, value_bytes);
     }
@@ -98,6 +99,35 @@ fn codec() {
         let name = format!("{records} x {value_bytes} bytes");
         println!("{name:>24} {checksum:>10.0} {check:>10.0} {taken_apart:>10.0} {build:>10.0}");
     }
+}
+
+/// What a world pays for its logs: batches of a record, on a disk in memory.
+fn simulated() {
+    const TIMES: usize = 200_000;
+    let config = LogConfig { segment_bytes: 64 * 1024, ..LogConfig::default() };
+    let (mut append, mut flush, mut read) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let (mut log, _) =
+        Log::open(&SimulatedDisk::new(1), "topic-0", config, Recorded::default()).expect("opened");
+    let template = sample(1, 20);
+    for _ in 0..TIMES / 100 {
+        append += timed(|| {
+            for _ in 0..100 {
+                let mut piece = template.clone();
+                batch::assign(&mut piece, log.view().end(), 0).expect("assigned");
+                log.append(&piece).expect("appended");
+            }
+        });
+        flush += timed(|| (0..100).for_each(|_| assert!(log.flush().is_ok())));
+        let end = log.view().end();
+        read += timed(|| (0..100).for_each(|_| drop(log.read(end - 1, end, 1000).expect("read"))));
+    }
+    let each = |took: Duration| took.as_nanos() / TIMES as u128;
+    println!(
+        "\non a simulated disk, nanoseconds each: append {}, flush of nothing {}, read of the last batch {}",
+        each(append),
+        each(flush),
+        each(read)
+    );
 }
 
 fn append_and_read(directory: &Path, what: &str, records: usize, value_bytes: usize) {

@@ -42,6 +42,8 @@ pub(crate) struct Segment<D: Disk> {
     pub(crate) offsets: Index<OffsetEntry, D>,
     pub(crate) times: Index<TimeEntry, D>,
     pub(crate) notes: Notes,
+    /// The base offset and the position of the batch that was appended last: most reads are of that.
+    last: Option<(Offset, u64)>,
 }
 
 /// What is noted of a segment's batches as they come, from the first on.
@@ -104,7 +106,19 @@ impl<D: Disk> Segment<D> {
         // The log comes last: an index without a log is removed, a log without an index gets one.
         let file = disk.create(&log_path).map_err(LogError::io(&log_path, "create it"))?;
         let log = Arc::new(SegmentFile { base, path: log_path, file });
-        Ok(Self { log, size: 0, end: base, offsets, times, notes: Notes::default() })
+        Ok(Self { log, size: 0, end: base, offsets, times, notes: Notes::default(), last: None })
+    }
+
+    /// One that is there, and was looked at.
+    pub(crate) fn found(
+        log: Arc<SegmentFile<D>>,
+        size: u64,
+        end: Offset,
+        indexes: (Index<OffsetEntry, D>, Index<TimeEntry, D>),
+        notes: Notes,
+    ) -> Self {
+        let (offsets, times) = indexes;
+        Self { log, size, end, offsets, times, notes, last: None }
     }
 
     pub(crate) fn base(&self) -> Offset {
@@ -143,6 +157,7 @@ impl<D: Disk> Segment<D> {
             }
         }
         self.end = batch.end_offset();
+        self.last = Some((batch.base_offset, position));
     }
 
     /// Ends it: indexes are complete and all is durable.
@@ -161,6 +176,11 @@ impl<D: Disk> Segment<D> {
 
     /// The first batch that ends behind `offset`, and its position.
     pub(crate) fn locate(&self, offset: Offset) -> Result<Option<(u64, BatchHeader)>, LogError> {
+        if let Some((base, position)) = self.last
+            && offset >= base
+        {
+            return self.log.locate(position, self.size, offset);
+        }
         let relative = u32::try_from(offset.saturating_sub(self.base())).unwrap_or(u32::MAX);
         let near = self.offsets.last_before(|entry| entry.relative > relative)?;
         let position = near.map_or(0, |entry| u64::from(entry.position));
@@ -179,6 +199,7 @@ impl<D: Disk> Segment<D> {
         self.times.truncate(|entry| entry.relative >= from)?;
         self.size = position;
         self.end = offset;
+        self.last = None;
         // From the last entry on the notes are taken anew.
         let near = self.offsets.last()?.map_or(0, |entry| u64::from(entry.position));
         let mut notes = Notes { latest: self.times.last()?, ..Notes::default() };

@@ -466,7 +466,7 @@ impl<D: Disk> Found<D> {
             times.freeze()?;
         }
         let Contents { size, end, notes, .. } = contents;
-        Ok(Segment { log, size, end, offsets, times, notes })
+        Ok(Segment::found(log, size, end, (offsets, times), notes))
     }
 }
 

@@ -131,7 +131,7 @@ fn crash(steps: &[Step], power: u64, seed: u64, loss: Loss, config: &LogConfig) 
     drop(log);
     // What the step that was cut off was about to do may be done, in part, or not.
     let kept = before.flushed.min(model.flushed).min(model.end);
-    let recovery_point = if seed % 2 == 0 { kept } else { 0 };
+    let recovery_point = if seed.is_multiple_of(2) { kept } else { 0 };
     let reopen = || {
         let recorded = Recorded { recovery_point, ..Recorded::default() };
         Log::open(&disk, "topic-0", config.clone(), recorded).expect("opened").0
