@@ -23,7 +23,7 @@
 //! KIP-500 and KIP-631 (the quorum controller, brokers and their records), KIP-497 (AlterPartition), KIP-704
 //! (recovery), KIP-841 (fenced brokers and the ISR), KIP-858 (directories), KIP-868 (transactions), KIP-903 (broker
 //! epochs in AlterPartition), KIP-966 (eligible leader replicas), KIP-339, 460, 584, 730. Clauses isr/isr/2 to 4,
-//! isr/elect, isr/elr and isr/broker of `specs/isr.md`; what deviates from Kafka 4.3 is said where it does.
+//! isr/elect, isr/elr and isr/broker of `specs/isr.md`.
 //!
 //! # Invariants
 //! - Nothing is decided before everything below the epoch's start is applied (KAFKA-15345).
@@ -33,6 +33,17 @@
 //! - No record names a leader that is fenced, in controlled shutdown, or outside of the ISR that the record leads to.
 //! - Leader epochs and partition epochs never decrease; a change of leader raises both, any change the latter.
 //! - Work is in proportion to what changes: a broker that goes costs a pass over its own partitions.
+//!
+//! # Where it differs from Kafka 4.3
+//! - A broker epoch is the offset of the very record of the registration, not of the first record of its batch.
+//! - A decision of more records than a batch may have is a transaction, not several batches.
+//! - A partition without a leader gets one, if it can, as soon as a controller takes over or unclean election is
+//!   switched on, not at an interval.
+//! - A broker that may stop has no session any more: its next process need not wait. After a takeover only brokers
+//!   that are not fenced have sessions. A fenced broker is not fenced once more when its session ends.
+//! - A broker that began to shut down is not unfenced under the same registration.
+//! - Who is not registered is told that (BROKER_ID_NOT_REGISTERED), not that its broker epoch is stale.
+//! - A replica whose directory is gone gets another when it joins the ISR, without AssignReplicasToDirs.
 //!
 //! # Not implemented
 //! - Reassignment of replicas (KIP-455): adding and removing replicas of a foreign log are kept, and never completed.
