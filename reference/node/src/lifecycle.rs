@@ -2,10 +2,13 @@
 //!
 //! | state | asks | leaves it |
 //! |---|---|---|
-//! | registering | `RegisterBroker`, again after a pause until it is registered | the answer brings a broker epoch |
+//! | registering | `RegisterBroker`, again after a pause until it is registered | the answer brings a broker epoch; told to stop before it asked |
 //! | registered | `Heartbeat`, at an interval; at once when it has caught up with the metadata | told to stop; the epoch is stale, or not known |
 //! | leaving | `Heartbeat` that wants to shut down | the controller says that it may, or patience ends |
 //! | left | nothing | never |
+//!
+//! A broker that is told to stop while it registers first learns what came of that, if it can: it may be registered without knowing, and only
+//! with the newest broker epoch in hand can the next start say that this stop was clean (KIP-966).
 //!
 //! A broker asks to stay fenced until it has applied its own registration, because only then does it know what it leads.
 
@@ -58,6 +61,8 @@ pub(crate) struct Lifecycle {
     hurried: bool,
     armed: Option<Instant>,
     shut_down: Option<Instant>,
+    /// Told to stop while registering.
+    leaves_when_registered: bool,
     reported: Option<i16>,
     heartbeat_interval: Duration,
     backoff: Duration,
@@ -82,6 +87,7 @@ impl Lifecycle {
             hurried: false,
             armed: None,
             shut_down: None,
+            leaves_when_registered: false,
             reported: None,
             heartbeat_interval: config.broker_heartbeat_interval,
             backoff: config.broker_registration_backoff,
@@ -124,15 +130,16 @@ impl Lifecycle {
     /// The broker shall leave in good order, for which it has until `patience` has passed.
     pub(crate) fn leave(&mut self, ports: &mut Ports, patience: Duration) {
         match self.state {
-            State::Registering => self.depart(ports),
+            State::Registering if self.attempt == 0 => return self.depart(ports),
+            State::Registering => self.leaves_when_registered = true,
             State::Registered { broker_epoch } => {
                 self.state = State::Leaving { broker_epoch };
-                let deadline = Some(ports.now + patience);
-                ports.timers.arm(Timer::ShutDown, &mut self.shut_down, deadline);
                 self.hurry(ports);
             }
-            State::Leaving { .. } | State::Left => {}
+            State::Leaving { .. } | State::Left => return,
         }
+        let deadline = Some(ports.now + patience);
+        ports.timers.arm(Timer::ShutDown, &mut self.shut_down, deadline);
     }
 
     /// The patience of [`Lifecycle::leave`] has ended.
@@ -198,7 +205,10 @@ impl Lifecycle {
         }
         match answer {
             Ok(broker_epoch) => {
-                self.state = State::Registered { broker_epoch };
+                self.state = match self.leaves_when_registered {
+                    true => State::Leaving { broker_epoch },
+                    false => State::Registered { broker_epoch },
+                };
                 self.newest = broker_epoch;
                 self.caught_up = false;
                 self.reported = None;

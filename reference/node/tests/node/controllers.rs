@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use highwater_core::NodeId;
-use highwater_core::controller::{ControllerRequest, RegisterBroker};
+use highwater_core::controller::{ControllerRequest, ControllerResponse, RegisterBroker};
 use highwater_core::partition::Acks;
-use highwater_node::message::{ClientRequest, ClientResponse, Input, PeerRequest};
+use highwater_node::message::{ClientRequest, ClientResponse, Input, PeerRequest, PeerResponse};
 use highwater_node::{Role, Roles};
 
 use crate::cluster::{Cluster, combined};
@@ -173,6 +173,42 @@ fn broker_that_stopped_cleanly_says_so_when_it_registers() {
     cluster.restart(leaving).expect("the disk is sound");
     let said = registration_of(&mut cluster, leaving, active);
     assert_eq!(said.previous_broker_epoch, epoch);
+}
+
+#[test]
+fn broker_told_to_stop_while_it_registers_knows_its_newest_epoch_at_the_next_start() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    let leaving = (1..=3).find(|&id| id != active).expect("another");
+    let before = cluster.node(leaving).broker_epoch().expect("a broker epoch");
+    cluster.crash(leaving);
+    cluster.restart(leaving).expect("the disk is sound");
+    // It is registered, but the answer is lost.
+    let mut left = 1;
+    cluster.tamper = Some(Box::new(move |_, to, response| {
+        let answer = matches!(response, PeerResponse::Controller(ControllerResponse::RegisterBroker(Ok(_))));
+        let loses = answer && to == NodeId(leaving) && left > 0;
+        left -= i32::from(loses);
+        !loses
+    }));
+    let registered = |cluster: &Cluster| {
+        cluster
+            .node(active)
+            .image()
+            .broker(NodeId(leaving))
+            .map(|broker| broker.epoch)
+            .filter(|&epoch| epoch > before)
+    };
+    cluster.run_until("it is registered", SOON, |cluster| registered(cluster).is_some());
+    assert_eq!(cluster.node(leaving).broker_epoch(), None);
+    let now = cluster.now;
+    cluster.nodes.get_mut(&NodeId(leaving)).expect("a node").handle(now, Input::ShutDown);
+    cluster.run_until("the node stops", SOON, |cluster| cluster.node(leaving).stopped());
+    cluster.kill(leaving);
+    cluster.restart(leaving).expect("the disk is sound");
+    let said = registration_of(&mut cluster, leaving, active);
+    assert_eq!(Some(said.previous_broker_epoch), registered(&cluster));
 }
 
 #[test]
