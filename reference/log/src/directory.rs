@@ -64,7 +64,8 @@ impl<D: Disk> DataDirectory<D> {
 
     /// Opens the directory of this node.
     ///
-    /// Refused if it was not formatted, or if it is another cluster's or node's; then nothing is changed.
+    /// Refused if it was not formatted, or if it is another cluster's or node's; then nothing is changed. The marker of a clean stop is
+    /// taken away: if a log is refused afterwards, [`DataDirectory::close`] puts it back, and the next try finds all as it was.
     pub fn open(disk: &D, cluster_id: &str, node_id: NodeId) -> Result<Self, LogError> {
         let Some(properties) = meta_properties::load(disk)? else {
             let cure = "Format the directory first, or mount the right one: a node that starts on an empty disk may have \
