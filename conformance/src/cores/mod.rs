@@ -1,0 +1,3 @@
+//! The reference's cores under the checker.
+mod intern;
+pub mod quorum;

@@ -1,0 +1,360 @@
+//! What can happen, and what it does.
+
+use highwater_core::quorum::{RoleName, Timer};
+use highwater_model::kraft::state::{LOG_MAX, stain};
+use highwater_model::voting::NOBODY;
+
+use super::message::{Body, Message};
+use super::state::State;
+use super::voter::{Event, Said, Voter};
+use super::{QuorumCores, claims};
+
+/// One step of one voter, or of fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Something happens at a voter.
+    At {
+        /// The voter's index.
+        voter: u8,
+        /// What.
+        event: Event,
+        /// A bit for each thing it says that takes room: whether there is room for it. The rest is lost.
+        kept: u8,
+    },
+    /// A message arrives.
+    Arrive {
+        /// Its name.
+        message: u64,
+        /// Whether a copy of it stays in flight.
+        copied: bool,
+        /// As above.
+        kept: u8,
+    },
+    /// A message is lost.
+    Lose {
+        /// Its name.
+        message: u64,
+    },
+}
+
+/// What a step did to one voter: its new name, and the names of the messages that it sent.
+#[derive(Debug)]
+pub(crate) struct Reaction {
+    pub(crate) voter: u64,
+    /// Those that last.
+    pub(crate) lasting: Vec<u64>,
+    /// Those that take room.
+    pub(crate) passing: Vec<u64>,
+}
+
+/// The names of the kinds of action.
+pub(super) const KINDS: &[&str] = &[
+    "election-timer",
+    "fetch-timer",
+    "retry-timer",
+    "check-quorum-timer",
+    "beat-timer",
+    "hold-timer",
+    "flushed",
+    "append",
+    "resign",
+    "restart",
+    "restart-losing-tail",
+    "wipe",
+    "arrive",
+    "arrive-copied",
+    "lose",
+];
+
+impl Action {
+    /// The index of its kind in [`KINDS`].
+    pub(super) fn kind(self) -> usize {
+        match self {
+            Self::At { event, .. } => match event {
+                Event::Expire(Timer::Election) => 0,
+                Event::Expire(Timer::Fetch) => 1,
+                Event::Expire(Timer::Retry) => 2,
+                Event::Expire(Timer::CheckQuorum) => 3,
+                Event::Expire(Timer::Beat) => 4,
+                Event::Expire(Timer::Hold) => 5,
+                Event::Flushed => 6,
+                Event::Append(_) => 7,
+                Event::Resign => 8,
+                Event::Restart { lost: false } => 9,
+                Event::Restart { lost: true } => 10,
+                Event::Wipe => 11,
+            },
+            Self::Arrive { copied: false, .. } => 12,
+            Self::Arrive { copied: true, .. } => 13,
+            Self::Lose { .. } => 14,
+        }
+    }
+}
+
+impl QuorumCores {
+    /// Every action that is enabled.
+    pub(super) fn enabled(&self, state: &State, actions: &mut Vec<Action>) {
+        let bounds = &self.bounds;
+        let free = usize::from(bounds.messages) - state.in_flight().count();
+        let may_fail = state.faults() < bounds.faults;
+        for voter in 0..bounds.voters {
+            let at = self.voter(state, voter);
+            let mut add = |event| {
+                let reaction = self.happen(state, voter, event);
+                choices(reaction.passing.len(), free, |kept| actions.push(Action::At { voter, event, kept }));
+            };
+            for timer in at.core.timers().filter(|timer| self.may_expire(at, *timer)) {
+                add(Event::Expire(timer));
+            }
+            if at.flushing.is_some() {
+                add(Event::Flushed);
+            }
+            let leads = at.core.role() == RoleName::Leader;
+            if leads && state.produced < bounds.records && at.log.len() < LOG_MAX {
+                add(Event::Append(state.produced + 1));
+            }
+            if leads && may_fail && state.resignations < bounds.resignations {
+                add(Event::Resign);
+            }
+            if may_fail && state.restarts < bounds.restarts {
+                add(Event::Restart { lost: false });
+                if at.flushed < at.log.len() {
+                    add(Event::Restart { lost: true });
+                }
+            }
+            if state.wiped.count_ones() < u32::from(bounds.wipes) {
+                add(Event::Wipe);
+            }
+        }
+        let may_copy = may_fail && state.duplicates < bounds.duplicates;
+        for message in state.in_flight() {
+            let passing = self.arrive(state, message).passing.len();
+            choices(passing, free + 1, |kept| {
+                actions.push(Action::Arrive { message, copied: false, kept });
+            });
+            if may_copy {
+                choices(passing, free, |kept| actions.push(Action::Arrive { message, copied: true, kept }));
+            }
+            // What stays in flight for ever is as good as lost: loss is a step only where it makes room.
+            if free == 0 {
+                actions.push(Action::Lose { message });
+            }
+        }
+        for &message in self.sets.value(state.lasting) {
+            let passing = self.arrive(state, message).passing.len();
+            choices(passing, free, |kept| actions.push(Action::Arrive { message, copied: false, kept }));
+        }
+    }
+
+    /// Whether the bounds let a timer run out.
+    fn may_expire(&self, at: &Voter, timer: Timer) -> bool {
+        let last = at.core.epoch() >= i32::from(self.bounds.epochs);
+        match timer {
+            Timer::Election | Timer::Fetch => !last,
+            Timer::CheckQuorum => !last,
+            Timer::Retry => self.bounds.search || !leaderless(at.core.role()),
+            Timer::Beat | Timer::Hold => self.bounds.idle_timers,
+        }
+    }
+
+    /// The state after `action`, or `None` where that changes nothing.
+    pub(super) fn step(&self, before: &State, action: Action) -> Option<State> {
+        let mut state = State { broken: 0, ..*before };
+        let reaction = match action {
+            Action::At { voter, event, kept } => {
+                let reaction = self.happen(before, voter, event);
+                self.react(&mut state, voter, reaction, kept);
+                match event {
+                    Event::Append(_) => state.produced += 1,
+                    Event::Resign => state.resignations += 1,
+                    Event::Restart { .. } => state.restarts += 1,
+                    Event::Wipe => state.wiped |= 1 << voter,
+                    Event::Expire(_) | Event::Flushed => {}
+                }
+                Some(reaction)
+            }
+            Action::Arrive { message, copied, kept } => {
+                let reaction = self.arrive(before, message);
+                if !copied {
+                    state.take(message);
+                }
+                self.react(&mut state, self.messages.value(message).to, reaction, kept);
+                if copied {
+                    self.tidy(before, &mut state);
+                    if state == *before || !state.in_flight().any(|other| other == message) {
+                        return None;
+                    }
+                    state.duplicates += 1;
+                }
+                Some(reaction)
+            }
+            Action::Lose { message } => {
+                state.take(message);
+                None
+            }
+        };
+        self.tidy(before, &mut state);
+        self.note(before, action, &mut state);
+        let picture = self.picture(&state);
+        let refines = self.refines(before, action, reaction, &picture);
+        state.broken = claims::broken(&self.kraft, &self.model_claims, &picture, refines.is_ok());
+        (state != *before).then_some(state)
+    }
+
+    /// Keeps the history that no core knows.
+    fn note(&self, before: &State, action: Action, state: &mut State) {
+        let restarted = matches!(action, Action::At { event: Event::Restart { .. }, .. });
+        if matches!(action, Action::At { event: Event::Wipe, .. }) {
+            return;
+        }
+        for (voter, (was, is)) in (0..).zip(before.voters.into_iter().zip(state.voters)) {
+            if was == is {
+                continue;
+            }
+            let (was, is) = (&self.voters.value(was).picture, &self.voters.value(is).picture);
+            let leads_on = was.leads() && is.leads() && was.ballot.epoch == is.ballot.epoch;
+            if leads_on && !is.log.starts_with(was.log) {
+                state.stain |= stain::LEADER_LOG_CUT;
+            }
+            if is.high_watermark < was.high_watermark && !restarted {
+                state.stain |= stain::HIGH_WATERMARK_BACK;
+            }
+            if is.leads() && !leads_on {
+                let epoch = is.ballot.epoch;
+                match state.leaders.get(epoch) {
+                    NOBODY => state.leaders.set(epoch, voter + 1),
+                    winner if winner == voter + 1 => {}
+                    _ => state.stain |= stain::SECOND_LEADER,
+                }
+            }
+            if is.leads() && is.high_watermark > was.high_watermark {
+                let passed = is.log.prefix(is.high_watermark);
+                if passed.len() > state.committed.len() && passed.starts_with(state.committed) {
+                    state.committed = passed;
+                    state.committed_in = state.committed_in.max(is.ballot.epoch);
+                }
+            }
+        }
+    }
+
+    /// Drops what can never make a difference again, so that states which behave alike are one.
+    fn tidy(&self, before: &State, state: &mut State) {
+        if !self.bounds.prune {
+            return;
+        }
+        for message in state.messages {
+            if message != 0 && self.is_dead(state, message) {
+                state.take(message);
+            }
+        }
+        if state.lasting == before.lasting && state.voters == before.voters {
+            return;
+        }
+        let set = self.sets.value(state.lasting);
+        if set.iter().any(|message| self.is_dead(state, *message)) {
+            let alive = set.iter().copied().filter(|message| !self.is_dead(state, *message)).collect();
+            state.lasting = self.sets.name(alive);
+        }
+    }
+
+    /// Whether a message changes nothing at its receiver, and never will: epochs do not go back.
+    fn is_dead(&self, state: &State, name: u64) -> bool {
+        let message = self.messages.value(name);
+        let epoch = message.epoch();
+        let receiver = self.voter(state, message.to).core.epoch();
+        let past = match message.body {
+            // The answer to a request of an epoch that both have left would only carry the receiver's epoch.
+            Body::Request(_) => receiver > epoch && self.voter(state, message.from).core.epoch() > epoch,
+            // A voter does not ask again for what it was answered once.
+            Body::Answer { .. } => receiver >= epoch,
+        };
+        past && {
+            let reaction = self.arrive(state, name);
+            reaction.voter == state.voters[usize::from(message.to)] && reaction.lasting.is_empty()
+        }
+    }
+
+    /// The voter with this index.
+    pub(crate) fn voter(&self, state: &State, voter: u8) -> &Voter {
+        &self.voters.value(state.voters[usize::from(voter)]).voter
+    }
+
+    /// What `event` does to a voter.
+    pub(crate) fn happen(&self, state: &State, voter: u8, event: Event) -> &Reaction {
+        let name = state.voters[usize::from(voter)];
+        self.reactions.get_or((name, event.number()), || {
+            let (after, said) = self.group.happen(&self.voters.value(name).voter, event);
+            self.reaction(voter, after, said)
+        })
+    }
+
+    /// What the arrival of `message` does to its receiver.
+    pub(crate) fn arrive(&self, state: &State, message: u64) -> &Reaction {
+        let to = self.messages.value(message).to;
+        let name = state.voters[usize::from(to)];
+        self.reactions.get_or((name, message), || {
+            let (after, said) =
+                self.group.hear(&self.voters.value(name).voter, message, self.messages.value(message));
+            self.reaction(to, after, said)
+        })
+    }
+
+    pub(super) fn reaction(&self, voter: u8, after: Voter, said: Vec<Said>) -> Reaction {
+        let (mut lasting, mut passing) = (Vec::new(), Vec::new());
+        for said in said {
+            let message = self.message(voter, said);
+            let lasts = message.lasts();
+            let name = self.messages.name(message);
+            let list = if lasts { &mut lasting } else { &mut passing };
+            if !list.contains(&name) {
+                list.push(name);
+            }
+        }
+        Reaction { voter: self.keep(voter, after), lasting, passing }
+    }
+
+    /// What a voter said, on its way.
+    fn message(&self, from: u8, said: Said) -> Message {
+        match said {
+            Said::Ask { to, request } => Message { from, to, body: Body::Request(request) },
+            Said::Answer { token, response, records } => {
+                let asked = self.messages.value(token);
+                let Body::Request(request) = asked.body.clone() else {
+                    unreachable!("only requests are answered");
+                };
+                Message { from, to: asked.from, body: Body::Answer { request, response, records } }
+            }
+        }
+    }
+
+    fn react(&self, state: &mut State, voter: u8, reaction: &Reaction, kept: u8) {
+        state.voters[usize::from(voter)] = reaction.voter;
+        for (index, &message) in reaction.passing.iter().enumerate() {
+            if kept >> index & 1 == 1 {
+                state.send(message);
+            }
+        }
+        if !reaction.lasting.is_empty() {
+            let mut set = self.sets.value(state.lasting).clone();
+            set.extend(&reaction.lasting);
+            set.sort_unstable();
+            set.dedup();
+            state.lasting = self.sets.name(set);
+        }
+    }
+}
+
+/// Every choice of what finds room: all of it, or as much as there is room for.
+fn choices(passing: usize, free: usize, mut choose: impl FnMut(u8)) {
+    let all = (1u8 << passing) - 1;
+    if passing <= free {
+        choose(all);
+        return;
+    }
+    (0..=all).filter(|kept| kept.count_ones() as usize == free).for_each(choose);
+}
+
+/// Whether a voter of this role knows no leader.
+fn leaderless(role: RoleName) -> bool {
+    matches!(role, RoleName::Unattached | RoleName::Voted)
+}
