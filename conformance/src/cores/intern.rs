@@ -108,10 +108,10 @@ impl<T: Hash + Eq + Debug> Interner<T> {
     pub(crate) fn name(&self, value: T) -> u64 {
         let name = fingerprint(&value);
         match self.table.get(name, &name) {
-            Some(known) => same(known, &value),
+            Some(known) => same(&**known, &value),
             None => {
                 if let (known, Some(value)) = self.table.insert(name, name, Box::new(value)) {
-                    same(known, &value);
+                    same(&**known, &*value);
                 }
             }
         }

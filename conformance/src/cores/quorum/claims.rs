@@ -85,8 +85,8 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "leader-of-the-last-epoch",
             "kraft/safety/1",
             "a leader is elected in the last epoch",
-            |model, state| {
-                let last = model.bounds.epochs.into();
+            |model: &QuorumCores, state: &State| {
+                let last = i32::from(model.bounds.epochs);
                 model.leaders(state).any(|leader| leader.core.epoch() == last)
             },
         ),
@@ -94,7 +94,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "follower-learns-high-watermark",
             "kraft/commit/5",
             "a follower's high watermark moves",
-            |model, state| {
+            |model: &QuorumCores, state: &State| {
                 model.all(state).any(|voter| {
                     voter.core.role() == RoleName::Follower
                         && voter.core.high_watermark().is_some_and(|offset| offset > 0)
@@ -107,7 +107,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "record-committed",
             "kraft/commit/3",
             "a leader's high watermark passes a client's record",
-            |_, state| state.committed.records().any(|record| kraft::state::record_value(record) > 0),
+            |_, state: &State| state.committed.records().any(|record| kraft::state::record_value(record) > 0),
         ));
     }
     if bounds.epochs > 1 && bounds.voters > 2 {
@@ -115,13 +115,13 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "leader-of-each-epoch",
             "kraft/safety/1",
             "one behaviour has a leader in every epoch",
-            |model, state| (1..=model.bounds.epochs).all(|epoch| state.leaders.get(epoch) != 0),
+            |model: &QuorumCores, state: &State| (1..=model.bounds.epochs).all(|epoch| state.leaders.get(epoch) != 0),
         ));
         witnesses.push(Claim::sometimes(
             "two-leaders-of-different-epochs",
             "kraft/epoch/1",
             "an old leader does not know yet that there is a new one",
-            |model, state| {
+            |model: &QuorumCores, state: &State| {
                 let mut epochs = model.leaders(state).map(|leader| leader.core.epoch());
                 epochs.next().is_some_and(|first| epochs.any(|other| other != first))
             },
@@ -138,7 +138,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "loss-ahead",
             "kraft/flush/1",
             "a voter that may crash holds records that the crash takes",
-            |model, state| {
+            |model: &QuorumCores, state: &State| {
                 state.restarts < model.bounds.restarts
                     && state.faults() < model.bounds.faults
                     && model.all(state).any(|voter| voter.flushed < voter.log.len())
@@ -148,7 +148,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "commit-after-restart",
             "kraft/epoch/2",
             "something is committed by a leader that has restarted, or after a voter has",
-            |_, state| state.restarts > 0 && !state.committed.is_empty(),
+            |_, state: &State| state.restarts > 0 && !state.committed.is_empty(),
         ));
     }
     if bounds.faults > 0 && bounds.restarts + bounds.resignations > 0 {
@@ -156,7 +156,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "leader-resigned",
             "kraft/epoch/5",
             "a leader has resigned",
-            |model, state| model.all(state).any(|voter| voter.core.role() == RoleName::Resigned),
+            |model: &QuorumCores, state: &State| model.all(state).any(|voter| voter.core.role() == RoleName::Resigned),
         ));
     }
     if bounds.pre_vote {
@@ -164,7 +164,7 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "pre-vote-asked",
             "kraft/prevote/1",
             "a voter asks for the promise of votes",
-            |model, state| {
+            |model: &QuorumCores, state: &State| {
                 model.sets.value(state.lasting).iter().any(|name| {
                     let message = model.messages.value(*name);
                     matches!(&message.body, Body::Request(Request::Vote(vote)) if vote.pre_vote)

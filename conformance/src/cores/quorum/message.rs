@@ -38,6 +38,28 @@ impl Message {
         matches!(self.body, Body::Request(_)) && !once
     }
 
+    /// Whether it is an answer that tells its receiver nothing that a request that lasts does not: who leads, that a vote was not
+    /// given, that an announcement was heard.
+    pub(crate) fn is_idle(&self) -> bool {
+        let Body::Answer { response, .. } = &self.body else { return false };
+        let (says_more, epoch) = match response {
+            Response::Vote(vote) => (vote.granted, vote.epoch),
+            Response::Fetch(fetched) => (fetched.error.is_none(), fetched.epoch),
+            Response::BeginQuorumEpoch(heard) | Response::EndQuorumEpoch(heard) => (false, heard.epoch),
+            Response::FetchSnapshot(_) => return false,
+        };
+        !says_more && epoch <= self.epoch()
+    }
+
+    /// Whose fetch it is, or is the answer to.
+    pub(crate) fn fetcher(&self) -> Option<u8> {
+        match self.body {
+            Body::Request(Request::Fetch(_)) => Some(self.from),
+            Body::Answer { request: Request::Fetch(_), .. } => Some(self.to),
+            _ => None,
+        }
+    }
+
     /// The epoch in which the exchange that it belongs to began.
     pub(crate) fn epoch(&self) -> Epoch {
         let (Body::Request(request) | Body::Answer { request, .. }) = &self.body;

@@ -4,6 +4,7 @@ mod map;
 mod message;
 mod state;
 mod step;
+mod story;
 mod voter;
 
 pub use state::State;
@@ -48,10 +49,8 @@ pub struct Bounds {
     pub pre_vote: bool,
     /// Whether voters without a leader ask one another who leads.
     pub search: bool,
-    /// Whether a leader repeats itself to the silent, and answers held fetches without news.
-    pub idle_timers: bool,
-    /// Whether messages that can matter no more are dropped.
-    pub prune: bool,
+    /// Whether messages that can matter no more are dropped, and so are answers that say no more than requests that last.
+    pub thrift: bool,
 }
 
 /// Several quorum cores, their disks and the network between them.
@@ -85,7 +84,7 @@ impl QuorumCores {
         let kraft = map::kraft(bounds.voters);
         Self {
             bounds,
-            group: Group { voters: bounds.voters, pre_vote: bounds.pre_vote, rules },
+            group: Group { voters: bounds.voters, pre_vote: bounds.pre_vote, beats: bounds.thrift, rules },
             model_claims: claims::of_model(&kraft),
             kraft,
             voters: Interner::new(),

@@ -27,6 +27,8 @@ pub struct State {
     pub committed: Log,
     /// History: who was elected first in each epoch.
     pub leaders: Leaders,
+    /// One bit for each claim that does not hold here, none of which is history.
+    pub broken: u16,
     /// History: the largest epoch whose leader made `committed` grow.
     pub committed_in: u8,
     /// History: what went wrong in a step, as the model marks it.
@@ -41,8 +43,6 @@ pub struct State {
     pub resignations: u8,
     /// One bit for each voter whose disk was lost.
     pub wiped: u8,
-    /// One bit for each claim that does not hold here; see [`super::claims`].
-    pub broken: u16,
     /// Always 0.
     pub padding: [u8; 7],
 }

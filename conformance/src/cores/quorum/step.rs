@@ -103,7 +103,7 @@ impl QuorumCores {
                 let reaction = self.happen(state, voter, event);
                 choices(reaction.passing.len(), free, |kept| actions.push(Action::At { voter, event, kept }));
             };
-            for timer in at.core.timers().filter(|timer| self.may_expire(at, *timer)) {
+            for timer in at.core.timers().filter(|timer| self.may_expire(state, voter, *timer)) {
                 add(Event::Expire(timer));
             }
             if at.flushing.is_some() {
@@ -147,14 +147,31 @@ impl QuorumCores {
     }
 
     /// Whether the bounds let a timer run out.
-    fn may_expire(&self, at: &Voter, timer: Timer) -> bool {
+    fn may_expire(&self, state: &State, voter: u8, timer: Timer) -> bool {
+        let at = self.voter(state, voter);
         let last = at.core.epoch() >= i32::from(self.bounds.epochs);
         match timer {
             Timer::Election | Timer::Fetch => !last,
             Timer::CheckQuorum => !last,
-            Timer::Retry => self.bounds.search || !leaderless(at.core.role()),
-            Timer::Beat | Timer::Hold => self.bounds.idle_timers,
+            Timer::Retry => match at.core.role() {
+                RoleName::Unattached | RoleName::Voted | RoleName::Observer => self.bounds.search,
+                RoleName::Follower => !self.bounds.thrift || !self.is_exchanging(state, voter),
+                // What they would ask again lasts.
+                _ => !self.bounds.thrift,
+            },
+            Timer::Hold => !self.bounds.thrift,
+            // Runs out by itself: see the driver.
+            Timer::Beat => !self.bounds.thrift,
         }
+    }
+
+    /// Whether a voter's fetch, or its answer, is on its way.
+    fn is_exchanging(&self, state: &State, voter: u8) -> bool {
+        let epoch = self.voter(state, voter).core.epoch();
+        state.in_flight().any(|message| {
+            let message = self.messages.value(message);
+            message.fetcher() == Some(voter) && message.epoch() == epoch
+        })
     }
 
     /// The state after `action`, or `None` where that changes nothing.
@@ -239,7 +256,7 @@ impl QuorumCores {
 
     /// Drops what can never make a difference again, so that states which behave alike are one.
     fn tidy(&self, before: &State, state: &mut State) {
-        if !self.bounds.prune {
+        if !self.bounds.thrift {
             return;
         }
         for message in state.messages {
@@ -299,10 +316,13 @@ impl QuorumCores {
         })
     }
 
-    pub(super) fn reaction(&self, voter: u8, after: Voter, said: Vec<Said>) -> Reaction {
+    pub(super) fn reaction(&self, from: u8, after: Voter, said: Vec<Said>) -> Reaction {
         let (mut lasting, mut passing) = (Vec::new(), Vec::new());
         for said in said {
-            let message = self.message(voter, said);
+            let message = self.message(from, said);
+            if self.bounds.thrift && message.is_idle() {
+                continue;
+            }
             let lasts = message.lasts();
             let name = self.messages.name(message);
             let list = if lasts { &mut lasting } else { &mut passing };
@@ -310,7 +330,7 @@ impl QuorumCores {
                 list.push(name);
             }
         }
-        Reaction { voter: self.keep(voter, after), lasting, passing }
+        Reaction { voter: self.keep(after), lasting, passing }
     }
 
     /// What a voter said, on its way.
@@ -352,9 +372,4 @@ fn choices(passing: usize, free: usize, mut choose: impl FnMut(u8)) {
         return;
     }
     (0..=all).filter(|kept| kept.count_ones() as usize == free).for_each(choose);
-}
-
-/// Whether a voter of this role knows no leader.
-fn leaderless(role: RoleName) -> bool {
-    matches!(role, RoleName::Unattached | RoleName::Voted)
 }

@@ -55,6 +55,8 @@ pub enum Event {
 pub(crate) struct Group {
     pub(crate) voters: u8,
     pub(crate) pre_vote: bool,
+    /// Whether a leader's beat runs out whenever it could make a difference: then nobody has to remember who was silent.
+    pub(crate) beats: bool,
     pub(crate) rules: Rules,
 }
 
@@ -112,7 +114,7 @@ impl Group {
             .expect("what a driver saved can be opened");
         let flushed = log.len();
         let mut voter = Voter { index, core, election, log, flushed, flushing: None, directory };
-        let said = voter.carry_out(Log::default());
+        let said = self.carry_out(&mut voter, Log::default());
         (voter, said)
     }
 
@@ -140,7 +142,7 @@ impl Group {
                 return self.open(voter.index, voter.directory + 1, ElectionState::default(), Log::default());
             }
         }
-        let said = after.carry_out(Log::default());
+        let said = self.carry_out(&mut after, Log::default());
         (after, said)
     }
 
@@ -154,8 +156,17 @@ impl Group {
             }
         };
         after.core.handle(NOW, input);
-        let said = after.carry_out(arrived);
+        let said = self.carry_out(&mut after, arrived);
         (after, said)
+    }
+
+    fn carry_out(&self, voter: &mut Voter, arrived: Log) -> Vec<Said> {
+        let mut said = voter.carry_out(arrived);
+        if self.beats && voter.core.timers().any(|timer| timer == Timer::Beat) {
+            voter.core.expire(NOW, Timer::Beat);
+            said.extend(voter.carry_out(Log::default()));
+        }
+        said
     }
 }
 
