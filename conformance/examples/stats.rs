@@ -4,7 +4,7 @@ use highwater_core::quorum::Rules;
 use stateright::Model;
 use std::collections::*;
 fn main() {
-    let bounds = Bounds { voters: 3, epochs: 1, records: 1, messages: 2, restarts: 0, resignations: 0, duplicates: 0, faults: 0, wipes: 0, pre_vote: false, search: false, thrift: true };
+    let bounds = Bounds { voters: 3, epochs: std::env::args().nth(1).unwrap().parse().unwrap(), records: 1, messages: 2, restarts: 0, resignations: 0, duplicates: 0, faults: 0, wipes: 0, pre_vote: false, search: false, thrift: true };
     let m = QuorumCores::new(bounds, Rules::default());
     let mut seen = HashSet::new();
     let mut todo = m.init_states();

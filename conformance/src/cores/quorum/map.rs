@@ -158,11 +158,13 @@ impl QuorumCores {
         let actor = match action {
             Action::At { voter, event, .. } => {
                 walk.happen(voter, event, &after.nodes[usize::from(voter)])?;
+                walk.settle(voter, &after.nodes[usize::from(voter)])?;
                 voter
             }
             Action::Arrive { message, .. } => {
                 let message = self.messages.value(message);
                 walk.arrive(message, &after.nodes[usize::from(message.to)])?;
+                walk.settle(message.to, &after.nodes[usize::from(message.to)])?;
                 message.to
             }
             Action::Lose { .. } => return walk.reached(after),
@@ -170,6 +172,11 @@ impl QuorumCores {
         let reaction = reaction.expect("whoever acts reacts");
         for name in &reaction.passing {
             walk.say(actor, self.messages.value(*name))?;
+        }
+        for name in &reaction.refusals {
+            let refusal = self.messages.value(*name);
+            walk.say(actor, refusal)?;
+            walk.arrive(refusal, &after.nodes[usize::from(refusal.to)])?;
         }
         walk.reached(after)?;
         for name in &reaction.lasting {
@@ -226,13 +233,7 @@ impl Walk<'_> {
             Event::Expire(_) if self.node(voter).leads() && after.role == role::RESIGNED => {
                 self.take(ModelAction::Resign { node: voter }, "a timer makes only a leader resign")
             }
-            Event::Expire(_) => self.campaign(voter, after),
-            Event::Flushed => {
-                let node = &mut self.at.nodes[usize::from(voter)];
-                node.flushed = node.flushed.max(after.flushed);
-                self.recount(voter);
-                self.campaign(voter, after)
-            }
+            Event::Expire(_) | Event::Flushed | Event::Transmit => Ok(()),
             Event::Append(_) => self.take(ModelAction::Append { node: voter }, "only a leader appends"),
             Event::Resign => self.take(ModelAction::Resign { node: voter }, "only a leader resigns"),
             Event::Restart { lost } => {
@@ -249,8 +250,13 @@ impl Walk<'_> {
         }
     }
 
-    /// If a voter campaigned, so it does in the model.
-    fn campaign(&mut self, voter: u8, after: &Node) -> Result<(), Refusal> {
+    /// What may follow from anything: a flush is done, and then a leader counts again; a voter campaigns.
+    fn settle(&mut self, voter: u8, after: &Node) -> Result<(), Refusal> {
+        let node = &mut self.at.nodes[usize::from(voter)];
+        if after.flushed > node.flushed && after.log == node.log {
+            node.flushed = after.flushed;
+            self.recount(voter);
+        }
         let before = self.node(voter);
         if after.ballot.epoch != before.ballot.epoch + 1 {
             return Ok(());
@@ -302,8 +308,7 @@ impl Walk<'_> {
                 self.learn(to, begin.epoch, Some(begin.leader), after)
             }
             Body::Request(Request::EndQuorumEpoch(end)) => {
-                self.learn(to, end.epoch, Some(end.leader), after)?;
-                self.campaign(to, after)
+                self.learn(to, end.epoch, Some(end.leader), after)
             }
             Body::Request(Request::Fetch(_)) => {
                 let fetch = picture_of_message(message).expect("the model has fetches");

@@ -38,6 +38,17 @@ impl Message {
         matches!(self.body, Body::Request(_)) && !once
     }
 
+    /// Whether it is an answer that only says that there is a later epoch.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let Body::Answer { response, .. } = &self.body else { return false };
+        match response {
+            Response::Vote(vote) => !vote.granted && vote.epoch > self.epoch(),
+            Response::Fetch(fetched) => fetched.error.is_some() && fetched.epoch > self.epoch(),
+            Response::BeginQuorumEpoch(heard) | Response::EndQuorumEpoch(heard) => heard.epoch > self.epoch(),
+            Response::FetchSnapshot(_) => false,
+        }
+    }
+
     /// Whether it is an answer that tells its receiver nothing that a request that lasts does not: who leads, that a vote was not
     /// given, that an announcement was heard.
     pub(crate) fn is_idle(&self) -> bool {
@@ -51,13 +62,18 @@ impl Message {
         !says_more && epoch <= self.epoch()
     }
 
-    /// Whose fetch it is, or is the answer to.
-    pub(crate) fn fetcher(&self) -> Option<u8> {
-        match self.body {
-            Body::Request(Request::Fetch(_)) => Some(self.from),
-            Body::Answer { request: Request::Fetch(_), .. } => Some(self.to),
+    /// The fetch that it is, or is the answer to, and whose.
+    pub(crate) fn fetch(&self) -> Option<(u8, &FetchRequest)> {
+        match &self.body {
+            Body::Request(Request::Fetch(fetch)) => Some((self.from, fetch)),
+            Body::Answer { request: Request::Fetch(fetch), .. } => Some((self.to, fetch)),
             _ => None,
         }
+    }
+
+    /// Whether it is an answer.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self.body, Body::Answer { .. })
     }
 
     /// The epoch in which the exchange that it belongs to began.

@@ -49,7 +49,7 @@ pub struct Bounds {
     pub pre_vote: bool,
     /// Whether voters without a leader ask one another who leads.
     pub search: bool,
-    /// Whether messages that can matter no more are dropped, and so are answers that say no more than requests that last.
+    /// Whether the driver and the network are thrifty, which leaves out behaviours that others stand for.
     pub thrift: bool,
 }
 
@@ -62,7 +62,8 @@ pub struct QuorumCores {
     voters: Interner<Kept>,
     messages: Interner<Message>,
     sets: Interner<Vec<u64>>,
-    reactions: Memo<Reaction>,
+    /// Of voters whose flushes take time, and of those whose flushes are done at once.
+    reactions: [Memo<Reaction>; 2],
 }
 
 /// A voter and its picture in the model, which follows from it.
@@ -84,19 +85,19 @@ impl QuorumCores {
         let kraft = map::kraft(bounds.voters);
         Self {
             bounds,
-            group: Group { voters: bounds.voters, pre_vote: bounds.pre_vote, beats: bounds.thrift, rules },
+            group: Group { voters: bounds.voters, pre_vote: bounds.pre_vote, thrift: bounds.thrift, flushes_at_once: false, rules },
             model_claims: claims::of_model(&kraft),
             kraft,
             voters: Interner::new(),
             messages: Interner::new(),
             sets: Interner::new(),
-            reactions: Memo::new(),
+            reactions: [Memo::new(), Memo::new()],
         }
     }
 
     /// How many different voters, messages and reactions of a core were met so far.
     pub fn met(&self) -> (usize, usize, usize) {
-        (self.voters.len(), self.messages.len(), self.reactions.len())
+        (self.voters.len(), self.messages.len(), self.reactions.iter().map(Memo::len).sum())
     }
 
     /// The voters.

@@ -1,12 +1,12 @@
 //! What can happen, and what it does.
 
-use highwater_core::quorum::{RoleName, Timer};
+use highwater_core::quorum::{Quorum, Request, RoleName, Timer};
 use highwater_model::kraft::state::{LOG_MAX, stain};
 use highwater_model::voting::NOBODY;
 
 use super::message::{Body, Message};
 use super::state::State;
-use super::voter::{Event, Said, Voter};
+use super::voter::{Event, Group, Said, Voter};
 use super::{QuorumCores, claims};
 
 /// One step of one voter, or of fate.
@@ -45,6 +45,8 @@ pub(crate) struct Reaction {
     pub(crate) lasting: Vec<u64>,
     /// Those that take room.
     pub(crate) passing: Vec<u64>,
+    /// Refusals that say that there is a later epoch, which arrive at once.
+    pub(crate) refusals: Vec<u64>,
 }
 
 /// The names of the kinds of action.
@@ -56,6 +58,7 @@ pub(super) const KINDS: &[&str] = &[
     "beat-timer",
     "hold-timer",
     "flushed",
+    "transmit",
     "append",
     "resign",
     "restart",
@@ -78,15 +81,16 @@ impl Action {
                 Event::Expire(Timer::Beat) => 4,
                 Event::Expire(Timer::Hold) => 5,
                 Event::Flushed => 6,
-                Event::Append(_) => 7,
-                Event::Resign => 8,
-                Event::Restart { lost: false } => 9,
-                Event::Restart { lost: true } => 10,
-                Event::Wipe => 11,
+                Event::Transmit => 7,
+                Event::Append(_) => 8,
+                Event::Resign => 9,
+                Event::Restart { lost: false } => 10,
+                Event::Restart { lost: true } => 11,
+                Event::Wipe => 12,
             },
-            Self::Arrive { copied: false, .. } => 12,
-            Self::Arrive { copied: true, .. } => 13,
-            Self::Lose { .. } => 14,
+            Self::Arrive { copied: false, .. } => 13,
+            Self::Arrive { copied: true, .. } => 14,
+            Self::Lose { .. } => 15,
         }
     }
 }
@@ -109,11 +113,14 @@ impl QuorumCores {
             if at.flushing.is_some() {
                 add(Event::Flushed);
             }
+            if at.waiting.is_some() && free > 0 && self.would_matter(state, voter) {
+                add(Event::Transmit);
+            }
             let leads = at.core.role() == RoleName::Leader;
             if leads && state.produced < bounds.records && at.log.len() < LOG_MAX {
                 add(Event::Append(state.produced + 1));
             }
-            if leads && may_fail && state.resignations < bounds.resignations {
+            if !bounds.thrift && leads && may_fail && state.resignations < bounds.resignations {
                 add(Event::Resign);
             }
             if may_fail && state.restarts < bounds.restarts {
@@ -152,11 +159,13 @@ impl QuorumCores {
         let last = at.core.epoch() >= i32::from(self.bounds.epochs);
         match timer {
             Timer::Election | Timer::Fetch => !last,
-            Timer::CheckQuorum => !last,
+            // As good as being told to.
+            Timer::CheckQuorum => {
+                state.faults() < self.bounds.faults && state.resignations < self.bounds.resignations
+            }
             Timer::Retry => match at.core.role() {
                 RoleName::Unattached | RoleName::Voted | RoleName::Observer => self.bounds.search,
-                RoleName::Follower => !self.bounds.thrift || !self.is_exchanging(state, voter),
-                // What they would ask again lasts.
+                // What they would ask again lasts, or is asked again at once.
                 _ => !self.bounds.thrift,
             },
             Timer::Hold => !self.bounds.thrift,
@@ -165,13 +174,38 @@ impl QuorumCores {
         }
     }
 
-    /// Whether a voter's fetch, or its answer, is on its way.
+    /// Whether a voter's outstanding fetch, or the answer, is on its way.
     fn is_exchanging(&self, state: &State, voter: u8) -> bool {
-        let epoch = self.voter(state, voter).core.epoch();
+        let core = &self.voter(state, voter).core;
         state.in_flight().any(|message| {
-            let message = self.messages.value(message);
-            message.fetcher() == Some(voter) && message.epoch() == epoch
+            self.messages.value(message).fetch().is_some_and(|(fetcher, fetch)| {
+                fetcher == voter
+                    && fetch.epoch == core.epoch()
+                    && (fetch.offset, fetch.last_epoch) == (core.log().end(), core.log().last_epoch())
+            })
         })
+    }
+
+    /// Whether the fetch that waits at a voter would change what its receiver looks like, or bring an answer that changes what the
+    /// voter does.
+    fn would_matter(&self, state: &State, voter: u8) -> bool {
+        let sent = self.happen(state, voter, Event::Transmit);
+        let fetch = sent.passing[0];
+        let to = self.messages.value(fetch).to;
+        let served = self.arrive(state, fetch);
+        self.looks_other(state.voters[usize::from(to)], served.voter)
+            || served.passing.iter().any(|answer| self.is_news(state, *answer))
+    }
+
+    /// Whether two voters look different in the model.
+    fn looks_other(&self, left: u64, right: u64) -> bool {
+        left != right && self.voters.value(left).picture != self.voters.value(right).picture
+    }
+
+    /// Whether the arrival of a message would change what its receiver looks like.
+    fn is_news(&self, state: &State, message: u64) -> bool {
+        let to = self.messages.value(message).to;
+        self.looks_other(state.voters[usize::from(to)], self.arrive(state, message).voter)
     }
 
     /// The state after `action`, or `None` where that changes nothing.
@@ -183,10 +217,10 @@ impl QuorumCores {
                 self.react(&mut state, voter, reaction, kept);
                 match event {
                     Event::Append(_) => state.produced += 1,
-                    Event::Resign => state.resignations += 1,
+                    Event::Resign | Event::Expire(Timer::CheckQuorum) => state.resignations += 1,
                     Event::Restart { .. } => state.restarts += 1,
                     Event::Wipe => state.wiped |= 1 << voter,
-                    Event::Expire(_) | Event::Flushed => {}
+                    Event::Expire(_) | Event::Flushed | Event::Transmit => {}
                 }
                 Some(reaction)
             }
@@ -196,6 +230,11 @@ impl QuorumCores {
                     state.take(message);
                 }
                 self.react(&mut state, self.messages.value(message).to, reaction, kept);
+                for &refusal in &reaction.refusals {
+                    let heard = self.arrive(&state, refusal);
+                    let to = self.messages.value(refusal).to;
+                    self.react(&mut state, to, heard, 0);
+                }
                 if copied {
                     self.tidy(before, &mut state);
                     if state == *before || !state.in_flight().any(|other| other == message) {
@@ -264,30 +303,55 @@ impl QuorumCores {
                 state.take(message);
             }
         }
+        for voter in 0..self.bounds.voters {
+            let at = self.voter(state, voter);
+            // Whose exchange has come to nothing asks again at once.
+            if at.core.is_fetching() && at.waiting.is_none() && !self.is_exchanging(state, voter) {
+                let again = self.happen(state, voter, Event::Expire(Timer::Retry));
+                state.voters[usize::from(voter)] = again.voter;
+            }
+        }
         if state.lasting == before.lasting && state.voters == before.voters {
             return;
         }
         let set = self.sets.value(state.lasting);
-        if set.iter().any(|message| self.is_dead(state, *message)) {
-            let alive = set.iter().copied().filter(|message| !self.is_dead(state, *message)).collect();
+        let is_past = |message: u64| self.is_dead(state, message) || self.is_superseded(set, message);
+        if set.iter().any(|message| is_past(*message)) {
+            let alive = set.iter().copied().filter(|message| !is_past(*message)).collect();
             state.lasting = self.sets.name(alive);
         }
     }
 
-    /// Whether a message changes nothing at its receiver, and never will: epochs do not go back.
+    /// Whether the sender of a vote request has campaigned again since.
+    fn is_superseded(&self, set: &[u64], name: u64) -> bool {
+        let message = self.messages.value(name);
+        let Body::Request(Request::Vote(vote)) = &message.body else { return false };
+        set.iter().any(|other| {
+            let other = self.messages.value(*other);
+            let Body::Request(Request::Vote(later)) = &other.body else { return false };
+            (other.from, other.to) == (message.from, message.to)
+                && (later.epoch, !later.pre_vote) > (vote.epoch, !vote.pre_vote)
+        })
+    }
+
+    /// Whether a message can never make a difference again: epochs do not go back.
     fn is_dead(&self, state: &State, name: u64) -> bool {
         let message = self.messages.value(name);
         let epoch = message.epoch();
-        let receiver = self.voter(state, message.to).core.epoch();
-        let past = match message.body {
-            // The answer to a request of an epoch that both have left would only carry the receiver's epoch.
-            Body::Request(_) => receiver > epoch && self.voter(state, message.from).core.epoch() > epoch,
+        let (sender, receiver) = (&self.voter(state, message.from).core, &self.voter(state, message.to).core);
+        let changes_nothing = || self.arrive(state, name).voter == state.voters[usize::from(message.to)];
+        let past = receiver.epoch() > epoch;
+        match &message.body {
+            // Who does not campaign any more brings others forward, at most; who does has to hear of later epochs.
+            Body::Request(Request::Vote(_)) => {
+                let campaigns = sender.epoch() == epoch
+                    && matches!(sender.role(), RoleName::Candidate | RoleName::Prospective);
+                !campaigns && receiver.epoch() >= epoch
+            }
+            // The news of a later epoch comes by the requests of who campaigned for it.
+            Body::Request(_) => past || receiver.epoch() == epoch && !is_leading(receiver) && changes_nothing(),
             // A voter does not ask again for what it was answered once.
-            Body::Answer { .. } => receiver >= epoch,
-        };
-        past && {
-            let reaction = self.arrive(state, name);
-            reaction.voter == state.voters[usize::from(message.to)] && reaction.lasting.is_empty()
+            Body::Answer { .. } => receiver.epoch() >= epoch && changes_nothing(),
         }
     }
 
@@ -296,11 +360,19 @@ impl QuorumCores {
         &self.voters.value(state.voters[usize::from(voter)]).voter
     }
 
+    /// The driver. Where nothing will be lost any more, nobody can tell how long a flush takes.
+    fn group(&self, state: &State, event: Option<Event>) -> Group {
+        let restarts = state.restarts + u8::from(matches!(event, Some(Event::Restart { .. })));
+        let may_lose = restarts < self.bounds.restarts && state.faults() < self.bounds.faults;
+        Group { flushes_at_once: self.bounds.thrift && !may_lose, ..self.group }
+    }
+
     /// What `event` does to a voter.
     pub(crate) fn happen(&self, state: &State, voter: u8, event: Event) -> &Reaction {
         let name = state.voters[usize::from(voter)];
-        self.reactions.get_or((name, event.number()), || {
-            let (after, said) = self.group.happen(&self.voters.value(name).voter, event);
+        let group = self.group(state, Some(event));
+        self.reactions[usize::from(group.flushes_at_once)].get_or((name, event.number()), || {
+            let (after, said) = group.happen(&self.voters.value(name).voter, event);
             self.reaction(voter, after, said)
         })
     }
@@ -309,28 +381,33 @@ impl QuorumCores {
     pub(crate) fn arrive(&self, state: &State, message: u64) -> &Reaction {
         let to = self.messages.value(message).to;
         let name = state.voters[usize::from(to)];
-        self.reactions.get_or((name, message), || {
+        let group = self.group(state, None);
+        self.reactions[usize::from(group.flushes_at_once)].get_or((name, message), || {
             let (after, said) =
-                self.group.hear(&self.voters.value(name).voter, message, self.messages.value(message));
+                group.hear(&self.voters.value(name).voter, message, self.messages.value(message));
             self.reaction(to, after, said)
         })
     }
 
     pub(super) fn reaction(&self, from: u8, after: Voter, said: Vec<Said>) -> Reaction {
-        let (mut lasting, mut passing) = (Vec::new(), Vec::new());
+        let (mut lasting, mut passing, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         for said in said {
             let message = self.message(from, said);
             if self.bounds.thrift && message.is_idle() {
                 continue;
             }
-            let lasts = message.lasts();
+            let (lasts, refuses) = (message.lasts(), self.bounds.thrift && message.is_refusal());
             let name = self.messages.name(message);
-            let list = if lasts { &mut lasting } else { &mut passing };
+            let list = match (lasts, refuses) {
+                (true, _) => &mut lasting,
+                (false, true) => &mut refusals,
+                (false, false) => &mut passing,
+            };
             if !list.contains(&name) {
                 list.push(name);
             }
         }
-        Reaction { voter: self.keep(after), lasting, passing }
+        Reaction { voter: self.keep(after), lasting, passing, refusals }
     }
 
     /// What a voter said, on its way.
@@ -350,7 +427,8 @@ impl QuorumCores {
     fn react(&self, state: &mut State, voter: u8, reaction: &Reaction, kept: u8) {
         state.voters[usize::from(voter)] = reaction.voter;
         for (index, &message) in reaction.passing.iter().enumerate() {
-            if kept >> index & 1 == 1 {
+            let told = self.bounds.thrift && self.messages.value(message).fetch().is_some();
+            if kept >> index & 1 == 1 && !(told && self.messages.value(message).is_answer() && !self.is_news(state, message)) {
                 state.send(message);
             }
         }
@@ -362,6 +440,10 @@ impl QuorumCores {
             state.lasting = self.sets.name(set);
         }
     }
+}
+
+fn is_leading(core: &Quorum) -> bool {
+    core.role() == RoleName::Leader
 }
 
 /// Every choice of what finds room: all of it, or as much as there is room for.

@@ -26,6 +26,8 @@ pub(crate) struct Voter {
     pub(crate) flushed: u8,
     /// A flush is under way, and when it is done, records below survive a crash.
     pub(crate) flushing: Option<u8>,
+    /// A fetch that the core wants sent, and that has not left yet: whom it goes to, and what it says.
+    pub(crate) waiting: Option<(u8, Request)>,
     /// The directory that holds the log; another one once the disk was lost.
     pub(crate) directory: u8,
 }
@@ -37,6 +39,8 @@ pub enum Event {
     Expire(Timer),
     /// The flush under way is done.
     Flushed,
+    /// The fetch that waits is sent.
+    Transmit,
     /// A client's record of this value arrives.
     Append(u8),
     /// The node is to stop leading.
@@ -55,8 +59,10 @@ pub enum Event {
 pub(crate) struct Group {
     pub(crate) voters: u8,
     pub(crate) pre_vote: bool,
-    /// Whether a leader's beat runs out whenever it could make a difference: then nobody has to remember who was silent.
-    pub(crate) beats: bool,
+    /// Whether the driver is thrifty: see [`Bounds::thrift`](super::Bounds::thrift).
+    pub(crate) thrift: bool,
+    /// Whether a flush is done at once.
+    pub(crate) flushes_at_once: bool,
     pub(crate) rules: Rules,
 }
 
@@ -69,6 +75,7 @@ impl Event {
             Self::Restart { lost: false } => 3,
             Self::Restart { lost: true } => 4,
             Self::Wipe => 5,
+            Self::Transmit => 6,
             Self::Expire(timer) => 16 + timer as u64,
             Self::Append(value) => 32 + u64::from(value),
         }
@@ -108,12 +115,14 @@ impl Group {
             directory: Uuid(0x100 + u128::from(index) * 0x10 + u128::from(directory)),
         };
         let voters = (0..self.voters).map(|other| key(other, 0)).collect();
-        let config = Config { pre_vote: self.pre_vote, ..Config::timeless(key(index, directory), voters) };
+        let timeless = Config::timeless(key(index, directory), voters);
+        let fetch_max_wait_ms = if self.thrift { 0 } else { timeless.fetch_max_wait_ms };
+        let config = Config { pre_vote: self.pre_vote, fetch_max_wait_ms, ..timeless };
         let view = shape(log);
         let core = Quorum::open(config, self.rules, election, view, None, Dice::new(0), NOW)
             .expect("what a driver saved can be opened");
         let flushed = log.len();
-        let mut voter = Voter { index, core, election, log, flushed, flushing: None, directory };
+        let mut voter = Voter { index, core, election, log, flushed, flushing: None, waiting: None, directory };
         let said = self.carry_out(&mut voter, Log::default());
         (voter, said)
     }
@@ -123,10 +132,12 @@ impl Group {
         let mut after = voter.clone();
         match event {
             Event::Expire(timer) => after.core.expire(NOW, timer),
+            Event::Transmit => {
+                let (to, request) = after.waiting.take().expect("only what waits is sent");
+                return (after, vec![Said::Ask { to, request }]);
+            }
             Event::Flushed => {
-                let through = after.flushing.take().expect("only a flush that was begun is done");
-                after.flushed = after.flushed.max(through);
-                after.core.handle(NOW, Input::Flushed { through: through.into() });
+                assert!(after.flush(), "only a flush that was begun is done");
             }
             Event::Append(value) => {
                 let epoch = after.core.epoch();
@@ -161,10 +172,17 @@ impl Group {
     }
 
     fn carry_out(&self, voter: &mut Voter, arrived: Log) -> Vec<Said> {
-        let mut said = voter.carry_out(arrived);
-        if self.beats && voter.core.timers().any(|timer| timer == Timer::Beat) {
+        let mut said = voter.carry_out(arrived, self.thrift);
+        while self.flushes_at_once && voter.flush() {
+            said.extend(voter.carry_out(Log::default(), self.thrift));
+        }
+        // A leader that repeats itself at once has nobody to remember who was silent.
+        if self.thrift && voter.core.timers().any(|timer| timer == Timer::Beat) {
             voter.core.expire(NOW, Timer::Beat);
-            said.extend(voter.carry_out(Log::default()));
+            said.extend(voter.carry_out(Log::default(), true));
+        }
+        if !voter.core.is_fetching() {
+            voter.waiting = None;
         }
         said
     }
@@ -192,8 +210,9 @@ pub(crate) enum Said {
 }
 
 impl Voter {
-    /// Carries out what the core wants, in order. `arrived` are the records that came with what is being handled.
-    fn carry_out(&mut self, arrived: Log) -> Vec<Said> {
+    /// Carries out what the core wants, in order. `arrived` are the records that came with what is being handled. With `waits` a
+    /// follower's fetch is not sent yet.
+    fn carry_out(&mut self, arrived: Log, waits: bool) -> Vec<Said> {
         let mut said = Vec::new();
         while let Some(effect) = self.core.poll() {
             match effect {
@@ -217,6 +236,9 @@ impl Voter {
                 Effect::Flush { through } => {
                     self.flushing = Some(self.flushing.unwrap_or(0).max(small(through).min(self.log.len())));
                 }
+                Effect::Send { to, request: request @ Request::Fetch(_) } if waits && self.core.is_fetching() => {
+                    self.waiting = Some((index_of(to), request));
+                }
                 Effect::Send { to, request } => said.push(Said::Ask { to: index_of(to), request }),
                 Effect::Reply { token, response } => {
                     let (response, records) = self.fill(response);
@@ -234,6 +256,14 @@ impl Voter {
         // Clones compare equal whatever the queue of effects once held.
         debug_assert_eq!(small(self.core.log().end()), self.log.len(), "the core knows the log's end");
         said
+    }
+
+    /// Finishes the flush that is under way, if one is.
+    fn flush(&mut self) -> bool {
+        let Some(through) = self.flushing.take() else { return false };
+        self.flushed = self.flushed.max(through);
+        self.core.handle(NOW, Input::Flushed { through: through.into() });
+        true
     }
 
     fn append(&mut self, extent: Extent, record: u8) {
