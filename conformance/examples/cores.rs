@@ -17,6 +17,7 @@ impl Observer for Watch {
 fn main() -> ExitCode {
     let mut bounds = Bounds { voters: 3, epochs: 2, records: 1, messages: 2, restarts: 0, resignations: 0, duplicates: 0, faults: 0, wipes: 0, pre_vote: false, search: false, thrift: true };
     let mut threads = 2;
+    let mut symmetry = true;
     let mut time = 100;
     let mut witness = None;
     for argument in std::env::args().skip(1) {
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             "pre-vote" => bounds.pre_vote = n() > 0,
             "search" => bounds.search = n() > 0,
             "thrift" => bounds.thrift = n() > 0,
+            "symmetry" => symmetry = n() > 0,
             "threads" => threads = n().into(),
             "time" => time = value.parse().expect("seconds"),
             "witness" => witness = Some(value.to_owned()),
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
     }
     let model = QuorumCores::new(bounds, Rules::default());
     let watch = Watch;
-    let options = Options { threads, time_max: Some(Duration::from_secs(time)), memory_bytes_max: Some(4 << 30), stop: Stop::FirstViolation, observer: Some(&watch), witness: witness.as_deref(), ..Options::default() };
+    let options = Options { threads, symmetry, time_max: Some(Duration::from_secs(time)), memory_bytes_max: Some(4 << 30), stop: Stop::FirstViolation, observer: Some(&watch), witness: witness.as_deref(), ..Options::default() };
     let outcome = search(&model, &options);
     println!("{:?} {bounds:?}", outcome.verdict);
     println!("{} states of {} generated, depth {}, {:?}; met {:?}", outcome.unique, outcome.generated, outcome.depth, outcome.elapsed, model.met());

@@ -143,14 +143,23 @@ impl<V> Memo<V> {
         self.table.len()
     }
 
+    /// What is known of `pair`.
+    pub(crate) fn get(&self, pair: (u64, u64)) -> Option<&V> {
+        self.table.get(mix(pair), &pair)
+    }
+
     /// What `function` gives for `pair`, which must always be the same.
     pub(crate) fn get_or(&self, pair: (u64, u64), function: impl FnOnce() -> V) -> &V {
-        let hash = pair.0.rotate_left(32) ^ pair.1.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = mix(pair);
         match self.table.get(hash, &pair) {
             Some(value) => value,
             None => self.table.insert(hash, pair, function()).0,
         }
     }
+}
+
+fn mix(pair: (u64, u64)) -> u64 {
+    pair.0.rotate_left(32) ^ pair.1.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ mod message;
 mod state;
 mod step;
 mod story;
+mod symmetry;
+#[cfg(test)]
+mod tests;
 mod voter;
 
 pub use state::State;
@@ -22,6 +25,7 @@ use stateright::{Model, Property};
 use crate::cores::intern::{Interner, Memo};
 use message::Message;
 use step::Reaction;
+use symmetry::Origin;
 use voter::{Group, Voter};
 
 /// How large the model is.
@@ -64,14 +68,29 @@ pub struct QuorumCores {
     sets: Interner<Vec<u64>>,
     /// Of voters whose flushes take time, and of those whose flushes are done at once.
     reactions: [Memo<Reaction>; 2],
+    renamed_voters: Memo<u64>,
+    renamed_messages: Memo<u64>,
+    renamed_sets: Memo<u64>,
 }
 
-/// A voter and its picture in the model, which follows from it.
-#[derive(Debug, PartialEq, Eq)]
+/// A voter, what follows from it, and where it first came from.
+#[derive(Debug)]
 struct Kept {
     voter: Voter,
+    /// What it looks like in the model.
     picture: Node,
+    /// The same without names.
+    signature: u64,
+    origin: Origin,
 }
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        self.voter == other.voter
+    }
+}
+
+impl Eq for Kept {}
 
 impl Hash for Kept {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -92,6 +111,9 @@ impl QuorumCores {
             messages: Interner::new(),
             sets: Interner::new(),
             reactions: [Memo::new(), Memo::new()],
+            renamed_voters: Memo::new(),
+            renamed_messages: Memo::new(),
+            renamed_sets: Memo::new(),
         }
     }
 
@@ -110,9 +132,10 @@ impl QuorumCores {
         self.all(state).filter(|voter| voter.core.role() == RoleName::Leader)
     }
 
-    fn keep(&self, voter: Voter) -> u64 {
+    fn keep(&self, voter: Voter, origin: Origin) -> u64 {
         let picture = map::picture(&voter, self.bounds.voters);
-        self.voters.name(Kept { voter, picture })
+        let signature = symmetry::signature(&picture, voter.index);
+        self.voters.name(Kept { voter, picture, signature, origin })
     }
 }
 
@@ -126,7 +149,7 @@ impl Model for QuorumCores {
         for index in 0..self.bounds.voters {
             let (voter, said) = self.group.first(index);
             assert!(said.is_empty(), "a voter says nothing as it first starts");
-            state.voters[usize::from(index)] = self.keep(voter);
+            state.voters[usize::from(index)] = self.keep(voter, Origin::Started);
         }
         vec![state]
     }
@@ -155,6 +178,10 @@ impl Spec for QuorumCores {
 
     fn claims(&self) -> Vec<Claim<Self>> {
         claims::claims(&self.model_claims, &self.bounds)
+    }
+
+    fn canonical(&self, state: &State) -> State {
+        self.representative(state)
     }
 
     fn may_end(&self, state: &State) -> bool {

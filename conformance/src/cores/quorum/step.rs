@@ -1,13 +1,14 @@
 //! What can happen, and what it does.
 
 use highwater_core::quorum::{Quorum, Request, RoleName, Timer};
-use highwater_model::kraft::state::{LOG_MAX, stain};
+use highwater_model::kraft::state::{LOG_MAX, Node, stain};
 use highwater_model::voting::NOBODY;
 
 use super::message::{Body, Message};
 use super::state::State;
 use super::voter::{Event, Group, Said, Voter};
-use super::{QuorumCores, claims};
+use super::symmetry::Origin;
+use super::{Kept, QuorumCores, claims};
 
 /// One step of one voter, or of fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +106,10 @@ impl QuorumCores {
             let at = self.voter(state, voter);
             let mut add = |event| {
                 let reaction = self.happen(state, voter, event);
+                // A campaign that waited for a flush is one all the same.
+                if self.voters.value(reaction.voter).voter.core.epoch() > i32::from(bounds.epochs) {
+                    return;
+                }
                 choices(reaction.passing.len(), free, |kept| actions.push(Action::At { voter, event, kept }));
             };
             for timer in at.core.timers().filter(|timer| self.may_expire(state, voter, *timer)) {
@@ -124,7 +129,13 @@ impl QuorumCores {
                 add(Event::Resign);
             }
             if may_fail && state.restarts < bounds.restarts {
-                add(Event::Restart { lost: false });
+                let blank = |node: &Node| Node { high_watermark: 0, flushed: 0, ..*node };
+                let again = self.happen(state, voter, Event::Restart { lost: false }).voter;
+                // One that loses nothing but the high watermark is as good as none: to learn it late is the same.
+                let (was, is) = (self.kept(state, voter).picture, self.voters.value(again).picture);
+                if !bounds.thrift || blank(&was) != blank(&is) {
+                    add(Event::Restart { lost: false });
+                }
                 if at.flushed < at.log.len() {
                     add(Event::Restart { lost: true });
                 }
@@ -355,44 +366,58 @@ impl QuorumCores {
         }
     }
 
+    fn kept(&self, state: &State, voter: u8) -> &Kept {
+        self.voters.value(state.voters[usize::from(voter)])
+    }
+
     /// The voter with this index.
     pub(crate) fn voter(&self, state: &State, voter: u8) -> &Voter {
         &self.voters.value(state.voters[usize::from(voter)]).voter
     }
 
-    /// The driver. Where nothing will be lost any more, nobody can tell how long a flush takes.
-    fn group(&self, state: &State, event: Option<Event>) -> Group {
+    /// Whether flushes are done at once: where nothing will be lost any more, nobody can tell how long they take.
+    fn flushes_at_once(&self, state: &State, event: Option<Event>) -> bool {
         let restarts = state.restarts + u8::from(matches!(event, Some(Event::Restart { .. })));
         let may_lose = restarts < self.bounds.restarts && state.faults() < self.bounds.faults;
-        Group { flushes_at_once: self.bounds.thrift && !may_lose, ..self.group }
+        self.bounds.thrift && !may_lose
     }
 
     /// What `event` does to a voter.
     pub(crate) fn happen(&self, state: &State, voter: u8, event: Event) -> &Reaction {
-        let name = state.voters[usize::from(voter)];
-        let group = self.group(state, Some(event));
-        self.reactions[usize::from(group.flushes_at_once)].get_or((name, event.number()), || {
-            let (after, said) = group.happen(&self.voters.value(name).voter, event);
-            self.reaction(voter, after, said)
-        })
+        let at_once = self.flushes_at_once(state, Some(event));
+        self.happened(state.voters[usize::from(voter)], event, at_once)
     }
 
     /// What the arrival of `message` does to its receiver.
     pub(crate) fn arrive(&self, state: &State, message: u64) -> &Reaction {
         let to = self.messages.value(message).to;
-        let name = state.voters[usize::from(to)];
-        let group = self.group(state, None);
-        self.reactions[usize::from(group.flushes_at_once)].get_or((name, message), || {
-            let (after, said) =
-                group.hear(&self.voters.value(name).voter, message, self.messages.value(message));
-            self.reaction(to, after, said)
+        let at_once = self.flushes_at_once(state, None);
+        self.arrived(state.voters[usize::from(to)], message, at_once)
+    }
+
+    /// What `event` does to the voter of this name.
+    pub(super) fn happened(&self, voter: u64, event: Event, at_once: bool) -> &Reaction {
+        self.reactions[usize::from(at_once)].get_or((voter, event.number()), || {
+            let group = Group { flushes_at_once: at_once, ..self.group };
+            let (after, said) = group.happen(&self.voters.value(voter).voter, event);
+            self.reaction(after, said, Origin::Happened { voter, event, at_once })
         })
     }
 
-    pub(super) fn reaction(&self, from: u8, after: Voter, said: Vec<Said>) -> Reaction {
+    /// What the arrival of `message` does to the voter of this name.
+    pub(super) fn arrived(&self, voter: u64, message: u64, at_once: bool) -> &Reaction {
+        self.reactions[usize::from(at_once)].get_or((voter, message), || {
+            let group = Group { flushes_at_once: at_once, ..self.group };
+            let at = &self.voters.value(voter).voter;
+            let (after, said) = group.hear(at, message, self.messages.value(message));
+            self.reaction(after, said, Origin::Arrived { voter, message, at_once })
+        })
+    }
+
+    fn reaction(&self, after: Voter, said: Vec<Said>, origin: Origin) -> Reaction {
         let (mut lasting, mut passing, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         for said in said {
-            let message = self.message(from, said);
+            let message = self.message(after.index, said);
             if self.bounds.thrift && message.is_idle() {
                 continue;
             }
@@ -407,7 +432,7 @@ impl QuorumCores {
                 list.push(name);
             }
         }
-        Reaction { voter: self.keep(after), lasting, passing, refusals }
+        Reaction { voter: self.keep(after, origin), lasting, passing, refusals }
     }
 
     /// What a voter said, on its way.

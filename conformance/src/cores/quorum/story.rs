@@ -70,3 +70,13 @@ impl QuorumCores {
     pub fn words_of(&self, m: &[u64]) -> String { m.iter().filter(|x| **x != 0).map(|x| { let m = self.messages.value(*x); format!("{}->{} {m}; ", m.from, m.to) }).collect() }
     pub fn voter_text(&self, n: u64) -> String { format!("{:?}", self.voters.value(n).voter.core).replace("Constant(Settings", "\nC(").split("role:").nth(1).unwrap_or("").to_owned() }
 }
+impl QuorumCores {
+    #[cfg(test)]
+    pub(super) fn text(&self, state: &State) -> String {
+        let mut text = String::new();
+        for voter in self.all(state) { let _ = writeln!(text, "{} {:?}", short(voter), voter); }
+        let _ = writeln!(text, "{}", self.words_of(&state.messages));
+        let _ = writeln!(text, "lasting {}", self.words_of(self.sets.value(state.lasting)));
+        text
+    }
+}

@@ -92,6 +92,14 @@ pub(crate) fn index_of(id: NodeId) -> u8 {
     u8::try_from(id.0 - 1).expect("ids are those of a few voters")
 }
 
+/// The key of a voter on its first directory, its second, …
+pub(crate) fn key_of(index: u8, directory: u8) -> ReplicaKey {
+    ReplicaKey {
+        id: id_of(index),
+        directory: Uuid(0x100 + u128::from(index) * 0x10 + u128::from(directory)),
+    }
+}
+
 /// The epoch as the model counts it, in which none is 0.
 pub(crate) fn small_epoch(epoch: Epoch) -> u8 {
     u8::try_from(epoch.max(0)).expect("epochs are bounded")
@@ -110,12 +118,8 @@ impl Group {
 
     /// A voter as it starts over what is on its disk.
     fn open(&self, index: u8, directory: u8, election: ElectionState, log: Log) -> (Voter, Vec<Said>) {
-        let key = |index, directory: u8| ReplicaKey {
-            id: id_of(index),
-            directory: Uuid(0x100 + u128::from(index) * 0x10 + u128::from(directory)),
-        };
-        let voters = (0..self.voters).map(|other| key(other, 0)).collect();
-        let timeless = Config::timeless(key(index, directory), voters);
+        let voters = (0..self.voters).map(|other| key_of(other, 0)).collect();
+        let timeless = Config::timeless(key_of(index, directory), voters);
         let fetch_max_wait_ms = if self.thrift { 0 } else { timeless.fetch_max_wait_ms };
         let config = Config { pre_vote: self.pre_vote, fetch_max_wait_ms, ..timeless };
         let view = shape(log);
@@ -172,8 +176,10 @@ impl Group {
     }
 
     fn carry_out(&self, voter: &mut Voter, arrived: Log) -> Vec<Said> {
+        // One that is under way already is done in its own time.
+        let at_once = self.flushes_at_once && voter.flushing.is_none();
         let mut said = voter.carry_out(arrived, self.thrift);
-        while self.flushes_at_once && voter.flush() {
+        while at_once && voter.flush() {
             said.extend(voter.carry_out(Log::default(), self.thrift));
         }
         // A leader that repeats itself at once has nobody to remember who was silent.
@@ -239,7 +245,13 @@ impl Voter {
                 Effect::Send { to, request: request @ Request::Fetch(_) } if waits && self.core.is_fetching() => {
                     self.waiting = Some((index_of(to), request));
                 }
-                Effect::Send { to, request } => said.push(Said::Ask { to: index_of(to), request }),
+                Effect::Send { to, mut request } => {
+                    // Their order only says how long each waits, and there is no time.
+                    if let Request::EndQuorumEpoch(end) = &mut request {
+                        end.successors.sort_unstable();
+                    }
+                    said.push(Said::Ask { to: index_of(to), request });
+                }
                 Effect::Reply { token, response } => {
                     let (response, records) = self.fill(response);
                     said.push(Said::Answer { token, response, records });
