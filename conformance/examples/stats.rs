@@ -4,7 +4,7 @@ use highwater_core::quorum::Rules;
 use stateright::Model;
 use std::collections::*;
 fn main() {
-    let bounds = Bounds { voters: 3, epochs: std::env::args().nth(1).unwrap().parse().unwrap(), records: 1, messages: 2, restarts: 0, resignations: 0, duplicates: 0, faults: 0, wipes: 0, pre_vote: false, search: false, thrift: true };
+    let bounds = Bounds { voters: 3, epochs: std::env::args().nth(1).unwrap().parse().unwrap(), records: 1, messages: 2, restarts: std::env::args().nth(2).unwrap().parse().unwrap(), resignations: 0, duplicates: 0, faults: 1, wipes: 0, pre_vote: false, search: false, thrift: true };
     let m = QuorumCores::new(bounds, Rules::default());
     let mut seen = HashSet::new();
     let mut todo = m.init_states();
@@ -23,6 +23,9 @@ fn main() {
         tl.insert((s.voters, s.lasting, s.committed.0, s.leaders.0));
         *pics.entry(m.look(s)).or_insert(0) += 1;
     }
+    println!("before restart {}", seen.iter().filter(|s| s.restarts == 0).count());
+    let lossy = seen.iter().filter(|s| s.restarts == 0 && m.unflushed(s)).count();
+    println!("before restart with unflushed {lossy}");
     println!("states {} voters {} messages {} lasting {} hist {} voters+lasting+hist {} pictures {}", seen.len(), trip.len(), msgs.len(), last.len(), hist.len(), tl.len(), pics.len());
     let mut v: Vec<_> = msgs.into_iter().collect(); v.sort_by_key(|x| -(x.1 as i64));
     for (k, n) in v.into_iter().take(40) { println!("{n} {}", m.words_of(&k)); }

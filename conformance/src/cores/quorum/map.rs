@@ -236,8 +236,11 @@ impl Walk<'_> {
             Event::Expire(_) | Event::Flushed | Event::Transmit => Ok(()),
             Event::Append(_) => self.take(ModelAction::Append { node: voter }, "only a leader appends"),
             Event::Resign => self.take(ModelAction::Resign { node: voter }, "only a leader resigns"),
-            Event::Restart { lost } => {
+            Event::Restart { kept, lost } => {
                 if self.node(voter).role != role::GONE {
+                    // What a crash takes was not flushed, and what it leaves may have been.
+                    let node = &mut self.at.nodes[usize::from(voter)];
+                    node.flushed = node.flushed.max(kept);
                     self.force(ModelAction::Restart { node: voter, lost });
                     // One that loses nothing but the high watermark is left out of the model.
                     let node = &mut self.at.nodes[usize::from(voter)];

@@ -85,8 +85,8 @@ impl Action {
                 Event::Transmit => 7,
                 Event::Append(_) => 8,
                 Event::Resign => 9,
-                Event::Restart { lost: false } => 10,
-                Event::Restart { lost: true } => 11,
+                Event::Restart { lost: false, .. } => 10,
+                Event::Restart { lost: true, .. } => 11,
                 Event::Wipe => 12,
             },
             Self::Arrive { copied: false, .. } => 13,
@@ -102,6 +102,14 @@ impl QuorumCores {
         let bounds = &self.bounds;
         let free = usize::from(bounds.messages) - state.in_flight().count();
         let may_fail = state.faults() < bounds.faults;
+        if self.flushes_at_once(state, None)
+            && let Some(voter) = (0..bounds.voters).find(|voter| self.may_flush(state, *voter))
+        {
+            // What was being flushed when something could still be lost is done first.
+            let passing = self.happen(state, voter, Event::Flushed).passing.len();
+            choices(passing, free, |kept| actions.push(Action::At { voter, event: Event::Flushed, kept }));
+            return;
+        }
         for voter in 0..bounds.voters {
             let at = self.voter(state, voter);
             let mut add = |event| {
@@ -115,7 +123,7 @@ impl QuorumCores {
             for timer in at.core.timers().filter(|timer| self.may_expire(state, voter, *timer)) {
                 add(Event::Expire(timer));
             }
-            if at.flushing.is_some() {
+            if at.flushing.is_some() && (!bounds.thrift || self.flush_matters(state, voter)) {
                 add(Event::Flushed);
             }
             if at.waiting.is_some() && free > 0 && self.would_matter(state, voter) {
@@ -129,15 +137,15 @@ impl QuorumCores {
                 add(Event::Resign);
             }
             if may_fail && state.restarts < bounds.restarts {
-                let blank = |node: &Node| Node { high_watermark: 0, flushed: 0, ..*node };
-                let again = self.happen(state, voter, Event::Restart { lost: false }).voter;
-                // One that loses nothing but the high watermark is as good as none: to learn it late is the same.
-                let (was, is) = (self.kept(state, voter).picture, self.voters.value(again).picture);
-                if !bounds.thrift || blank(&was) != blank(&is) {
-                    add(Event::Restart { lost: false });
+                for kept in at.flushed..at.log.len() {
+                    add(Event::Restart { kept, lost: true });
                 }
-                if at.flushed < at.log.len() {
-                    add(Event::Restart { lost: true });
+                let all = Event::Restart { kept: at.log.len(), lost: false };
+                let again = self.voters.value(self.happen(state, voter, all).voter).picture;
+                // One that loses nothing but the high watermark is as good as none: to learn it late is the same.
+                let blank = |node: &Node| Node { high_watermark: 0, flushed: 0, ..*node };
+                if !bounds.thrift || blank(&self.kept(state, voter).picture) != blank(&again) {
+                    add(all);
                 }
             }
             if state.wiped.count_ones() < u32::from(bounds.wipes) {
@@ -195,6 +203,26 @@ impl QuorumCores {
                     && (fetch.offset, fetch.last_epoch) == (core.log().end(), core.log().last_epoch())
             })
         })
+    }
+
+    /// Whether a flush is under way whose end the bounds let happen.
+    fn may_flush(&self, state: &State, voter: u8) -> bool {
+        self.voter(state, voter).flushing.is_some() && {
+            let after = self.happen(state, voter, Event::Flushed).voter;
+            self.voters.value(after).voter.core.epoch() <= i32::from(self.bounds.epochs)
+        }
+    }
+
+    /// Whether anything but the flush point changes when a flush is done. Where not, a crash that keeps what was flushed says as much.
+    fn flush_matters(&self, state: &State, voter: u8) -> bool {
+        let reaction = self.happen(state, voter, Event::Flushed);
+        let after = self.voters.value(reaction.voter);
+        let but_flushed = |node: &Node| Node { flushed: 0, ..*node };
+        let before = self.kept(state, voter);
+        but_flushed(&before.picture) != but_flushed(&after.picture)
+            || before.voter.waiting != after.voter.waiting
+            || !reaction.passing.is_empty()
+            || !reaction.lasting.is_empty()
     }
 
     /// Whether the fetch that waits at a voter would change what its receiver looks like, or bring an answer that changes what the

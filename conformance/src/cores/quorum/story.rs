@@ -67,6 +67,7 @@ fn short(voter: &Voter) -> String {
 #[allow(missing_docs)]
 impl QuorumCores {
     pub fn look(&self, s: &State) -> String { format!("{:?}", self.picture(s)) .chars().filter(|c| !c.is_whitespace()).collect() }
+    pub fn unflushed(&self, s: &State) -> bool { self.all(s).any(|v| v.flushed < v.log.len()) }
     pub fn words_of(&self, m: &[u64]) -> String { m.iter().filter(|x| **x != 0).map(|x| { let m = self.messages.value(*x); format!("{}->{} {m}; ", m.from, m.to) }).collect() }
     pub fn voter_text(&self, n: u64) -> String { format!("{:?}", self.voters.value(n).voter.core).replace("Constant(Settings", "\nC(").split("role:").nth(1).unwrap_or("").to_owned() }
 }

@@ -45,9 +45,11 @@ pub enum Event {
     Append(u8),
     /// The node is to stop leading.
     Resign,
-    /// It stops and starts again; with `lost`, without what it had not flushed.
+    /// It stops and starts again, with this many records.
     Restart {
-        /// Whether the tail that was not flushed is gone.
+        /// How many: at least those that are flushed.
+        kept: u8,
+        /// Whether that is not all.
         lost: bool,
     },
     /// It comes back with a blank disk.
@@ -72,12 +74,11 @@ impl Event {
         match self {
             Self::Flushed => 1,
             Self::Resign => 2,
-            Self::Restart { lost: false } => 3,
-            Self::Restart { lost: true } => 4,
             Self::Wipe => 5,
             Self::Transmit => 6,
             Self::Expire(timer) => 16 + timer as u64,
             Self::Append(value) => 32 + u64::from(value),
+            Self::Restart { kept, .. } => 64 + u64::from(kept),
         }
     }
 }
@@ -149,9 +150,8 @@ impl Group {
                 after.append(extent, record(small_epoch(epoch), value));
             }
             Event::Resign => after.core.handle(NOW, Input::Resign),
-            Event::Restart { lost } => {
-                let kept = if lost { voter.log.prefix(voter.flushed) } else { voter.log };
-                return self.open(voter.index, voter.directory, voter.election, kept);
+            Event::Restart { kept, .. } => {
+                return self.open(voter.index, voter.directory, voter.election, voter.log.prefix(kept));
             }
             Event::Wipe => {
                 return self.open(voter.index, voter.directory + 1, ElectionState::default(), Log::default());
