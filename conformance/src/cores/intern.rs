@@ -17,13 +17,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use highwater_model::check::fingerprint;
 
 /// Slots of a level in which a key may lie.
-const WINDOW: usize = 8;
+const WINDOW: usize = 4;
 /// The logarithm of the number of slots of the first level.
-const FIRST_BITS: u32 = 12;
+const FIRST_BITS: u32 = 16;
 /// By how much it grows from level to level.
 const STEP_BITS: u32 = 3;
 /// Levels; the last has more slots than any memory.
-const LEVELS: usize = 8;
+const LEVELS: usize = 7;
 
 type Slots<K, V> = Box<[OnceLock<(K, V)>]>;
 
