@@ -5,7 +5,10 @@ use super::{
     Effect, FetchCorrelation, FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse,
     FollowerHighWatermark, Quorum, QuorumError, Request, Response, SnapshotId,
 };
-use crate::{EpochEnd, Extent, Instant, LogView, NodeId, Offset};
+use crate::{Epoch, EpochEnd, Extent, Instant, LogView, NodeId, Offset};
+
+/// No log gets this far by records; what claims to would leave no room to append.
+const OFFSET_MAX: Offset = Offset::MAX / 2;
 
 /// Answers.
 impl Quorum {
@@ -18,7 +21,9 @@ impl Quorum {
     ) {
         let Some(voter) = self.voters().index(from) else { return };
         let (epoch, leader) = response.epoch_and_leader();
-        self.learn(now, epoch, leader);
+        // Whoever grants a vote says thereby that the leader it knew, if any, is no obstacle.
+        let is_grant = matches!(&response, Response::Vote(vote) if vote.granted);
+        self.learn(now, epoch, leader.filter(|_| !is_grant));
         match (&request, response) {
             (Request::Vote(request), Response::Vote(response)) => {
                 self.handle_vote_response(now, voter, request, &response);
@@ -51,6 +56,9 @@ impl Quorum {
             // The next beat repeats it.
             Request::BeginQuorumEpoch(_) => false,
         };
+        if let Request::Fetch(request) = request {
+            self.search_on(now, request);
+        }
         if !is_awaited {
             return;
         }
@@ -72,8 +80,9 @@ impl Quorum {
     ) {
         let is_outstanding = self.is_outstanding(from, request);
         if response.error.is_some() {
-            if is_outstanding {
-                self.handle_refusal(now, response.error);
+            // What another fetch took the place of leaves that outstanding.
+            if is_outstanding && response.error != Some(QuorumError::RequestTimedOut) {
+                self.handle_refusal(now, response.error, response.epoch);
             }
             return;
         }
@@ -144,7 +153,11 @@ impl Quorum {
     }
 
     /// The leader that was asked does not answer as one.
-    fn handle_refusal(&mut self, now: Instant, error: Option<QuorumError>) {
+    fn handle_refusal(&mut self, now: Instant, error: Option<QuorumError>, epoch: Epoch) {
+        if matches!(self.role, Role::Observer(_)) && epoch > self.epoch {
+            // It has heard of an epoch whose leader it does not know.
+            return self.miss_leader(now);
+        }
         if let Role::Follower(follower) = &mut self.role
             && error == Some(QuorumError::NotLeaderOrFollower)
         {
@@ -202,7 +215,8 @@ impl Quorum {
     fn append_fetched(&mut self, records: &[Extent]) -> bool {
         let (mut end, mut epoch) = (self.log.end(), self.log.last_epoch().max(0));
         for extent in records {
-            if extent.base != end || extent.end <= end || extent.epoch < epoch || extent.epoch > self.epoch {
+            let fits = extent.base == end && end < extent.end && extent.end <= OFFSET_MAX;
+            if !fits || extent.epoch < epoch || extent.epoch > self.epoch {
                 return false;
             }
             (end, epoch) = (extent.end, extent.epoch);
@@ -276,7 +290,8 @@ impl Quorum {
 impl Quorum {
     /// The log is behind the leader's start.
     fn begin_snapshot(&mut self, snapshot: SnapshotId) -> bool {
-        if snapshot.end <= self.committed_end() || snapshot.epoch > self.epoch || snapshot.epoch < 0 {
+        let is_later = self.committed_end() < snapshot.end && snapshot.end <= OFFSET_MAX;
+        if !is_later || snapshot.epoch > self.epoch || snapshot.epoch < 0 {
             return false;
         }
         if let Some(pull) = self.pull_mut() {
@@ -314,7 +329,7 @@ impl Quorum {
             return;
         }
         if response.error.is_some() {
-            return self.handle_refusal(now, response.error);
+            return self.handle_refusal(now, response.error, response.epoch);
         }
         let (snapshot, position) = (request.snapshot, request.position);
         let end = position.checked_add(response.length).filter(|&end| end <= response.size);

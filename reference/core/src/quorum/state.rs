@@ -12,8 +12,8 @@ use super::role::{
 };
 use super::voters::Voters;
 use super::{
-    Config, Effect, ElectionState, FetchRequest, Input, NotLeader, OpenError, ReplicaKey, Request, Response,
-    RestartRole, Rules, SnapshotId, VoteMemory,
+    Candidates, Config, Effect, ElectionState, FetchRequest, Input, NotLeader, OpenError, ReplicaKey,
+    Request, Response, RestartRole, Rules, SnapshotId, VoteMemory,
 };
 use crate::{Dice, Epoch, Extent, Instant, LogView, NodeId, Offset, Token};
 
@@ -88,7 +88,7 @@ impl Quorum {
         now: Instant,
     ) -> Result<Self, OpenError> {
         let voters = Voters::configured(&config)?;
-        check_saved(&config, &voters, &saved)?;
+        check_saved(&config, &voters, &saved, rules)?;
         let snapshot_end = snapshot.map(|snapshot| snapshot.end);
         if log.start() > 0 && snapshot_end.is_none_or(|end| end < log.start()) {
             return Err(OpenError::MissingSnapshot { log_start: log.start(), snapshot_end });
@@ -141,7 +141,7 @@ impl Quorum {
     ///
     /// # Errors
     /// If it does not lead that epoch (any more).
-    pub fn append(&mut self, now: Instant, epoch: Epoch, count: u32) -> Result<Extent, NotLeader> {
+    pub fn append(&mut self, _now: Instant, epoch: Epoch, count: u32) -> Result<Extent, NotLeader> {
         assert!(count > 0, "an extent is never empty");
         if !matches!(self.role, Role::Leader(_)) || epoch != self.epoch {
             return Err(NotLeader { epoch: self.epoch, leader: self.leader() });
@@ -149,7 +149,7 @@ impl Quorum {
         let base = self.log.end();
         let extent = Extent { epoch, base, end: base.saturating_add(i64::from(count)) };
         self.append_own(extent);
-        self.answer_held(now);
+        self.answer_held();
         Ok(extent)
     }
 
@@ -192,7 +192,7 @@ impl Quorum {
     pub fn leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Leader(_) => Some(self.me().id),
-            Role::Follower(follower) => Some(follower.leader),
+            Role::Follower(follower) => (!follower.resigned).then_some(follower.leader),
             Role::Prospective(prospective) => prospective.leader.filter(|&leader| leader != self.me().id),
             Role::Observer(Observer::Following { leader, .. }) => Some(*leader),
             Role::Unattached(_)
@@ -329,7 +329,11 @@ impl Quorum {
         let election = self.election();
         if election != self.saved && self.rules().durable_vote() {
             self.saved = election;
-            self.effects.push_back(Effect::SaveElection(election));
+            // With nothing between the two, one write does for both.
+            match self.effects.back_mut() {
+                Some(Effect::SaveElection(pending)) => *pending = election,
+                _ => self.effects.push_back(Effect::SaveElection(election)),
+            }
         }
     }
 
@@ -355,7 +359,8 @@ impl Quorum {
             }
             return;
         };
-        let patience = Patience::Until(now + self.election_timeout());
+        let election = now + self.election_timeout();
+        let patience = Patience::Until(election);
         self.role = match (leader, voted) {
             (Some(leader), _) if leader == me.id => match self.rules().restart_role() {
                 RestartRole::Resigned => Role::Resigned(Resigned::restarted(patience, now)),
@@ -366,16 +371,16 @@ impl Quorum {
                 let voted = voted.filter(|_| self.rules().vote_memory() == VoteMemory::WholeEpoch);
                 Role::Follower(Follower::restarted(leader, voted, now, fetch))
             }
-            (None, Some(candidate)) if candidate.id == me.id => match patience {
-                Patience::Until(deadline) => Role::Candidate(Candidate::restarted(Some(own), deadline, now)),
-                Patience::Flushing => unreachable!("all of the log is flushed at a start"),
-            },
+            (None, Some(candidate)) if candidate.id == me.id => {
+                Role::Candidate(Candidate::restarted(Some(own), election, now))
+            }
             (None, Some(candidate)) => Role::Voted(Voted::restarted(candidate, patience, search)),
             (None, None) => Role::Unattached(Unattached::new(patience, search)),
         };
     }
 
-    /// Takes note of an epoch. A later one than ours is ours from now on, with no leader and no vote in it.
+    /// Takes note of an epoch. A later one than ours is ours from now on, with no leader and no vote in it. Not so for an
+    /// observer, which takes note of an epoch only together with its leader: see [`Quorum::learn`].
     pub(super) fn hear(&mut self, now: Instant, epoch: Epoch) {
         if epoch <= self.epoch {
             return;
@@ -393,11 +398,7 @@ impl Quorum {
             | Role::Candidate(Candidate { patience, .. })
             | Role::Resigned(Resigned { patience, .. }) => *patience,
             Role::Leader(_) | Role::Follower(_) => Patience::Until(now + self.election_timeout()),
-            Role::Observer(_) => {
-                self.epoch = epoch;
-                self.become_role(Role::Observer(Observer::Searching(search)));
-                return;
-            }
+            Role::Observer(_) => return,
         };
         let left = self.leave_lead();
         self.epoch = epoch;
@@ -407,10 +408,17 @@ impl Quorum {
 
     /// Follows who is said to lead this epoch, unless a leader is known.
     pub(super) fn follow(&mut self, now: Instant, leader: NodeId) {
-        let me = self.me();
-        if leader == me.id || self.voters().index(leader).is_none() {
-            return;
+        if self.accept(now, leader) {
+            self.pull(now);
         }
+    }
+
+    /// Takes for the leader of this epoch who is said to be it, unless one is known.
+    pub(super) fn accept(&mut self, now: Instant, leader: NodeId) -> bool {
+        if !self.may_follow(leader) {
+            return false;
+        }
+        let me = self.me();
         let deadline = now + self.config().fetch_timeout;
         let mut follower = match &self.role {
             Role::Unattached(unattached) => unattached.follow(me, leader, now, deadline),
@@ -422,20 +430,34 @@ impl Quorum {
             }
             Role::Observer(Observer::Searching(_)) => {
                 self.become_role(Role::Observer(Observer::follow(leader, now, deadline)));
-                self.pull(now);
-                return;
+                return true;
             }
-            _ => return,
+            _ => return false,
         };
         if self.rules().vote_memory() == VoteMemory::UntilFollowing {
             follower.voted = None;
         }
         self.become_role(Role::Follower(follower));
-        self.pull(now);
+        true
     }
 
-    /// Takes note of the epoch and the leader that an answer names.
+    fn may_follow(&self, leader: NodeId) -> bool {
+        leader != self.me().id && self.voters().index(leader).is_some()
+    }
+
+    /// Takes note of the epoch and the leader that a message names.
+    ///
+    /// An observer does so only if it names both. Who has voted or campaigned in an epoch must know it; an observer has not, and
+    /// it would be locked out by the epoch of a candidate that stopped before anybody else heard of it, for as long as the
+    /// others have no reason for an election.
     pub(super) fn learn(&mut self, now: Instant, epoch: Epoch, leader: Option<NodeId>) {
+        if let (Role::Observer(_), Some(leader)) = (&self.role, leader)
+            && epoch > self.epoch
+            && self.may_follow(leader)
+        {
+            self.epoch = epoch;
+            self.role = Role::Observer(Observer::Searching(self.search_from(now)));
+        }
         self.hear(now, epoch);
         if let Some(leader) = leader
             && epoch == self.epoch
@@ -468,8 +490,8 @@ impl Quorum {
         }
         match &self.role {
             Role::Leader(_) => {
-                self.advance(now);
-                self.answer_held(now);
+                self.advance();
+                self.answer_held();
             }
             _ if self.log.flushed() < self.log.end() => {}
             _ => {
@@ -505,11 +527,19 @@ impl Quorum {
     }
 }
 
-fn check_saved(config: &Config, voters: &Voters, saved: &ElectionState) -> Result<(), OpenError> {
+fn check_saved(
+    config: &Config,
+    voters: &Voters,
+    saved: &ElectionState,
+    rules: Rules,
+) -> Result<(), OpenError> {
     let ids = || voters.ids().collect::<Vec<_>>();
     let me = config.me;
     if saved.epoch < 0 {
         return Err(OpenError::NegativeEpoch(saved.epoch));
+    }
+    if rules.candidates() == Candidates::Anyone {
+        return Ok(());
     }
     let names_me = saved.leader == Some(me.id) || saved.voted.is_some_and(|voted| voted.id == me.id);
     if names_me && voters.index(me.id).is_none() {

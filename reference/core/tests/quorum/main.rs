@@ -1,29 +1,38 @@
-//! The quorum core from outside.
+//! The quorum core from outside: transcripts, random schedules, single behaviours.
 
-use highwater_core::quorum::{Config, Effect, ElectionState, Quorum, ReplicaKey, RoleName, Rules, Timer};
-use highwater_core::{Dice, Extent, Instant, LogView, NodeId, Uuid};
+#[cfg(feature = "flaws")]
+mod flaws;
+mod high_watermark;
+mod hostile;
+
+mod open;
+mod random;
+mod script;
+mod show;
+mod single;
+mod world;
+
+use highwater_core::quorum::Rules;
 
 #[test]
-fn single_voter_election_timeout_leads() {
-    let me = ReplicaKey { id: NodeId(1), directory: Uuid(11) };
-    let config = Config { pre_vote: false, ..Config::timeless(me, vec![me]) };
-    let now = Instant(0);
-    let (saved, log) = (ElectionState::default(), LogView::default());
-    let mut quorum = Quorum::open(config, Rules::default(), saved, log, None, Dice::new(1), now).unwrap();
+fn random_schedules_break_no_claim() {
+    let mut committed = 0;
+    for seed in 0..300 {
+        let (voters, observers) = [(3, 0), (3, 1), (1, 1), (5, 0), (2, 0)][seed as usize % 5];
+        match random::wander(Rules::default(), seed, voters, observers, 2000, true) {
+            Ok(world) => committed += world.committed.len(),
+            Err((step, violation)) => panic!("seed {seed}, step {step}: {violation}"),
+        }
+    }
+    assert!(committed > 1000, "only {committed} records were committed: nothing was tried");
+}
 
-    quorum.expire(now, Timer::Election);
-
-    assert_eq!(quorum.role(), RoleName::Leader);
-    let effects: Vec<Effect> = std::iter::from_fn(|| quorum.poll()).collect();
-    let voted = ElectionState { epoch: 1, leader: None, voted: Some(me) };
-    let extent = Extent { epoch: 1, base: 0, end: 1 };
-    assert_eq!(
-        effects,
-        [
-            Effect::SaveElection(voted),
-            Effect::SaveElection(ElectionState { leader: Some(me.id), ..voted }),
-            Effect::AppendLeaderChange { extent, leader: me.id, voters: vec![me.id], granting: vec![me.id] },
-            Effect::Flush { through: 1 },
-        ]
-    );
+#[test]
+fn stable_network_converges() {
+    for seed in 0..300 {
+        let group = [(3, 0, 0), (3, 1, 1), (1, 1, 0), (5, 0, 2), (2, 0, 0), (3, 0, 1)][seed as usize % 6];
+        if let Err(violation) = random::converge(Rules::default(), seed, group) {
+            panic!("seed {seed}: {violation}");
+        }
+    }
 }
