@@ -42,6 +42,8 @@ pub(super) fn picture(voter: &Voter, voters: u8) -> Node {
     let voted = election.voted.map_or(NOBODY, |candidate| id(candidate.id));
     let leader = election.leader.map_or(NOBODY, id);
     let (role, leader, voted) = match core.role() {
+        // Who gave up a candidacy by asking for promises is a candidate that gets no more votes.
+        RoleName::Voted if voted == own => (role::CANDIDATE, NOBODY, own),
         RoleName::Unattached | RoleName::Voted => (role::UNATTACHED, NOBODY, voted),
         RoleName::Candidate => (role::CANDIDATE, NOBODY, own),
         RoleName::Leader => (role::LEADER, own, own),
@@ -66,7 +68,7 @@ pub(super) fn picture(voter: &Voter, voters: u8) -> Node {
         let kept = match core.role() {
             RoleName::Leader if other != voter.index => core.reached(id_of(other)).map_or(0, small),
             RoleName::Candidate => u8::from(core.is_granted_by(id_of(other))),
-            RoleName::Prospective if role == role::CANDIDATE => u8::from(other == voter.index),
+            _ if role == role::CANDIDATE => u8::from(other == voter.index),
             _ => 0,
         };
         node.progress.set(other.into(), kept);
@@ -154,7 +156,7 @@ impl QuorumCores {
         reaction: Option<&Reaction>,
         after: &kraft::State,
     ) -> Result<(), Refusal> {
-        let mut walk = Walk { kraft: &self.kraft, at: self.picture(before) };
+        let mut walk = Walk { kraft: &self.kraft, at: self.picture(before), may_repeat: self.bounds.search || self.bounds.pre_vote };
         let actor = match action {
             Action::At { voter, event, .. } => {
                 walk.happen(voter, event, &after.nodes[usize::from(voter)])?;
@@ -190,6 +192,8 @@ impl QuorumCores {
 struct Walk<'a> {
     kraft: &'a Kraft,
     at: kraft::State,
+    /// Whether voters look for a leader, or come back to one that they doubted.
+    may_repeat: bool,
 }
 
 impl Walk<'_> {
@@ -291,6 +295,10 @@ impl Walk<'_> {
     /// What the arrival of a message does to its receiver.
     fn arrive(&mut self, message: &Message, after: &Node) -> Result<(), Refusal> {
         let to = message.to;
+        if self.node(to) == after {
+            // What changes nothing is as good as lost.
+            return Ok(());
+        }
         match &message.body {
             Body::Request(Request::Vote(vote)) if !vote.pre_vote => {
                 let (voter, candidate) = (to, message.from);
@@ -418,6 +426,14 @@ impl Walk<'_> {
         if node.role == role::GONE {
             return Ok(());
         }
+        // Whoever finds its leader by an answer with records asks that leader for the same ones before it takes them.
+        let passed = self.may_repeat
+            && said.offset < end.offset
+            && node.log.prefix(said.offset).last_epoch() == said.last
+            && said.epoch == node.ballot.epoch;
+        if passed {
+            return Ok(());
+        }
         if (said.epoch, said.offset, said.last) != (node.ballot.epoch, end.offset, end.epoch) {
             return Err("a fetch is not from the end of its sender's log, or not of its epoch");
         }
@@ -444,7 +460,7 @@ impl Walk<'_> {
         let asked = Message { from: message.to, to: message.from, body: Body::Request(request.clone()) };
         let fetch = picture_of_message(&asked).expect("the model has fetches");
         let fields = said.fields();
-        let mut again = Self { kraft: self.kraft, at: self.at };
+        let mut again = Self { ..*self };
         again.deliver(fetch);
         let nothing_new = fields.kind == kind::RECORDS
             && fields.record == 0
@@ -457,7 +473,7 @@ impl Walk<'_> {
 
     /// Whether a voter would take an answer now: those that it would not, the model does not send.
     fn expects(&self, voter: u8, answer: ModelMessage) -> bool {
-        let mut after = Self { kraft: self.kraft, at: self.at };
+        let mut after = Self { ..*self };
         after.deliver(answer);
         after.node(voter) != self.node(voter)
     }
