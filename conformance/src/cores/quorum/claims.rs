@@ -115,7 +115,9 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "leader-of-each-epoch",
             "kraft/safety/1",
             "one behaviour has a leader in every epoch",
-            |model: &QuorumCores, state: &State| (1..=model.bounds.epochs).all(|epoch| state.leaders.get(epoch) != 0),
+            |model: &QuorumCores, state: &State| {
+                (1..=model.bounds.epochs).all(|epoch| state.leaders.get(epoch) != 0)
+            },
         ));
         witnesses.push(Claim::sometimes(
             "two-leaders-of-different-epochs",
@@ -156,10 +158,12 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
             "leader-resigned",
             "kraft/epoch/5",
             "a leader has resigned",
-            |model: &QuorumCores, state: &State| model.all(state).any(|voter| voter.core.role() == RoleName::Resigned),
+            |model: &QuorumCores, state: &State| {
+                model.all(state).any(|voter| voter.core.role() == RoleName::Resigned)
+            },
         ));
     }
-    if bounds.pre_vote {
+    if bounds.pre_vote > 0 {
         witnesses.push(Claim::sometimes(
             "pre-vote-asked",
             "kraft/prevote/1",

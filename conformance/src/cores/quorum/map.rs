@@ -1,4 +1,41 @@
 //! The map from the cores to the model [`kraft`]: what they look like in it, and which steps of it theirs are.
+//!
+//! **The picture.** [`picture`] says what a voter looks like in the model: its log, epoch, vote, role, leader, high watermark, flush point, and
+//! what a leader or candidate has counted. A state's picture is that of its voters and the history, without messages: a message comes in when
+//! it arrives, and had to be one of the model's when it was sent.
+//!
+//! **The walk.** For each step of the cores, [`QuorumCores::refines`] takes steps of the model, by its own `next_state`, from the picture before,
+//! and has to arrive at the picture after. Which ones:
+//!
+//! | the cores | the model |
+//! |---|---|
+//! | a timer, or a flush that a campaign waited for, begins an epoch | fetch timeout or election timeout |
+//! | a timer makes a leader resign; it is told to | resign |
+//! | a client's record | append |
+//! | a stop and a start | restart, with or without the loss of the tail; wipe |
+//! | a vote request arrives | vote request |
+//! | BeginQuorumEpoch, or any answer that names the leader, arrives | begin-quorum-epoch |
+//! | a fetch leaves | fetch |
+//! | a fetch, an answer with records or a divergence, a vote arrives | deliver |
+//! | a leader's flush is done | the delivery, once more, of a fetch that was counted before |
+//! | anything else, and what changes nothing at its receiver | none |
+//!
+//! **What must be sent.** A vote only as the model gives it; a fetch only from the end of a log that is flushed; an answer to a fetch only as the
+//! model's leader gives it at that moment, if its receiver would take it; requests that last only by who is what they say; and every answer
+//! carries its sender's epoch and a leader that was elected.
+//!
+//! **Where the relation is wider than the model.** So it is this that is shown, and no more:
+//! - A disk may be flushed at any time; the model flushes when it must. Of flush points only "at least" is shown. A leader counts itself for
+//!   what is on disk ([`LeaderFlush::InItsOwnTime`]), where the model's flushes as it counts.
+//! - A voter may hear of an epoch from any message that carries it, and then has not voted in it. In the model all news of epochs come with vote
+//!   requests, announcements and rejections.
+//! - Vote requests of any campaign may arrive, in the model those of each candidate's last.
+//! - Answers without news are sent; messages may be any number, and arrive any number of times: the walk begins with as many of
+//!   them in flight as it needs.
+//! - With pre-votes: whoever asks for promises is what it was before, and a candidate that gives up for it is one that gets no more votes.
+//! - With pre-votes or searches: a follower may ask for records once more that it has by then.
+//!
+//! A voter whose disk was lost takes no part any more, whatever it does: nothing is shown of it but that.
 
 use highwater_core::quorum::{FetchRequest, FetchResponse, Request, Response, RoleName, VoteResponse};
 use highwater_core::{Epoch, NodeId};
@@ -156,7 +193,11 @@ impl QuorumCores {
         reaction: Option<&Reaction>,
         after: &kraft::State,
     ) -> Result<(), Refusal> {
-        let mut walk = Walk { kraft: &self.kraft, at: self.picture(before), may_repeat: self.bounds.search || self.bounds.pre_vote };
+        let mut walk = Walk {
+            kraft: &self.kraft,
+            at: self.picture(before),
+            may_repeat: self.bounds.search > 0 || self.bounds.pre_vote > 0,
+        };
         let actor = match action {
             Action::At { voter, event, .. } => {
                 walk.happen(voter, event, &after.nodes[usize::from(voter)])?;
@@ -318,9 +359,7 @@ impl Walk<'_> {
             Body::Request(Request::BeginQuorumEpoch(begin)) => {
                 self.learn(to, begin.epoch, Some(begin.leader), after)
             }
-            Body::Request(Request::EndQuorumEpoch(end)) => {
-                self.learn(to, end.epoch, Some(end.leader), after)
-            }
+            Body::Request(Request::EndQuorumEpoch(end)) => self.learn(to, end.epoch, Some(end.leader), after),
             Body::Request(Request::Fetch(_)) => {
                 let fetch = picture_of_message(message).expect("the model has fetches");
                 if self.node(to).leads() && fetch.fields().epoch == self.node(to).ballot.epoch {
@@ -332,7 +371,9 @@ impl Walk<'_> {
             Body::Answer { response, .. } => {
                 let (epoch, leader) = match response {
                     Response::Vote(vote) => (vote.epoch, vote.leader),
-                    Response::BeginQuorumEpoch(heard) | Response::EndQuorumEpoch(heard) => (heard.epoch, heard.leader),
+                    Response::BeginQuorumEpoch(heard) | Response::EndQuorumEpoch(heard) => {
+                        (heard.epoch, heard.leader)
+                    }
                     Response::Fetch(fetched) => (fetched.epoch, fetched.leader),
                     Response::FetchSnapshot(fetched) => (fetched.epoch, fetched.leader),
                 };
@@ -361,7 +402,13 @@ impl Walk<'_> {
     }
 
     /// A voter learns of an epoch and its leader.
-    fn learn(&mut self, voter: u8, epoch: Epoch, leader: Option<NodeId>, after: &Node) -> Result<(), Refusal> {
+    fn learn(
+        &mut self,
+        voter: u8,
+        epoch: Epoch,
+        leader: Option<NodeId>,
+        after: &Node,
+    ) -> Result<(), Refusal> {
         self.hear(voter, epoch, after)?;
         let epoch = small_epoch(epoch);
         let Some(leader) = leader.map(|leader| index_of(leader) + 1) else { return Ok(()) };
@@ -524,7 +571,11 @@ fn lasting(node: &Node, voter: u8, message: &Message) -> Result<(), Refusal> {
             let end = (small_epoch(vote.last_epoch), small(vote.last_offset));
             let honest = current && end == (node.log.last_epoch(), node.log.len());
             let candidate = vote.pre_vote || node.role == role::CANDIDATE && node.flushed == node.log.len();
-            if honest && candidate { Ok(()) } else { Err("a vote is asked for with another log than the candidate's") }
+            if honest && candidate {
+                Ok(())
+            } else {
+                Err("a vote is asked for with another log than the candidate's")
+            }
         }
         Body::Request(Request::BeginQuorumEpoch(begin)) => {
             let honest = current && node.leads() && begin.leader == id_of(voter);

@@ -106,7 +106,12 @@ impl fmt::Display for Message {
             }
             Body::Request(Request::Fetch(fetch)) => {
                 let FetchRequest { epoch, offset, last_epoch, .. } = fetch;
-                write!(f, "Fetch epoch={epoch} offset={offset}{} hw={}", At(*last_epoch), Known(fetch.high_watermark))
+                write!(
+                    f,
+                    "Fetch epoch={epoch} offset={offset}{} hw={}",
+                    At(*last_epoch),
+                    Known(fetch.high_watermark)
+                )
             }
             Body::Request(Request::FetchSnapshot(fetch)) => write!(f, "FetchSnapshot epoch={}", fetch.epoch),
             Body::Answer { request, response, records } => answer(f, request, response, *records),

@@ -1,4 +1,51 @@
-//! Quorum cores under the checker.
+//! Quorum cores under the checker: several of them, their disks and the network between them, as one model.
+//!
+//! What runs here is the core as it ships. A driver of a few lines carries out what it wants ([`voter`](self)), keeps its log and
+//! its election state, and may lose what was not flushed. The search decides when messages arrive, timers run out, flushes
+//! end, voters stop. Every step is held to the model [`kraft`](highwater_model::kraft): it has to be a step of it, a short
+//! fixed row of steps, or none (`map.rs`); and what the model claims of itself is asked of the cores directly, so that
+//! their safety does not hang on the map.
+//!
+//! # How cores become states
+//! - A core with its disk is kept once, under the hash of what it is, and so is a message. A state is a handful of such hashes. What an
+//!   event does to a core is worked out once and remembered: the cores run some ten thousand times while millions of
+//!   states are visited.
+//! - Time stands still, and timers run out when the search says so ([`Config::timeless`](highwater_core::quorum::Config::timeless)):
+//!   neither deadlines nor dice get into a state.
+//! - Voters that differ only by name are one state, as long as nothing prefers the smaller id (`symmetry.rs`).
+//!
+//! # What can happen
+//! - **Messages**: fetches and all answers are in flight, a few at a time, arrive in any order, late or never, and a bounded
+//!   number twice. Votes, announcements and resignations last: once sent, they may arrive at any time, again and again.
+//! - **Disk**: a flush is an event of its own. A crash keeps any number of records from the flush point on.
+//! - **Timers** of every kind; those that make a leader resign count as resignations, which are bounded.
+//! - **Answers** bring one record each.
+//!
+//! # Thrift
+//! What [`Bounds::thrift`] leaves out, others stand for. As with the model's own reductions this is argued, and tested only as far as small
+//! bounds go without it.
+//! - Answers that say no more than requests that last do (who leads, that a vote was not given, that an announcement was heard) are lost;
+//!   those that say that there is a later epoch arrive at once.
+//! - A follower's fetch waits with its sender until its arrival would change something, and is asked anew at once when it or its answer is
+//!   gone. A leader holds no fetch: it answers at once, and an answer that changes nothing is lost.
+//! - A leader repeats its announcement at once to whoever was silent, which only adds what lasts anyway.
+//! - A flush whose end changes nothing but the flush point does not end: a crash may leave what it wrote. Once nothing can be
+//!   lost any more, a flush is done at once.
+//! - A restart that loses nothing but the high watermark is left out: to learn it late is the same.
+//! - What can never matter again is dropped, by the model's own rules.
+//!
+//! # What it found
+//! - No step of the correct core that the model does not have, within the bounds that `.ci/run` exhausts.
+//! - Each flaw of the model that the core has breaks the map, and the same claim as in the model, mostly in the same number of steps.
+//! - A voter that finds its leader by an answer with records (to a search, or coming back from a pre-vote) asks that leader for the same
+//!   records before it takes them: one fetch too many, and harmless.
+//! - A campaign that waits for a flush keeps waiting when a later epoch is heard of, and begins in that one at once.
+//!
+//! # What is not modelled
+//! Snapshots; observers, other than a voter whose disk was lost; changes of the voter set; answers of several records; time, and so
+//! that a leader resigns only for want of fetches; torn writes; liveness.
+
+mod bounds;
 mod claims;
 mod map;
 mod message;
@@ -28,34 +75,7 @@ use step::Reaction;
 use symmetry::Origin;
 use voter::{Group, Voter};
 
-/// How large the model is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Voters, 2 to 4.
-    pub voters: u8,
-    /// The last epoch that anyone campaigns for.
-    pub epochs: u8,
-    /// Client records.
-    pub records: u8,
-    /// Fetches and answers in flight at a time.
-    pub messages: u8,
-    /// Restarts, with or without the loss of what was not flushed.
-    pub restarts: u8,
-    /// Leaders told to resign.
-    pub resignations: u8,
-    /// Messages that arrive and stay in flight.
-    pub duplicates: u8,
-    /// Restarts, resignations and duplicates together.
-    pub faults: u8,
-    /// Disks lost.
-    pub wipes: u8,
-    /// Whether voters ask for the promise of votes before they campaign (KIP-996).
-    pub pre_vote: bool,
-    /// Whether voters without a leader ask one another who leads.
-    pub search: bool,
-    /// Whether the driver and the network are thrifty, which leaves out behaviours that others stand for.
-    pub thrift: bool,
-}
+pub use bounds::Bounds;
 
 /// Several quorum cores, their disks and the network between them.
 pub struct QuorumCores {
@@ -99,12 +119,18 @@ impl Hash for Kept {
 }
 
 impl QuorumCores {
-    /// The cores of these rules, within these bounds.
+    /// The cores of these rules, within bounds that [`Bounds::admit`] admits.
     pub fn new(bounds: Bounds, rules: Rules) -> Self {
         let kraft = map::kraft(bounds.voters);
         Self {
             bounds,
-            group: Group { voters: bounds.voters, pre_vote: bounds.pre_vote, thrift: bounds.thrift, flushes_at_once: false, rules },
+            group: Group {
+                voters: bounds.voters,
+                pre_vote: bounds.pre_vote > 0,
+                thrift: bounds.is_thrifty(),
+                flushes_at_once: false,
+                rules,
+            },
             model_claims: claims::of_model(&kraft),
             kraft,
             voters: Interner::new(),
@@ -186,6 +212,7 @@ impl Spec for QuorumCores {
 
     fn may_end(&self, state: &State) -> bool {
         // Elections go on for ever in the protocol; here they end with the last epoch.
-        (0..self.bounds.voters).any(|voter| self.voter(state, voter).core.epoch() >= i32::from(self.bounds.epochs))
+        (0..self.bounds.voters)
+            .any(|voter| self.voter(state, voter).core.epoch() >= i32::from(self.bounds.epochs))
     }
 }

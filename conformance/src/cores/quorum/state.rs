@@ -6,9 +6,9 @@ use bytemuck::{Pod, Zeroable};
 use highwater_model::kraft::state::{Leaders, Log};
 
 /// The most voters that a [`State`] has room for.
-pub const VOTERS_MAX: usize = 4;
+pub(super) const VOTERS_MAX: usize = 4;
 /// The most messages that can be in flight.
-pub const MESSAGES_MAX: usize = 4;
+pub(super) const MESSAGES_MAX: usize = 4;
 
 /// The whole quorum at one moment. Voters and messages are names: hashes of what they are.
 ///

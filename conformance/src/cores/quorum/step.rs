@@ -6,8 +6,8 @@ use highwater_model::voting::NOBODY;
 
 use super::message::{Body, Message};
 use super::state::State;
-use super::voter::{Event, Group, Said, Voter};
 use super::symmetry::Origin;
+use super::voter::{Event, Group, Said, Voter};
 use super::{Kept, QuorumCores, claims};
 
 /// One step of one voter, or of fate.
@@ -123,7 +123,7 @@ impl QuorumCores {
             for timer in at.core.timers().filter(|timer| self.may_expire(state, voter, *timer)) {
                 add(Event::Expire(timer));
             }
-            if at.flushing.is_some() && (!bounds.thrift || self.flush_matters(state, voter)) {
+            if at.flushing.is_some() && (!bounds.is_thrifty() || self.flush_matters(state, voter)) {
                 add(Event::Flushed);
             }
             if at.waiting.is_some() && free > 0 && self.would_matter(state, voter) {
@@ -133,7 +133,7 @@ impl QuorumCores {
             if leads && state.produced < bounds.records && at.log.len() < LOG_MAX {
                 add(Event::Append(state.produced + 1));
             }
-            if !bounds.thrift && leads && may_fail && state.resignations < bounds.resignations {
+            if !bounds.is_thrifty() && leads && may_fail && state.resignations < bounds.resignations {
                 add(Event::Resign);
             }
             if may_fail && state.restarts < bounds.restarts {
@@ -144,7 +144,7 @@ impl QuorumCores {
                 let again = self.voters.value(self.happen(state, voter, all).voter).picture;
                 // One that loses nothing but the high watermark is as good as none: to learn it late is the same.
                 let blank = |node: &Node| Node { high_watermark: 0, flushed: 0, ..*node };
-                if !bounds.thrift || blank(&self.kept(state, voter).picture) != blank(&again) {
+                if !bounds.is_thrifty() || blank(&self.kept(state, voter).picture) != blank(&again) {
                     add(all);
                 }
             }
@@ -183,13 +183,13 @@ impl QuorumCores {
                 state.faults() < self.bounds.faults && state.resignations < self.bounds.resignations
             }
             Timer::Retry => match at.core.role() {
-                RoleName::Unattached | RoleName::Voted | RoleName::Observer => self.bounds.search,
+                RoleName::Unattached | RoleName::Voted | RoleName::Observer => self.bounds.search > 0,
                 // What they would ask again lasts, or is asked again at once.
-                _ => !self.bounds.thrift,
+                _ => !self.bounds.is_thrifty(),
             },
-            Timer::Hold => !self.bounds.thrift,
+            Timer::Hold => !self.bounds.is_thrifty(),
             // Runs out by itself: see the driver.
-            Timer::Beat => !self.bounds.thrift,
+            Timer::Beat => !self.bounds.is_thrifty(),
         }
     }
 
@@ -334,7 +334,7 @@ impl QuorumCores {
 
     /// Drops what can never make a difference again, so that states which behave alike are one.
     fn tidy(&self, before: &State, state: &mut State) {
-        if !self.bounds.thrift {
+        if !self.bounds.is_thrifty() {
             return;
         }
         for message in state.messages {
@@ -388,7 +388,9 @@ impl QuorumCores {
                 !campaigns && receiver.epoch() >= epoch
             }
             // The news of a later epoch comes by the requests of who campaigned for it.
-            Body::Request(_) => past || receiver.epoch() == epoch && !is_leading(receiver) && changes_nothing(),
+            Body::Request(_) => {
+                past || receiver.epoch() == epoch && !is_leading(receiver) && changes_nothing()
+            }
             // A voter does not ask again for what it was answered once.
             Body::Answer { .. } => receiver.epoch() >= epoch && changes_nothing(),
         }
@@ -407,7 +409,7 @@ impl QuorumCores {
     fn flushes_at_once(&self, state: &State, event: Option<Event>) -> bool {
         let restarts = state.restarts + u8::from(matches!(event, Some(Event::Restart { .. })));
         let may_lose = restarts < self.bounds.restarts && state.faults() < self.bounds.faults;
-        self.bounds.thrift && !may_lose
+        self.bounds.is_thrifty() && !may_lose
     }
 
     /// What `event` does to a voter.
@@ -446,10 +448,10 @@ impl QuorumCores {
         let (mut lasting, mut passing, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         for said in said {
             let message = self.message(after.index, said);
-            if self.bounds.thrift && message.is_idle() {
+            if self.bounds.is_thrifty() && message.is_idle() {
                 continue;
             }
-            let (lasts, refuses) = (message.lasts(), self.bounds.thrift && message.is_refusal());
+            let (lasts, refuses) = (message.lasts(), self.bounds.is_thrifty() && message.is_refusal());
             let name = self.messages.name(message);
             let list = match (lasts, refuses) {
                 (true, _) => &mut lasting,
@@ -480,8 +482,10 @@ impl QuorumCores {
     fn react(&self, state: &mut State, voter: u8, reaction: &Reaction, kept: u8) {
         state.voters[usize::from(voter)] = reaction.voter;
         for (index, &message) in reaction.passing.iter().enumerate() {
-            let told = self.bounds.thrift && self.messages.value(message).fetch().is_some();
-            if kept >> index & 1 == 1 && !(told && self.messages.value(message).is_answer() && !self.is_news(state, message)) {
+            let told = self.bounds.is_thrifty() && self.messages.value(message).fetch().is_some();
+            if kept >> index & 1 == 1
+                && !(told && self.messages.value(message).is_answer() && !self.is_news(state, message))
+            {
                 state.send(message);
             }
         }

@@ -101,7 +101,7 @@ impl QuorumCores {
     /// words are least.
     pub(super) fn representative(&self, state: &State) -> State {
         // A leader that resigns, and a voter that looks for one, prefer the smaller id where all else is equal.
-        if self.bounds.resignations > 0 || self.bounds.search {
+        if self.bounds.resignations > 0 || self.bounds.search > 0 {
             return *state;
         }
         let voters = usize::from(self.bounds.voters);
@@ -139,7 +139,8 @@ impl QuorumCores {
             return *state;
         }
         let names = &ORDERS[order];
-        let mut arranged = State { voters: [0; VOTERS_MAX], messages: Default::default(), wiped: 0, ..*state };
+        let mut arranged =
+            State { voters: [0; VOTERS_MAX], messages: Default::default(), wiped: 0, ..*state };
         for (voter, name) in names.iter().enumerate().take(self.bounds.voters.into()) {
             arranged.voters[usize::from(*name)] = self.rename(state.voters[voter], order);
             arranged.wiped |= (state.wiped >> voter & 1) << name;
@@ -148,15 +149,21 @@ impl QuorumCores {
             arranged.send(self.rename_message(message, order));
         }
         arranged.lasting = *self.renamed_sets.get_or((state.lasting, order as u64), || {
-            let mut set: Vec<u64> =
-                self.sets.value(state.lasting).iter().map(|message| self.rename_message(*message, order)).collect();
+            let mut set: Vec<u64> = self
+                .sets
+                .value(state.lasting)
+                .iter()
+                .map(|message| self.rename_message(*message, order))
+                .collect();
             set.sort_unstable();
             self.sets.name(set)
         });
         if state.leaders != Leaders::default() {
             for epoch in 1..=7 {
                 let leader = state.leaders.get(epoch);
-                arranged.leaders.set(epoch, if leader == NOBODY { NOBODY } else { names[usize::from(leader - 1)] + 1 });
+                arranged
+                    .leaders
+                    .set(epoch, if leader == NOBODY { NOBODY } else { names[usize::from(leader - 1)] + 1 });
             }
         }
         arranged

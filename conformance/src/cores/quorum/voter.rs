@@ -95,10 +95,7 @@ pub(crate) fn index_of(id: NodeId) -> u8 {
 
 /// The key of a voter on its first directory, its second, …
 pub(crate) fn key_of(index: u8, directory: u8) -> ReplicaKey {
-    ReplicaKey {
-        id: id_of(index),
-        directory: Uuid(0x100 + u128::from(index) * 0x10 + u128::from(directory)),
-    }
+    ReplicaKey { id: id_of(index), directory: Uuid(0x100 + u128::from(index) * 0x10 + u128::from(directory)) }
 }
 
 /// The epoch as the model counts it, in which none is 0.
@@ -127,7 +124,8 @@ impl Group {
         let core = Quorum::open(config, self.rules, election, view, None, Dice::new(0), NOW)
             .expect("what a driver saved can be opened");
         let flushed = log.len();
-        let mut voter = Voter { index, core, election, log, flushed, flushing: None, waiting: None, directory };
+        let mut voter =
+            Voter { index, core, election, log, flushed, flushing: None, waiting: None, directory };
         let said = self.carry_out(&mut voter, Log::default());
         (voter, said)
     }
@@ -242,7 +240,9 @@ impl Voter {
                 Effect::Flush { through } => {
                     self.flushing = Some(self.flushing.unwrap_or(0).max(small(through).min(self.log.len())));
                 }
-                Effect::Send { to, request: request @ Request::Fetch(_) } if waits && self.core.is_fetching() => {
+                Effect::Send { to, request: request @ Request::Fetch(_) }
+                    if waits && self.core.is_fetching() =>
+                {
                     self.waiting = Some((index_of(to), request));
                 }
                 Effect::Send { to, mut request } => {
