@@ -93,6 +93,8 @@ pub enum Output {
     },
     /// Say [`Input::Flush`] soon: this log wants to be flushed.
     Flush(LogId),
+    /// Something for the operator's log; nothing needs to be done: a peer's malformed answer that was dropped, a torn tail that was cut.
+    Report(String),
     /// The node has stopped and does nothing more: it was told to, or a disk failed it. In the latter case, why.
     Stopped(Option<String>),
 }
@@ -192,6 +194,9 @@ pub struct ClusterView {
     pub controller: Option<NodeId>,
     /// Unfenced brokers.
     pub brokers: Vec<NodeId>,
-    /// Topics: name, id, and for each partition leader and leader epoch.
-    pub topics: Vec<(String, Uuid, Vec<(Option<NodeId>, i32)>)>,
+    /// Topics by name.
+    pub topics: Vec<TopicView>,
 }
+
+/// A topic: its name, its id, and for each partition leader and leader epoch.
+pub type TopicView = (String, Uuid, Vec<(Option<NodeId>, i32)>);

@@ -8,7 +8,7 @@ use crate::partition::{AlterPartition, AlterPartitionResult};
 use crate::{NodeId, Offset, Uuid};
 
 /// A request to the active controller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ControllerRequest {
     /// A broker starts (`BrokerRegistration`).
     RegisterBroker(RegisterBroker),
@@ -62,7 +62,7 @@ pub enum ControllerRequest {
 /// The answer to the [`ControllerRequest`] of the same name.
 ///
 /// What changes anything is answered once it is committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ControllerResponse {
     /// The new broker epoch.
     RegisterBroker(Result<i64, ControllerError>),
@@ -79,7 +79,7 @@ pub enum ControllerResponse {
     /// One each, in the order asked.
     CreatePartitions(Result<Vec<Result<(), ControllerError>>, ControllerError>),
     /// By topic name and index.
-    ElectLeaders(Result<Vec<(String, i32, Result<(), ControllerError>)>, ControllerError>),
+    ElectLeaders(Result<Vec<ElectionAnswer>, ControllerError>),
     /// One each, in the order asked.
     AlterConfigs(Result<Vec<Result<(), ControllerError>>, ControllerError>),
     /// The first id of the block and their number.
@@ -88,8 +88,11 @@ pub enum ControllerResponse {
     UpdateFeatures(Result<(), ControllerError>),
 }
 
+/// What came of the election of one partition, by topic name and index.
+pub type ElectionAnswer = (String, i32, Result<(), ControllerError>);
+
 /// `BrokerRegistration`, version 4.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RegisterBroker {
     /// `node.id`.
     pub id: NodeId,
@@ -110,7 +113,7 @@ pub struct RegisterBroker {
 }
 
 /// A listener of a broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The listener's name.
     pub name: String,
@@ -123,13 +126,13 @@ pub struct Endpoint {
 }
 
 /// `BrokerHeartbeat`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Heartbeat {
     /// `node.id`.
     pub id: NodeId,
     /// Its broker epoch.
     pub broker_epoch: i64,
-    /// Up to where it has applied the metadata log.
+    /// It has applied every record of the metadata log below this offset. (On the wire Kafka says that of the last record, one less.)
     pub metadata_offset: Offset,
     /// It wants to be (or stay) fenced.
     pub want_fence: bool,
@@ -138,7 +141,7 @@ pub struct Heartbeat {
 }
 
 /// How a broker stands with the controller, as a heartbeat learns it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BrokerStanding {
     /// It has applied the metadata up to its own registration.
     pub caught_up: bool,
@@ -149,7 +152,7 @@ pub struct BrokerStanding {
 }
 
 /// A topic to create.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NewTopic {
     /// Its name.
     pub name: String,
@@ -164,7 +167,7 @@ pub struct NewTopic {
 }
 
 /// A topic by name or by id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TopicReference {
     /// By name.
     Name(String),
@@ -173,7 +176,7 @@ pub enum TopicReference {
 }
 
 /// A topic that gets more partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MorePartitions {
     /// Its name.
     pub name: String,
@@ -184,7 +187,7 @@ pub struct MorePartitions {
 }
 
 /// How a leader is to be elected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElectionKind {
     /// The preferred replica, if it is in the ISR.
     Preferred,
@@ -193,7 +196,7 @@ pub enum ElectionKind {
 }
 
 /// What a configuration belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConfigResource {
     /// A topic by name.
     Topic(String),
@@ -202,7 +205,7 @@ pub enum ConfigResource {
 }
 
 /// A change of one configuration value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConfigChange {
     /// Its key.
     pub key: String,
@@ -211,7 +214,7 @@ pub struct ConfigChange {
 }
 
 /// KIP-339.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ConfigOperation {
     /// Set it.
     Set(String),
@@ -224,7 +227,7 @@ pub enum ConfigOperation {
 }
 
 /// Why a controller refuses, with a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ControllerError {
     /// The protocol's error code.
     pub code: i16,

@@ -22,8 +22,8 @@ pub struct Config {
     pub fetch_timeout: Duration,
     /// How long who lost an election waits at most before the next (`controller.quorum.election.backoff.max.ms`).
     pub election_backoff_max: Duration,
-    /// How long a request may go unanswered before it is sent again (`controller.quorum.request.timeout.ms`). More than
-    /// `fetch_max_wait_ms`, or held fetches look lost.
+    /// How long a request may go unanswered before it is sent again (`controller.quorum.request.timeout.ms`); a fetch, half the fetch
+    /// timeout if that is less. Either should be more than `fetch_max_wait_ms`, or held fetches look lost.
     pub request_timeout: Duration,
     /// How long to wait before a request that failed is sent again (`controller.quorum.retry.backoff.ms`).
     pub retry_backoff: Duration,

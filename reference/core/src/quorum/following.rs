@@ -1,5 +1,7 @@
 //! The follower's side of replication, which an observer's is as well.
 
+use core::time::Duration;
+
 use super::role::{Asked, Follower, Observer, Patience, Pull, Role};
 use super::{
     Effect, FetchCorrelation, FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse,
@@ -248,7 +250,7 @@ impl Quorum {
     pub(super) fn pull(&mut self, now: Instant) {
         let must_flush =
             self.is_voter() && self.rules().follower_flush() && self.log.flushed() < self.log.end();
-        let retry = now + self.config().request_timeout;
+        let retry = now + self.fetch_patience();
         let Some((leader, &Pull { asked, .. })) = self.pull_of() else { return };
         if matches!(&self.role, Role::Follower(follower) if follower.resigned) {
             return;
@@ -269,6 +271,11 @@ impl Quorum {
         if let Some(request) = request {
             self.send(leader, request);
         }
+    }
+
+    /// A fetch that got lost must not cost the leader its office: it is sent again in time.
+    fn fetch_patience(&self) -> Duration {
+        self.config().request_timeout.min(self.config().fetch_timeout / 2)
     }
 
     /// What was asked was not answered: asks again.
@@ -302,7 +309,7 @@ impl Quorum {
     }
 
     fn ask_for_part(&mut self, now: Instant, snapshot: SnapshotId, position: u64) {
-        let retry = now + self.config().request_timeout;
+        let retry = now + self.fetch_patience();
         let Some((leader, _)) = self.pull_of() else { return };
         let request = FetchSnapshotRequest { replica: self.me(), epoch: self.epoch, snapshot, position };
         if let Some(pull) = self.pull_mut() {

@@ -3,8 +3,9 @@
 #[cfg(feature = "flaws")]
 mod flaws;
 mod high_watermark;
+#[cfg(not(feature = "flaws"))]
 mod hostile;
-
+mod lossy;
 mod open;
 mod random;
 mod script;

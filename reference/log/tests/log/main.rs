@@ -1,0 +1,10 @@
+//! The log: append, read, truncate, forget, recover.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod files;
+mod model;
+mod operations;
+mod properties;
+mod recovery;

@@ -1,0 +1,273 @@
+//! The disk of a node: whose it is, the logs that are on it, and what is noted beside them.
+
+use std::time::Duration;
+
+use highwater_core::batch::Record;
+use highwater_core::controller::{Image, MetadataRecord, MetadataVersion};
+use highwater_core::quorum::{ElectionState, SnapshotId};
+use highwater_core::{NodeId, Offset, Uuid};
+use highwater_log::disk::{Disk, join};
+use highwater_log::files::clean_shutdown::{self, CleanShutdown};
+use highwater_log::files::meta_properties::{self, MetaProperties};
+use highwater_log::files::snapshot::{self, SnapshotReader, SnapshotWriter};
+use highwater_log::files::{partition_metadata, quorum_state, uuid};
+use highwater_log::{
+    DataDirectory, FlushPolicy, Log, LogConfig, LogError, METADATA, Recovery, Retention, directory_name,
+};
+
+use crate::config::NodeConfig;
+use crate::message::TopicPartition;
+use crate::node::OpenError;
+use crate::ports::{Fatal, Ports};
+
+/// A replica as it was found on disk.
+pub(crate) struct FoundReplica<D: Disk> {
+    pub(crate) id: TopicPartition,
+    pub(crate) topic: String,
+    pub(crate) log: Log<D>,
+    pub(crate) high_watermark: Offset,
+}
+
+/// What is noted on a disk beside logs.
+pub(crate) struct Opened<D: Disk> {
+    pub(crate) directory: DataDirectory<D>,
+    /// The broker epoch of the last stop, if that was clean and the broker had one; else -1.
+    pub(crate) previous_broker_epoch: i64,
+    pub(crate) election: ElectionState,
+    pub(crate) latest_snapshot: Option<SnapshotId>,
+}
+
+impl From<LogError> for Fatal {
+    fn from(error: LogError) -> Self {
+        Fatal(error.to_string())
+    }
+}
+
+impl From<LogError> for OpenError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Damaged(damage) => {
+                let position = damage.position.map_or_else(String::new, |at| format!("at byte {at} "));
+                let (found, expected, cure) = (&damage.found, &damage.expected, &damage.cure);
+                let message = format!("{position}found {found}, expected {expected}. {cure}");
+                OpenError { place: damage.file, message }
+            }
+            LogError::Io { file, doing, error } => {
+                OpenError { place: file, message: format!("could not {doing}: {error}") }
+            }
+            error => OpenError { place: "the data directory".to_owned(), message: error.to_string() },
+        }
+    }
+}
+
+// ---- whose disk it is ----
+
+/// See [`Node::format`](crate::Node::format).
+pub(crate) fn format<D: Disk>(config: &NodeConfig, disk: &D) -> Result<(), OpenError> {
+    let properties = MetaProperties {
+        cluster_id: config.cluster_id.clone(),
+        node_id: config.node_id,
+        directory_id: Some(config.directory_id),
+    };
+    check_directory_id(config, disk)?;
+    Ok(DataDirectory::format(disk, &properties)?)
+}
+
+/// Opens the node's own disk. Whatever is refused is refused before anything is changed.
+pub(crate) fn open<D: Disk>(config: &NodeConfig, disk: &D) -> Result<Opened<D>, OpenError> {
+    check_directory_id(config, disk)?;
+    let election = quorum_state::load(disk, METADATA)?.unwrap_or_default();
+    let latest_snapshot = snapshot::list(disk, METADATA)?.into_iter().max();
+    let directory = DataDirectory::open(disk, &config.cluster_id, config.node_id)?;
+    let previous_broker_epoch = directory.clean_shutdown().and_then(|clean| clean.broker_epoch).unwrap_or(-1);
+    Ok(Opened { directory, previous_broker_epoch, election, latest_snapshot })
+}
+
+/// Refuses a directory of another id, if it is this node's otherwise.
+fn check_directory_id<D: Disk>(config: &NodeConfig, disk: &D) -> Result<(), OpenError> {
+    let found = meta_properties::load(disk)?.filter(|found| found.node_id == config.node_id);
+    match found.and_then(|found| found.directory_id) {
+        Some(found) if found != config.directory_id => {
+            let (found, expected) = (uuid::format(found), uuid::format(config.directory_id));
+            let message = format!(
+                "found directory.id={found}, expected directory.id={expected}. This is another disk than \
+                 controller.quorum.voters knows this node by: mount the right one, or correct the configuration."
+            );
+            Err(OpenError { place: meta_properties::NAME.to_owned(), message })
+        }
+        _ => Ok(()),
+    }
+}
+
+// ---- notes ----
+
+/// Makes an election state durable, atomically.
+pub(crate) fn save_election<D: Disk>(disk: &D, state: &ElectionState) -> Result<(), Fatal> {
+    Ok(quorum_state::save(disk, METADATA, state)?)
+}
+
+/// Notes a clean stop under this broker epoch.
+pub(crate) fn note_clean_stop<D: Disk>(disk: &D, broker_epoch: Option<i64>) -> Result<(), Fatal> {
+    Ok(clean_shutdown::note(disk, CleanShutdown { broker_epoch })?)
+}
+
+// ---- logs ----
+
+/// How the log of a partition is kept.
+fn log_config(config: &NodeConfig) -> LogConfig {
+    let retained = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    LogConfig {
+        retention: Retention { bytes: config.log_retention_bytes, ms: config.log_retention.map(retained) },
+        segment_bytes: config.log_segment_bytes,
+        index_interval_bytes: config.log_index_interval_bytes,
+        // The node itself asks its driver to flush.
+        flush: FlushPolicy::NEVER,
+        ..LogConfig::default()
+    }
+}
+
+/// Opens the metadata log.
+pub(crate) fn open_metadata_log<D: Disk>(
+    directory: &DataDirectory<D>,
+    config: &NodeConfig,
+    latest: Option<SnapshotId>,
+    ports: &mut Ports,
+) -> Result<Log<D>, OpenError> {
+    let mut recorded = directory.recorded(METADATA);
+    recorded.base = latest.map(|snapshot| (snapshot.end, snapshot.epoch));
+    // What of the metadata log may go, snapshots say.
+    let settings = LogConfig { retention: Retention::default(), ..log_config(config) };
+    let (log, recovery) = Log::open(directory.disk(), METADATA, settings, recorded)?;
+    report(METADATA, &recovery, ports);
+    Ok(log)
+}
+
+/// Opens the logs of all replicas that are on the disk.
+pub(crate) fn open_replicas<D: Disk>(
+    directory: &mut DataDirectory<D>,
+    config: &NodeConfig,
+    ports: &mut Ports,
+) -> Result<Vec<FoundReplica<D>>, OpenError> {
+    let mut found = Vec::new();
+    for partition in directory.partitions()? {
+        let name = partition.name();
+        let Some(topic_id) = partition.topic_id else {
+            // It was being made or removed when the node died: nothing is in it that anybody could miss.
+            directory.remove(&name)?;
+            continue;
+        };
+        let recorded = directory.recorded(&name);
+        let (log, recovery) = Log::open(directory.disk(), &name, log_config(config), recorded)?;
+        report(&name, &recovery, ports);
+        found.push(FoundReplica {
+            id: TopicPartition { topic: topic_id, partition: partition.partition },
+            topic: partition.topic,
+            log,
+            high_watermark: directory.high_watermark(&name),
+        });
+    }
+    Ok(found)
+}
+
+/// Says what was cut.
+fn report(directory: &str, recovery: &Recovery, ports: &mut Ports) {
+    if let Some(cut) = &recovery.cut {
+        let (file, position, bytes, found) = (&cut.file, cut.position, cut.bytes, cut.found);
+        ports.report(format!("{directory}: cut {bytes} bytes off {file} from byte {position} on: {found}"));
+    }
+}
+
+/// Makes the log of a new replica.
+pub(crate) fn create_replica<D: Disk>(
+    directory: &DataDirectory<D>,
+    config: &NodeConfig,
+    topic: &str,
+    id: TopicPartition,
+) -> Result<Log<D>, Fatal> {
+    directory.create(topic, id.partition, id.topic)?;
+    let name = directory_name(topic, id.partition);
+    let (log, _) = Log::open(directory.disk(), &name, log_config(config), Default::default())?;
+    Ok(log)
+}
+
+/// Deletes a replica's log.
+pub(crate) fn delete_replica<D: Disk>(directory: &mut DataDirectory<D>, log: Log<D>) -> Result<(), Fatal> {
+    let name = log.directory().to_owned();
+    drop(log);
+    // Without its topic's id it is no log any more, whatever a crash leaves of it.
+    let path = join(&name, partition_metadata::NAME);
+    let removed = directory.disk().remove(&path).and_then(|()| directory.disk().sync_directory(&name));
+    removed.map_err(|error| Fatal::new(path, error))?;
+    Ok(directory.remove(&name)?)
+}
+
+// ---- snapshots ----
+
+/// Writes a snapshot of an image. `contained` is the timestamp of the last record in it, in milliseconds since 1970, like `now`.
+pub(crate) fn write_snapshot<D: Disk>(
+    disk: &D,
+    id: SnapshotId,
+    image: &Image,
+    now: i64,
+    contained: i64,
+) -> Result<(), Fatal> {
+    let version = image.metadata_version().unwrap_or(MetadataVersion::DEFAULT);
+    let encode = |record: MetadataRecord| {
+        let mut value = Vec::new();
+        record.encode(version.of(&record), &mut value);
+        value
+    };
+    let bytes = snapshot::encode(id, now, contained, image.records().into_iter().map(encode));
+    let mut writer = SnapshotWriter::create(disk, METADATA, id)?;
+    writer.write(&bytes)?;
+    Ok(writer.finish()?)
+}
+
+/// Begins a snapshot that is fetched in parts.
+pub(crate) fn begin_snapshot<D: Disk>(disk: &D, id: SnapshotId) -> Result<SnapshotWriter<D>, Fatal> {
+    Ok(SnapshotWriter::create(disk, METADATA, id)?)
+}
+
+/// Opens a snapshot, if it is there.
+pub(crate) fn open_snapshot<D: Disk>(disk: &D, id: SnapshotId) -> Result<Option<SnapshotReader<D>>, Fatal> {
+    Ok(SnapshotReader::open(disk, METADATA, id)?)
+}
+
+/// What a snapshot adds up to, and the timestamp of the last record in it.
+pub(crate) fn load_snapshot<D: Disk>(disk: &D, id: SnapshotId) -> Result<(Image, i64), Fatal> {
+    let name = snapshot::name(id);
+    let reader = open_snapshot(disk, id)?;
+    let reader =
+        reader.ok_or_else(|| Fatal::new(&name, "found no such file, expected the latest snapshot"))?;
+    let mut image = Image::default();
+    let mut failed = None;
+    let contained = reader.load(|record: &Record<'_>| {
+        if failed.is_none() {
+            failed = apply(&mut image, record).err();
+        }
+    })?;
+    match failed {
+        None => Ok((image, contained)),
+        Some(why) => Err(Fatal::new(&name, why)),
+    }
+}
+
+fn apply(image: &mut Image, record: &Record<'_>) -> Result<(), String> {
+    let decoded = MetadataRecord::decode(record.value.unwrap_or_default());
+    let decoded = decoded.map_err(|error| format!("record {}: {error}", record.offset))?;
+    image.apply(&decoded).map_err(|error| format!("record {}: {error}", record.offset))?;
+    Ok(())
+}
+
+/// Deletes all snapshots but this, and what was never completed.
+pub(crate) fn delete_other_snapshots<D: Disk>(disk: &D, kept: SnapshotId) -> Result<(), Fatal> {
+    for id in snapshot::list(disk, METADATA)?.into_iter().filter(|id| *id != kept) {
+        snapshot::remove(disk, METADATA, id)?;
+    }
+    Ok(snapshot::remove_parts(disk, METADATA)?)
+}
+
+/// A node and a topic id as people read them.
+pub(crate) fn told(leader: NodeId, topic: Uuid, partition: i32) -> String {
+    format!("what {leader} answered on partition {partition} of {}", uuid::format(topic))
+}
