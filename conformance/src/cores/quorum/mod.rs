@@ -34,6 +34,11 @@
 //! - A restart that loses nothing but the high watermark is left out: to learn it late is the same.
 //! - What can never matter again is dropped, by the model's own rules.
 //!
+//! # Figures
+//! The default bounds (3 voters, 3 epochs, 2 records, 2 messages in flight, a restart with or without loss): 28,999,159 orbits of
+//! 131,562,273 states generated, depth 75; the model has 11,593,630 states there, of which some 2 million are orbits. About 115 CPU
+//! seconds; 236 s on two cores that had seven other things to do.
+//!
 //! # What it found
 //! - No step of the correct core that the model does not have, within the bounds that `.ci/run` exhausts.
 //! - Each flaw of the model that the core has breaks the map, and a claim of the model, in as many steps as there, but for A15 (17 for 20) and A20
@@ -88,7 +93,7 @@ pub struct QuorumCores {
     messages: Interner<Message>,
     sets: Interner<Vec<u64>>,
     /// Of voters whose flushes take time, and of those whose flushes are done at once.
-    reactions: [Memo<Reaction>; 2],
+    reactions: [Memo<Box<Reaction>>; 2],
     renamed_voters: Memo<u64>,
     renamed_messages: Memo<u64>,
     renamed_sets: Memo<u64>,
