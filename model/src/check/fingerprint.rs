@@ -16,7 +16,7 @@ const FINISH: u64 = 0xbe54_66cf_34e9_0c6d;
 
 /// The fingerprint of a value, never 0: in tables, 0 means "nothing here".
 #[inline(always)]
-pub(crate) fn fingerprint<T: Hash>(value: &T) -> u64 {
+pub fn fingerprint<T: Hash>(value: &T) -> u64 {
     let mut hasher = Fingerprinter::default();
     value.hash(&mut hasher);
     match hasher.finish() {

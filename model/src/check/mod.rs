@@ -78,6 +78,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use fingerprint::fingerprint;
 pub use liveness::liveness;
 pub use options::{Observer, Options, Progress, Stop};
 pub use outcome::{ClaimOutcome, ClaimVerdict, Cut, Fired, Outcome, Verdict, Walk};

@@ -193,6 +193,9 @@ pub enum LeaderFlush {
     BeforeCounting,
     /// All that it has, before it serves (control: stricter).
     BeforeServing,
+    /// When it comes to it: a fetch makes it flush nothing, and it counts itself for what is on disk by then. No step of this model
+    /// flushes for it; whoever holds an implementation to it says when.
+    InItsOwnTime,
     /// Never: it counts what is in memory (flaw E03).
     Never,
 }

@@ -159,7 +159,7 @@ pub const fn record_value(record: Record) -> u8 {
 /// A log of up to [`LOG_MAX`] records, five bits each, offset 0 lowest.
 ///
 /// No record is zero, hence the length is where the set bits end, and two logs are compared in one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Log(pub u32);
 

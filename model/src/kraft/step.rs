@@ -237,7 +237,7 @@ impl Kraft {
             leader.flushed = match self.rules.leader_flush {
                 LeaderFlush::BeforeCounting => leader.flushed.max(request.offset.min(log.len())),
                 LeaderFlush::BeforeServing => log.len(),
-                LeaderFlush::Never => leader.flushed,
+                LeaderFlush::InItsOwnTime | LeaderFlush::Never => leader.flushed,
             };
             self.advance(state, request.to);
         }
