@@ -8,7 +8,7 @@ use crate::partition::{AlterPartition, AlterPartitionResult};
 use crate::{NodeId, Offset, Uuid};
 
 /// A request to the active controller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ControllerRequest {
     /// A broker starts (`BrokerRegistration`).
     RegisterBroker(RegisterBroker),
@@ -62,7 +62,7 @@ pub enum ControllerRequest {
 /// The answer to the [`ControllerRequest`] of the same name.
 ///
 /// What changes anything is answered once it is committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ControllerResponse {
     /// The new broker epoch.
     RegisterBroker(Result<i64, ControllerError>),
@@ -89,7 +89,7 @@ pub enum ControllerResponse {
 }
 
 /// `BrokerRegistration`, version 4.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RegisterBroker {
     /// `node.id`.
     pub id: NodeId,
@@ -110,7 +110,7 @@ pub struct RegisterBroker {
 }
 
 /// A listener of a broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The listener's name.
     pub name: String,
@@ -123,7 +123,7 @@ pub struct Endpoint {
 }
 
 /// `BrokerHeartbeat`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Heartbeat {
     /// `node.id`.
     pub id: NodeId,
@@ -138,7 +138,7 @@ pub struct Heartbeat {
 }
 
 /// How a broker stands with the controller, as a heartbeat learns it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BrokerStanding {
     /// It has applied the metadata up to its own registration.
     pub caught_up: bool,
@@ -149,7 +149,7 @@ pub struct BrokerStanding {
 }
 
 /// A topic to create.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NewTopic {
     /// Its name.
     pub name: String,
@@ -164,7 +164,7 @@ pub struct NewTopic {
 }
 
 /// A topic by name or by id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TopicReference {
     /// By name.
     Name(String),
@@ -173,7 +173,7 @@ pub enum TopicReference {
 }
 
 /// A topic that gets more partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MorePartitions {
     /// Its name.
     pub name: String,
@@ -184,7 +184,7 @@ pub struct MorePartitions {
 }
 
 /// How a leader is to be elected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElectionKind {
     /// The preferred replica, if it is in the ISR.
     Preferred,
@@ -193,7 +193,7 @@ pub enum ElectionKind {
 }
 
 /// What a configuration belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConfigResource {
     /// A topic by name.
     Topic(String),
@@ -202,7 +202,7 @@ pub enum ConfigResource {
 }
 
 /// A change of one configuration value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConfigChange {
     /// Its key.
     pub key: String,
@@ -211,7 +211,7 @@ pub struct ConfigChange {
 }
 
 /// KIP-339.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ConfigOperation {
     /// Set it.
     Set(String),
@@ -224,10 +224,39 @@ pub enum ConfigOperation {
 }
 
 /// Why a controller refuses, with a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ControllerError {
     /// The protocol's error code.
     pub code: i16,
     /// What was found, what was expected.
     pub message: String,
+}
+
+impl ControllerRequest {
+    /// The answer to this request as a whole that it is refused.
+    pub fn refused(&self, error: ControllerError) -> ControllerResponse {
+        match self {
+            Self::RegisterBroker(_) => ControllerResponse::RegisterBroker(Err(error)),
+            Self::Heartbeat(_) => ControllerResponse::Heartbeat(Err(error)),
+            Self::UnregisterBroker(_) => ControllerResponse::UnregisterBroker(Err(error)),
+            Self::AlterPartitions(_) => ControllerResponse::AlterPartitions(Err(error)),
+            Self::CreateTopics { .. } => ControllerResponse::CreateTopics(Err(error)),
+            Self::DeleteTopics(_) => ControllerResponse::DeleteTopics(Err(error)),
+            Self::CreatePartitions(_) => ControllerResponse::CreatePartitions(Err(error)),
+            Self::ElectLeaders { .. } => ControllerResponse::ElectLeaders(Err(error)),
+            Self::AlterConfigs { .. } => ControllerResponse::AlterConfigs(Err(error)),
+            Self::AllocateProducerIds { .. } => ControllerResponse::AllocateProducerIds(Err(error)),
+            Self::UpdateFeatures { .. } => ControllerResponse::UpdateFeatures(Err(error)),
+        }
+    }
+}
+
+impl ControllerError {
+    /// The receiver is not the active controller.
+    pub const NOT_CONTROLLER: i16 = 41;
+
+    /// See [`ControllerError::NOT_CONTROLLER`].
+    pub fn not_controller() -> Self {
+        Self { code: Self::NOT_CONTROLLER, message: "this node is not the active controller".into() }
+    }
 }

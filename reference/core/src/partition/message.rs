@@ -149,7 +149,7 @@ pub enum PartitionError {
 }
 
 /// What the core wants done, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Cut the log at this offset, before any later effect.
     Truncate {

@@ -1,0 +1,87 @@
+//! The rules of the controller that history has broken. Names as in the model of the ISR where it has them.
+
+use crate::rules::rules;
+
+rules! {
+    /// The controller's rules. `Default` is the correct protocol.
+    pub struct Rules {
+        /// When a new leader of the quorum decides (A38).
+        activation: Activation = Activation::CaughtUp,
+        /// Whether AlterPartition is conditional on the partition epoch (B12).
+        partition_epoch: Fence = Fence::Checked,
+        /// Whether AlterPartition is conditional on the broker epoch of each member (B17).
+        broker_epoch: Fence = Fence::Checked,
+        /// Whether fenced brokers are refused as members of the ISR (B18).
+        fenced_member: Fence = Fence::Checked,
+        /// What happens to the last member of the ISR when its broker is fenced and there are eligible leader replicas (B20).
+        last_member: LastMember = LastMember::Leaves,
+        /// What happens to the last member of the ISR when its broker is fenced and there are no eligible leader replicas (B22).
+        last_member_without_elr: LastMember = LastMember::Stays,
+        /// What a registration after an unclean shutdown does to eligibility (B21).
+        unclean_registration: UncleanRegistration = UncleanRegistration::LeavesElr,
+        /// What several sessions that expire together are decided on (B29).
+        expirations: Expirations = Expirations::InSequence,
+        /// Who is in the first ISR of a new partition (B32).
+        first_isr: FirstIsr = FirstIsr::Active,
+    }
+}
+
+/// When a leader of the quorum begins to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Activation {
+    /// Once everything before its epoch is applied (KAFKA-15345).
+    #[default]
+    CaughtUp,
+    /// At once, on whatever it has applied.
+    AtOnce,
+}
+
+/// Whether a condition is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Fence {
+    /// It is.
+    #[default]
+    Checked,
+    /// It is not.
+    Open,
+}
+
+/// The last member of the ISR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LastMember {
+    /// Leaves the ISR like any other.
+    #[default]
+    Leaves,
+    /// Stays in the ISR, whatever happens to it.
+    Stays,
+}
+
+/// What a registration without the marker of a clean shutdown does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum UncleanRegistration {
+    /// The broker leaves the ISR and the ELR.
+    #[default]
+    LeavesElr,
+    /// It stays.
+    StaysInElr,
+}
+
+/// Sessions that expire at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Expirations {
+    /// Each is decided on the state that the former left.
+    #[default]
+    InSequence,
+    /// All are decided on the state before the first.
+    FromOneBase,
+}
+
+/// The first ISR of a new partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FirstIsr {
+    /// Its replicas on brokers that are neither fenced nor in controlled shutdown.
+    #[default]
+    Active,
+    /// All its replicas.
+    All,
+}
