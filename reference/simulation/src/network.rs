@@ -18,6 +18,8 @@ pub(crate) struct Network {
     /// Messages sent on that way so far.
     sent: Vec<u64>,
     source: Source,
+    /// Nothing goes astray yet.
+    leashed: bool,
 }
 
 /// Where mischief comes from.
@@ -27,8 +29,6 @@ enum Source {
     Rates(Rates, Vec<Mischief>),
     /// Written.
     Script(FxHashMap<(usize, usize, u64), MischiefKind>),
-    /// Nothing goes astray any more.
-    Calm,
 }
 
 /// What becomes of a message.
@@ -62,6 +62,7 @@ impl Network {
             sent: vec![0; nodes * nodes],
             ids,
             source,
+            leashed: true,
         }
     }
 
@@ -87,8 +88,10 @@ impl Network {
         self.sent[way] += 1;
         let mut dice = keyed(self.seed, Purpose::Message, way as u64, number);
         let delay_us = self.delay(&mut dice);
+        if self.leashed {
+            return Passage { delay_us, mischief: None };
+        }
         let mischief = match &mut self.source {
-            Source::Calm => None,
             Source::Script(written) => written.get(&(from, to, number)).copied(),
             Source::Rates(rates, drawn) => {
                 let kind = draw_mischief(&mut dice, rates);
@@ -111,20 +114,23 @@ impl Network {
         dice.between(self.delay_us.0, self.delay_us.1)
     }
 
-    /// Heals everything, for good; what had been drawn until then.
-    pub(crate) fn heal(&mut self) -> Vec<Mischief> {
+    /// From now on messages go astray; they are counted anew.
+    pub(crate) fn unleash(&mut self) {
+        self.leashed = false;
+        self.sent.fill(0);
+    }
+
+    /// Heals everything, for good.
+    pub(crate) fn heal(&mut self) {
         self.cuts.fill(0);
-        match std::mem::replace(&mut self.source, Source::Calm) {
-            Source::Rates(_, drawn) => drawn,
-            _ => Vec::new(),
-        }
+        self.leashed = true;
     }
 
     /// What was drawn so far.
     pub(crate) fn drawn(&self) -> &[Mischief] {
         match &self.source {
             Source::Rates(_, drawn) => drawn,
-            _ => &[],
+            Source::Script(_) => &[],
         }
     }
 }

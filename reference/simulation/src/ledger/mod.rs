@@ -82,8 +82,8 @@ pub(crate) struct LogBook {
     pub(crate) elr: NodeSet,
     /// Something was lost that replication cannot keep: nothing is claimed of this partition any more, but that logs match.
     pub(crate) tainted: Option<&'static str>,
-    /// Replicas that lost their tails, with the broker epoch under which they did, and are not back in the ISR.
-    pub(crate) lossy: Vec<(usize, i64)>,
+    /// Replicas that lost their tails and are not back in the ISR: who, under which broker epoch, whether it has left the ISR since.
+    pub(crate) lossy: Vec<(usize, i64, bool)>,
     /// Everything below was acknowledged to somebody who asked for `acks=all`, or lies before such.
     pub(crate) acknowledged: Offset,
     /// Everything below was read by a consumer, or lies before such.

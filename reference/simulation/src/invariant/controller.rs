@@ -1,0 +1,190 @@
+//! CTRL: what controllers committed goes one way: broker epochs, leader epochs and partition epochs never go back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use highwater_core::controller::{Change, MetadataRecord};
+use highwater_core::partition::PartitionState;
+use highwater_core::{NodeId, Uuid, batch};
+use highwater_node::message::{LogId, TopicPartition};
+
+use super::{Check, election};
+use crate::ledger::{Ledger, LogIndex};
+use crate::{Invariant, Violation};
+
+/// A batch of the metadata log was committed: applies it to the books, checks what it changed, and returns the partitions that have to be looked at.
+pub(crate) fn metadata_committed(
+    ledger: &mut Ledger,
+    bytes: &[u8],
+    unclean_allowed: bool,
+) -> Result<Vec<LogIndex>, Violation> {
+    let wrong = |found: String, expected: &str| Violation::new(Invariant::Controller, found, expected);
+    let batch = batch::RecordBatch::parse(bytes)
+        .map_err(|error| wrong(format!("a committed batch: {error}"), "a sound batch"))?;
+    if batch.header().is_control() {
+        return Ok(Vec::new());
+    }
+    let records =
+        batch.records().map_err(|error| wrong(format!("a committed batch: {error}"), "sound records"))?;
+    let mut before: BTreeMap<(Uuid, i32), Option<PartitionState>> = BTreeMap::new();
+    let mut brokers: BTreeSet<NodeId> = BTreeSet::new();
+    for record in records {
+        let record = record.map_err(|error| wrong(format!("a committed record: {error}"), "a sound record"))?;
+        let value = record.value.unwrap_or_default();
+        let record = MetadataRecord::decode(value)
+            .map_err(|error| wrong(format!("a committed record: {error}"), "a metadata record"))?;
+        broker_epoch(ledger, &record)?;
+        for key in touched(ledger, &record) {
+            before.entry(key).or_insert_with(|| ledger.image.partition(key.0, key.1).cloned());
+        }
+        let change = ledger
+            .image
+            .apply(&record)
+            .map_err(|error| wrong(format!("{}: {error}", record.name()), "a record that applies"))?;
+        note(&change, &mut before, &mut brokers);
+    }
+    settle(ledger, before, &brokers, unclean_allowed)
+}
+
+/// The partitions that a record changes, as far as they are known before it is applied.
+fn touched(ledger: &Ledger, record: &MetadataRecord) -> Vec<(Uuid, i32)> {
+    match record {
+        MetadataRecord::Partition(record) => vec![(record.topic, record.partition)],
+        MetadataRecord::PartitionChange(record) => vec![(record.topic, record.partition)],
+        MetadataRecord::RemoveTopic(record) => {
+            let partitions = ledger.image.topic(record.topic).map(|topic| topic.partitions.keys());
+            partitions.into_iter().flatten().map(|&partition| (record.topic, partition)).collect()
+        }
+        MetadataRecord::ClearElr(_) => {
+            let topics = ledger.image.topics().iter();
+            topics
+                .flat_map(|(&id, topic)| topic.partitions.keys().map(move |&partition| (id, partition)))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn note(
+    change: &Change,
+    partitions: &mut BTreeMap<(Uuid, i32), Option<PartitionState>>,
+    brokers: &mut BTreeSet<NodeId>,
+) {
+    match change {
+        Change::Partition(topic, partition) => {
+            partitions.entry((*topic, *partition)).or_insert(None);
+        }
+        Change::Broker(broker) => {
+            brokers.insert(*broker);
+        }
+        Change::Several(changes) => {
+            for change in changes {
+                note(change, partitions, brokers);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn broker_epoch(ledger: &Ledger, record: &MetadataRecord) -> Check {
+    let MetadataRecord::RegisterBroker(record) = record else { return Ok(()) };
+    let known = ledger.image.broker(record.broker).map_or(-1, |broker| broker.epoch);
+    if record.broker_epoch > known {
+        return Ok(());
+    }
+    Err(Violation::new(
+        Invariant::Controller,
+        format!("{} registers with broker epoch {}", record.broker, record.broker_epoch),
+        format!("one above its last, {known}"),
+    ))
+}
+
+/// Takes the changed partitions into the books, and checks them as the batch leaves them.
+fn settle(
+    ledger: &mut Ledger,
+    before: BTreeMap<(Uuid, i32), Option<PartitionState>>,
+    brokers: &BTreeSet<NodeId>,
+    unclean_allowed: bool,
+) -> Result<Vec<LogIndex>, Violation> {
+    let mut changed = Vec::new();
+    for ((topic, partition), before) in before {
+        let log = ledger.log(LogId::Partition(TopicPartition { topic, partition }));
+        let state = ledger.image.partition(topic, partition).cloned();
+        let (isr, elr) = state.as_ref().map_or((0, 0), |s| (ledger.set(&s.isr), ledger.set(&s.elr)));
+        if let (Some(before), Some(after)) = (&before, &state) {
+            epochs(ledger, log, before, after)?;
+            if election::is_unclean(before, after) && unclean_allowed {
+                ledger.logs[log].tainted.get_or_insert("an unclean election");
+            }
+        }
+        let book = &mut ledger.logs[log];
+        (book.state, book.isr, book.elr) = (state, isr, elr);
+        election::changed(ledger, log, before.as_ref(), unclean_allowed)?;
+        changed.push(log);
+    }
+    for &broker in brokers {
+        if let Some(node) = ledger.node(broker) {
+            let concerned = |log: &LogIndex| {
+                let book = &ledger.logs[*log];
+                book.state.is_some() && ((book.isr | book.elr) >> node & 1 == 1 || book.lossy.iter().any(|l| l.0 == node))
+            };
+            let logs: Vec<LogIndex> = (1..ledger.logs.len()).filter(concerned).collect();
+            changed.extend(logs);
+        }
+    }
+    changed.sort_unstable();
+    changed.dedup();
+    for &log in &changed {
+        election::changed(ledger, log, None, unclean_allowed)?;
+        forgive(ledger, log);
+    }
+    Ok(changed)
+}
+
+fn epochs(ledger: &Ledger, log: LogIndex, before: &PartitionState, after: &PartitionState) -> Check {
+    let new_leader = after.leader.is_some() && after.leader != before.leader;
+    let right = after.leader_epoch >= before.leader_epoch
+        && (!new_leader || after.leader_epoch > before.leader_epoch)
+        && after.partition_epoch > before.partition_epoch;
+    if right {
+        return Ok(());
+    }
+    Err(Violation::new(
+        Invariant::Controller,
+        format!(
+            "{} goes to leader {:?}, leader epoch {}, partition epoch {}",
+            ledger.name(log),
+            after.leader,
+            after.leader_epoch,
+            after.partition_epoch
+        ),
+        format!(
+            "epochs that grow from leader {:?}, leader epoch {}, partition epoch {}",
+            before.leader, before.leader_epoch, before.partition_epoch
+        ),
+    ))
+}
+
+/// A replica that lost its tail is as good as any once it has left the ISR and come back. Without eligible leader replicas the last member does
+/// not leave, and what it lost is lost by right.
+fn forgive(ledger: &mut Ledger, log: LogIndex) {
+    let elr = ledger.elr;
+    let epoch_of = |node: usize| ledger.image.broker(ledger.ids[node]).map_or(-1, |broker| broker.epoch);
+    let lossy: Vec<(usize, i64, bool)> = ledger.logs[log]
+        .lossy
+        .iter()
+        .map(|&(node, epoch, left)| (node, epoch, left || ledger.logs[log].isr >> node & 1 == 0))
+        .collect();
+    let book = &ledger.logs[log];
+    let lost = lossy
+        .iter()
+        .any(|&(node, epoch, left)| !elr && !left && book.isr >> node & 1 == 1 && epoch_of(node) > epoch);
+    let kept = lossy
+        .into_iter()
+        .filter(|&(node, epoch, left)| !(left && book.isr >> node & 1 == 1 && epoch_of(node) > epoch))
+        .collect();
+    let book = &mut ledger.logs[log];
+    book.lossy = kept;
+    if lost {
+        book.tainted.get_or_insert("the last in-sync replica lost its tail");
+    }
+}

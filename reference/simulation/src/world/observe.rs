@@ -1,0 +1,301 @@
+//! What a step of a node changed, taken into the books and judged.
+
+use highwater_core::batch::BatchHeader;
+use highwater_core::{Epoch, Offset};
+use highwater_node::message::LogId;
+use highwater_node::{ReplicaView, Role};
+
+use super::World;
+use crate::ledger::{Batch, LogIndex, METADATA, NodeSet, Replica, Shadow};
+use crate::{Invariant, Violation, invariant};
+
+/// How many bytes are read of a log at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// What a node says about one of its logs.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    id: LogId,
+    leads: bool,
+    epoch: Epoch,
+    start: Offset,
+    end: Offset,
+    flushed: Offset,
+    last_epoch: Epoch,
+    high_watermark: Option<Offset>,
+    maximal_isr: NodeSet,
+}
+
+impl World {
+    fn seen(&self, view: &ReplicaView<'_>) -> Seen {
+        Seen {
+            id: view.id,
+            leads: view.role == Role::Leader,
+            epoch: view.epoch,
+            start: view.log.start(),
+            end: view.log.end(),
+            flushed: view.log.flushed(),
+            last_epoch: view.log.last_epoch(),
+            high_watermark: view.high_watermark,
+            maximal_isr: self.ledger.set(&view.maximal_isr),
+        }
+    }
+
+    fn all_seen(&self, index: usize) -> Vec<Seen> {
+        let Some(node) = &self.nodes[index].node else { return Vec::new() };
+        node.metadata().iter().map(|view| self.seen(view)).chain(node.replicas().map(|view| self.seen(&view))).collect()
+    }
+
+    /// Looks at what a node changed in its step.
+    pub(super) fn observe(&mut self, index: usize) -> Result<(), Violation> {
+        let Some(node) = &self.nodes[index].node else { return Ok(()) };
+        let broker_epoch = node.broker_epoch();
+        let seen = self.all_seen(index);
+        let mut looked_at: u64 = 0;
+        for seen in &seen {
+            let log = self.ledger.log(seen.id);
+            looked_at |= 1 << (log % 64);
+            if !self.is_known(index, log, seen) {
+                self.changed(index, log, seen)?;
+            }
+        }
+        self.forget_dropped(index, &seen);
+        if broker_epoch != self.ledger.nodes[index].broker_epoch {
+            self.ledger.nodes[index].broker_epoch = broker_epoch;
+            for log in METADATA + 1..self.ledger.logs.len() {
+                invariant::partition_changed(&self.ledger, log)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_known(&self, index: usize, log: LogIndex, seen: &Seen) -> bool {
+        self.ledger.replica(index, log).is_some_and(|known| {
+            known.shadow.end() == seen.end
+                && known.shadow.start() == seen.start
+                && known.flushed == seen.flushed
+                && known.leads == seen.leads
+                && known.epoch == seen.epoch
+                && seen.high_watermark.is_none_or(|it| known.high_watermark == it)
+                && known.maximal_isr == seen.maximal_isr
+                && known.shadow.last().is_none_or(|last| last.batch.epoch == seen.last_epoch)
+        })
+    }
+
+    fn changed(&mut self, index: usize, log: LogIndex, seen: &Seen) -> Result<(), Violation> {
+        self.cut_down(index, log, seen)?;
+        self.grown(index, log, seen)?;
+        let known = self.ledger.replica_mut(index, log);
+        let newly_leads = seen.leads && !(known.leads && known.epoch == seen.epoch);
+        let before = known.high_watermark;
+        known.flushed = seen.flushed;
+        known.leads = seen.leads;
+        known.epoch = seen.epoch;
+        known.maximal_isr = seen.maximal_isr;
+        // A new leader of the quorum may start without: it is where it was then.
+        known.high_watermark = seen.high_watermark.unwrap_or(before);
+        let after = known.high_watermark;
+        if newly_leads {
+            if log == METADATA {
+                self.counts.quorum_elections += 1;
+            } else {
+                self.counts.partition_elections += 1;
+            }
+            let (name, epoch) = (self.ledger.ids[index], seen.epoch);
+            if self.trace.is_some() {
+                let of = self.ledger.name(log);
+                self.note(|| format!("{name} leads epoch {epoch} of {of}"));
+            }
+            invariant::leads(&mut self.ledger, index, log)?;
+        }
+        if before != after
+            && invariant::high_watermark_moved(&mut self.ledger, index, log, before)?
+            && log == METADATA
+        {
+            self.metadata_committed()?;
+        }
+        invariant::partition_changed(&self.ledger, log)
+    }
+
+    /// A log that starts later, ends earlier, or has other records at its end.
+    fn cut_down(&mut self, index: usize, log: LogIndex, seen: &Seen) -> Result<(), Violation> {
+        let Some(known) = self.ledger.replica(index, log) else {
+            let base = self.ledger.logs[log].committed.mark(seen.start).unwrap_or(0);
+            self.ledger.replica_mut(index, log).shadow = Shadow::empty_from(seen.start, base);
+            return Ok(());
+        };
+        if seen.start > known.shadow.start() {
+            if seen.start > known.shadow.end() {
+                // The whole log was dropped: it goes on where a snapshot, or the leader's log, begins.
+                let base = self.ledger.logs[log].committed.mark(seen.start).unwrap_or(0);
+                self.ledger.replica_mut(index, log).shadow = Shadow::empty_from(seen.start, base);
+            } else {
+                self.ledger.replica_mut(index, log).shadow.forget_before(seen.start);
+            }
+            return Ok(());
+        }
+        let mut end = known.shadow.end();
+        if seen.end < end {
+            end = seen.end;
+        } else if end > known.shadow.start() {
+            end = self.common_end(index, log);
+        }
+        if end < known.shadow.end() {
+            self.counts.truncations += 1;
+            let still_leads = seen.leads && seen.epoch == known.epoch;
+            invariant::truncating(&self.ledger, index, log, end, still_leads)?;
+            self.ledger.replica_mut(index, log).shadow.truncate_to(end);
+        }
+        Ok(())
+    }
+
+    /// Up to where the node's log has the epochs that it had: beyond, it was cut and written anew in one step.
+    fn common_end(&self, index: usize, log: LogIndex) -> Offset {
+        let Some(known) = self.ledger.replica(index, log) else { return 0 };
+        let Some(node) = &self.nodes[index].node else { return known.shadow.end() };
+        let view = match self.ledger.logs[log].id {
+            LogId::Metadata => node.metadata(),
+            LogId::Partition(partition) => node.replica(partition),
+        };
+        let Some(view) = view else { return known.shadow.end() };
+        let epochs = view.log.epochs();
+        let held = known.shadow.held().iter().rev();
+        held.map(|held| held.batch)
+            .find(|batch| epochs.epoch_at(batch.end - 1).is_none_or(|epoch| epoch == batch.epoch))
+            .map_or(known.shadow.start(), |batch| batch.end)
+    }
+
+    /// Batches that were appended.
+    fn grown(&mut self, index: usize, log: LogIndex, seen: &Seen) -> Result<(), Violation> {
+        loop {
+            let end = self.ledger.replica(index, log).map_or(0, |known| known.shadow.end());
+            if end >= seen.end {
+                return Ok(());
+            }
+            let Some(node) = &self.nodes[index].node else { return Ok(()) };
+            let unreadable = |found: String| Violation::new(Invariant::Disk, found, "a log that can be read");
+            let name = self.ledger.ids[index];
+            let read = match node.read(seen.id, end, READ_BYTES) {
+                Ok(read) => read,
+                Err(_) if self.nodes[index].disk_fails => return Ok(()),
+                Err(error) => return Err(unreadable(format!("{name}, offset {end} of {:?}: {error}", seen.id))),
+            };
+            if read.is_empty() {
+                return Err(unreadable(format!("nothing at offset {end} of {:?} on {name}", seen.id)));
+            }
+            for (base, epoch, bytes) in read {
+                let header = BatchHeader::parse(&bytes)
+                    .map_err(|error| unreadable(format!("{name}, offset {base}: {error}")))?;
+                if base < end {
+                    continue;
+                }
+                let batch = Batch {
+                    base,
+                    end: header.end_offset(),
+                    epoch,
+                    digest: u64::from(header.checksum) | (header.size as u64) << 32,
+                };
+                let held = self.ledger.replica_mut(index, log).shadow.push(batch);
+                if log == METADATA {
+                    self.ledger.logs[log].bytes.entry((base, epoch)).or_insert(bytes);
+                }
+                invariant::appended(&mut self.ledger, index, log, held)?;
+            }
+        }
+    }
+
+    /// Applies to the books what was committed of the metadata log since the last time.
+    fn metadata_committed(&mut self) -> Result<(), Violation> {
+        let book = &self.ledger.logs[METADATA];
+        let from = book.committed.held().partition_point(|held| held.batch.base < self.applied);
+        let batches: Vec<Batch> = book.committed.held()[from..].iter().map(|held| held.batch).collect();
+        for batch in batches {
+            self.applied = batch.end;
+            self.counts.metadata_batches += 1;
+            let bytes = self.ledger.logs[METADATA].bytes.remove(&(batch.base, batch.epoch));
+            let Some(bytes) = bytes else { continue };
+            for log in invariant::metadata_committed(&mut self.ledger, &bytes, self.unclean_allowed)? {
+                invariant::partition_changed(&self.ledger, log)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replicas that the node does not hold any more.
+    fn forget_dropped(&mut self, index: usize, seen: &[Seen]) {
+        let known = self.ledger.nodes[index].replicas.iter().flatten().count();
+        if known <= seen.len() {
+            return;
+        }
+        let kept: Vec<LogIndex> = seen.iter().map(|seen| self.ledger.log(seen.id)).collect();
+        for (log, replica) in self.ledger.nodes[index].replicas.iter_mut().enumerate() {
+            if !kept.contains(&log) {
+                *replica = None;
+            }
+        }
+    }
+
+    /// A node has started: its logs are read anew, and compared with what it held.
+    pub(super) fn reopened(&mut self, index: usize, fresh: bool) -> Result<(), Violation> {
+        let before = std::mem::take(&mut self.ledger.nodes[index].replicas);
+        self.ledger.nodes[index].up = true;
+        self.ledger.nodes[index].broker_epoch = None;
+        for seen in self.all_seen(index) {
+            let log = self.ledger.log(seen.id);
+            let old = before.get(log).and_then(Option::as_ref).and_then(|old| old.shadow.mark(seen.start));
+            let base = old.or_else(|| self.ledger.logs[log].committed.mark(seen.start)).unwrap_or(0);
+            self.ledger.replica_mut(index, log).shadow = Shadow::empty_from(seen.start, base);
+            self.changed(index, log, &seen)?;
+        }
+        for (log, old) in before.iter().enumerate().filter_map(|(log, old)| Some((log, old.as_ref()?))) {
+            self.compare(index, log, old, fresh)?;
+        }
+        Ok(())
+    }
+
+    /// What a node holds after a restart against what it held before.
+    fn compare(&mut self, index: usize, log: LogIndex, old: &Replica, fresh: bool) -> Result<(), Violation> {
+        let is_dropped = log != METADATA && self.ledger.logs[log].state.is_none();
+        let empty = Shadow::default();
+        let new = self.ledger.replica(index, log).map_or(&empty, |replica| &replica.shadow);
+        let flushed = old.flushed.min(old.shadow.end());
+        if !fresh && !is_dropped && !new.agrees(&old.shadow, flushed) {
+            return Err(Violation::new(
+                Invariant::Disk,
+                format!(
+                    "{} starts with {} that ends at {}: {}",
+                    self.ledger.ids[index],
+                    self.ledger.name(log),
+                    new.end(),
+                    new.difference(&old.shadow, flushed)
+                ),
+                format!("all below {flushed}, which was flushed"),
+            ));
+        }
+        let lost = !new.agrees(&old.shadow, old.shadow.end());
+        if lost {
+            self.counts.lossy_restarts += 1;
+        }
+        if log != METADATA {
+            if lost {
+                self.lost_tail(index, log);
+            } else {
+                self.ledger.logs[log].lossy.retain(|lossy| lossy.0 != index);
+            }
+        }
+        Ok(())
+    }
+
+    /// A replica has lost its tail, or may have. More of that than replication can stand, and nothing is claimed any more.
+    pub(super) fn lost_tail(&mut self, index: usize, log: LogIndex) {
+        let epoch = self.ledger.image.broker(self.ledger.ids[index]).map_or(-1, |broker| broker.epoch);
+        let min_isr = self.ledger.min_isr;
+        let book = &mut self.ledger.logs[log];
+        if !book.lossy.iter().any(|lossy| lossy.0 == index) {
+            book.lossy.push((index, epoch, book.isr >> index & 1 == 0));
+        }
+        if book.lossy.len() >= min_isr {
+            book.tainted.get_or_insert("too many replicas lost their tails");
+        }
+    }
+}
