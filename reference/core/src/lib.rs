@@ -38,4 +38,6 @@ mod rules;
 mod types;
 
 pub use log_view::{EpochCache, EpochEnd, EpochStart, Extent, LogView, OutOfOrder};
+#[cfg(feature = "flaws")]
+pub use rules::Flaw;
 pub use types::{Dice, Epoch, Instant, NO_EPOCH, NodeId, Offset, Token, Uuid};

@@ -1,1 +1,14 @@
 //! Kafka's log on a disk: record batches as they came, in segments, with their indexes and checkpoints.
+
+mod config;
+pub mod disk;
+mod error;
+pub mod files;
+mod index;
+mod log;
+mod scan;
+mod segment;
+
+pub use config::{FlushPolicy, LogConfig, Recorded, Retention};
+pub use error::{Damage, LogError};
+pub use log::{Cut, Log, Recovery, TimestampOffset};

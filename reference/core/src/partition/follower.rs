@@ -1,7 +1,7 @@
 //! The follower: what it asks, and what it takes.
 
 use super::replica::Replica;
-use super::{Comparison, PartitionFetch, PartitionFetched, Truncation};
+use super::{Comparison, Fence, PartitionFetch, PartitionFetched, Truncation};
 use crate::{NO_EPOCH, NodeId};
 
 /// Follows a leader in one leader epoch.
@@ -40,7 +40,8 @@ impl Follower {
         asked: &PartitionFetch,
         answer: &PartitionFetched,
     ) {
-        if leader == self.leader && replica.is_current(asked, answer) {
+        let ours = leader == self.leader || replica.rules.response_fence() == Fence::Open;
+        if ours && replica.is_current(asked, answer) {
             replica.take_answer(answer);
         }
     }

@@ -8,7 +8,7 @@ use super::replica::{Position, Replica};
 use super::{
     Acks, AlterPartition, AlterPartitionResult, DivergingFetch, Effect, Expansion, Fence, FollowerState,
     HighWatermarkGate, HighWatermarkOver, LeaderRecovery, MemberEpoch, Pace, PartitionError, PartitionFetch,
-    PartitionFetched, ReadLimit, Recovery, Timer,
+    PartitionFetched, PartitionState, ReadLimit, Recovery, Timer,
 };
 use crate::{EpochEnd, Extent, Instant, NodeId, Offset, Token};
 
@@ -24,6 +24,8 @@ pub(super) struct Leader {
     pub(super) followers: Vec<Progress>,
     pub(super) proposal: Option<Proposal>,
     pub(super) produces: VecDeque<WaitingProduce>,
+    /// Until when the high watermark is held back for a follower that is about to join.
+    held_until: Option<Instant>,
 }
 
 /// What a leader knows of a follower.
@@ -33,6 +35,13 @@ pub(super) struct Progress {
     /// Nothing until it has fetched in this leader epoch (isr/commit/3).
     pub(super) fetched: Option<Fetched>,
     pub(super) pace: Pace,
+}
+
+impl Progress {
+    /// Its log end as far as known.
+    fn end(&self) -> Offset {
+        self.fetched.map_or(0, |fetched| fetched.end)
+    }
 }
 
 /// What the last fetch of a follower said that counts.
@@ -56,8 +65,13 @@ pub(super) struct WaitingProduce {
 impl Leader {
     /// Begins to lead in the epoch of the metadata: the epoch starts at the log's end, and followers are unknown.
     pub(super) fn new(replica: &mut Replica, now: Instant, produces: VecDeque<WaitingProduce>) -> Self {
-        let mut leader =
-            Self { epoch_start: replica.log.end(), followers: Vec::new(), proposal: None, produces };
+        let mut leader = Self {
+            epoch_start: replica.log.end(),
+            followers: Vec::new(),
+            proposal: None,
+            produces,
+            held_until: None,
+        };
         if replica.rules.follower_state() == FollowerState::Kept {
             leader.followers = core::mem::take(&mut replica.former);
         }
@@ -126,17 +140,18 @@ impl Leader {
 
     /// Moves the high watermark to the least log end of the maximal ISR, never back, and answers the producers below it.
     pub(super) fn advance_high_watermark(&mut self, replica: &mut Replica, now: Instant) {
+        self.held_until = None;
         let gated = replica.rules.high_watermark_gate() == HighWatermarkGate::MinIsr
             && replica.state.isr.len() < replica.min_isr();
         if gated {
             return;
         }
         let mut end = replica.log.end();
-        for progress in &self.followers {
-            let ends_at = progress.fetched.map_or(0, |fetched| fetched.end);
-            if ends_at < end && self.waits_for(replica, progress, now) {
-                end = ends_at;
-            }
+        for progress in self.followers.iter().filter(|progress| self.counts(replica, progress.id)) {
+            end = end.min(progress.end());
+        }
+        if end > replica.high_watermark && replica.config.wait_for_joining {
+            end = self.wait_for_joining(replica, now, end);
         }
         if end > replica.high_watermark {
             replica.set_high_watermark(end);
@@ -144,16 +159,25 @@ impl Leader {
         }
     }
 
-    /// Whether the high watermark waits for a follower.
-    fn waits_for(&self, replica: &Replica, progress: &Progress, now: Instant) -> bool {
+    /// Whether the high watermark never passes a follower's log end.
+    fn counts(&self, replica: &Replica, id: NodeId) -> bool {
         let proposed = replica.rules.high_watermark_over() == HighWatermarkOver::MaximalIsr
-            && self.proposal.as_ref().is_some_and(|proposal| proposal.contains(progress.id));
-        let joining = || {
-            replica.config.wait_for_joining
-                && progress.pace.is_within(replica.config.replica_lag_max, now)
-                && may_join(replica, progress)
-        };
-        proposed || replica.in_isr(progress.id) || joining()
+            && self.proposal.as_ref().is_some_and(|proposal| proposal.contains(id));
+        proposed || replica.in_isr(id)
+    }
+
+    /// Holds the high watermark back, for a time, where a follower is about to join the ISR.
+    fn wait_for_joining(&mut self, replica: &Replica, now: Instant, mut end: Offset) -> Offset {
+        let lag_max = replica.config.replica_lag_max;
+        for progress in &self.followers {
+            let joining = progress.pace.is_within(lag_max, now) && may_join(replica, progress);
+            if progress.end() < end && joining && !self.counts(replica, progress.id) {
+                end = progress.end();
+                let until = progress.pace.lags_from(lag_max);
+                self.held_until = Some(self.held_until.map_or(until, |held| held.min(until)));
+            }
+        }
+        end
     }
 
     fn answer_produces(&mut self, replica: &mut Replica) {
@@ -282,13 +306,10 @@ impl Leader {
 
     /// Asks to drop those members that have not reached the log's end for too long.
     fn shrink(&mut self, replica: &mut Replica, due: impl Fn(&Progress) -> bool) {
-        if self.proposal.is_some() {
-            return;
-        }
-        let mut isr = replica.state.isr.clone();
-        let lags = |progress: &Progress| is_behind(replica, progress) && due(progress);
-        isr.retain(|id| !self.followers.iter().any(|progress| progress.id == *id && lags(progress)));
-        if isr.len() < replica.state.isr.len() {
+        let lags =
+            |id: &NodeId| self.members_behind(replica).any(|progress| progress.id == *id && due(progress));
+        if self.proposal.is_none() && replica.state.isr.iter().any(lags) {
+            let isr = replica.state.isr.iter().copied().filter(|id| !lags(id)).collect();
             self.propose(replica, isr);
         }
     }
@@ -324,30 +345,35 @@ impl Leader {
     /// Takes what came of a proposal, if it is the one that is open. `Some` is the partition as the controller has it now.
     pub(super) fn altered(
         &mut self,
-        replica: &Replica,
+        replica: &mut Replica,
         now: Instant,
         asked: &AlterPartition,
         result: Option<AlterPartitionResult>,
-    ) -> Option<super::PartitionState> {
+    ) -> Option<PartitionState> {
         let proposal = self.proposal.as_mut().filter(|proposal| proposal.request == *asked)?;
-        let retry = Standing::Retrying(now + replica.config.alter_retry);
+        let known = |state: &PartitionState| {
+            state.leader_epoch == asked.leader_epoch && state.partition_epoch >= asked.partition_epoch
+        };
         match result {
-            Some(Ok(state)) if state.leader_epoch != replica.state.leader_epoch => {
-                proposal.standing = Standing::AwaitsMetadata;
+            Some(Ok(state)) if known(&state) => return Some(state),
+            // It says that the partition epoch was right and that nothing was changed: the committed ISR is the ISR.
+            Some(Err(PartitionError::IneligibleReplica)) if !replica.is_recovering() => {
+                self.proposal = None;
+                self.advance_high_watermark(replica, now);
             }
-            Some(Ok(state)) => return Some(state),
-            Some(Err(PartitionError::IneligibleReplica)) => {
-                // It says that the partition epoch was right and that nothing was changed, so the committed ISR is the ISR.
-                return Some(replica.state.clone());
+            Some(
+                Ok(_)
+                | Err(
+                    PartitionError::InvalidUpdateVersion
+                    | PartitionError::FencedLeaderEpoch
+                    | PartitionError::NewLeaderElected
+                    | PartitionError::UnknownTopicOrPartition
+                    | PartitionError::InvalidRequest,
+                ),
+            ) => proposal.standing = Standing::AwaitsMetadata,
+            Some(Err(_)) | None => {
+                proposal.standing = Standing::Retrying(now + replica.config.alter_retry);
             }
-            Some(Err(
-                PartitionError::InvalidUpdateVersion
-                | PartitionError::FencedLeaderEpoch
-                | PartitionError::NewLeaderElected
-                | PartitionError::UnknownTopicOrPartition
-                | PartitionError::InvalidRequest,
-            )) => proposal.standing = Standing::AwaitsMetadata,
-            Some(Err(_)) | None => proposal.standing = retry,
         }
         None
     }
@@ -366,12 +392,12 @@ impl Leader {
         let produce = self.produces.iter().map(|waiting| waiting.deadline).min();
         let alter = match &self.proposal {
             Some(proposal) => proposal.retries_at(),
-            None => self
-                .members_behind(replica)
-                .map(|progress| progress.pace.lags_from(replica.config.replica_lag_max))
-                .min(),
+            None => {
+                let lag_max = replica.config.replica_lag_max;
+                self.members_behind(replica).map(|progress| progress.pace.lags_from(lag_max)).min()
+            }
         };
-        produce.into_iter().chain(alter).min()
+        produce.into_iter().chain(alter).chain(self.held_until).min()
     }
 
     fn members_behind(&self, replica: &Replica) -> impl Iterator<Item = &Progress> {
@@ -383,6 +409,9 @@ impl Leader {
         self.time_out(replica, |waiting| waiting.deadline <= now);
         if self.proposal.as_ref().and_then(Proposal::retries_at).is_some_and(|at| at <= now) {
             self.retry(replica);
+        }
+        if self.held_until.is_some_and(|until| until <= now) {
+            self.advance_high_watermark(replica, now);
         }
         let lag_max = replica.config.replica_lag_max;
         self.shrink(replica, |progress| progress.pace.lags_from(lag_max) <= now);

@@ -1,5 +1,82 @@
 //! The partition core: one replica of one partition, as leader or follower.
+//!
+//! A partition has a leader, which takes what producers send, and followers, which **fetch**: a fetch says where the follower's
+//! log ends, and is thereby the acknowledgement of all below. The in-sync replicas (**ISR**) are those that a record must
+//! have reached before it is committed; the **high watermark** says how far that is. The controller chooses the leader among
+//! the ISR, and the leader asks the controller (AlterPartition) to change the ISR. Everybody learns from metadata what was decided.
+//!
+//! # A replica's roles
+//! | role | on | becomes |
+//! |---|---|---|
+//! | unassigned | metadata: it is a replica | leader, follower or leaderless |
+//! | leaderless | metadata: somebody leads | leader or follower |
+//! | follower | metadata: it leads | leader: its epoch starts at its log's end, followers are unknown |
+//! | follower | metadata: a newer leader epoch, of whomever | follower: logs are compared anew |
+//! | follower | answer of its epoch to its position: records | follower: appends; high watermark = the lesser of the leader's and its own log end |
+//! | follower | answer that its log diverges | follower: truncates, asks again |
+//! | follower | answer that its offset is out of range | follower: begins anew where the leader's log starts, or truncates to its end |
+//! | leader | fetch of its epoch, from a position of its log | leader: follower noted; may ask for it to join the ISR; may commit |
+//! | leader | fetch that diverges, is of another epoch or of an older incarnation | leader: answers so, and counts nothing |
+//! | leader | a member of the ISR is behind for too long | leader: asks for an ISR without it |
+//! | leader | metadata: a newer partition epoch of its leader epoch | leader: committed ISR replaced, proposal over |
+//! | leader | metadata: a newer leader epoch of its own | leader: followers are unknown; who waits, waits on |
+//! | leader | metadata: another leads, or nobody | follower or leaderless: who waits is told so |
+//! | any | metadata: it is no replica any more | unassigned |
+//!
+//! # What came of a proposal
+//! | answer to AlterPartition | the proposal |
+//! |---|---|
+//! | the partition as it is now | is over: that is the committed state |
+//! | `IneligibleReplica` | is over: nothing changed; the next fetch may propose again |
+//! | `InvalidUpdateVersion`, `FencedLeaderEpoch`, `NewLeaderElected`, `InvalidRequest`, `UnknownTopicOrPartition` | stays until newer metadata comes: it may have been accepted. It is not asked again |
+//! | anything else, or none | stays, and is asked again after a while, as it was |
+//!
+//! As long as a proposal may have been accepted, the high watermark waits for the members of both ISRs, the *maximal* ISR.
+//! One proposal is open at a time.
+//!
+//! # Invariants
+//! - `log start <= high watermark <= log end`. A leader's high watermark never falls.
+//! - No leader truncates its log. No follower does so but for what its leader said in the leader epoch that it follows in.
+//! - What a leader commits, all of the ISR have, as the controller has it now or may have it soon (isr/safety/1).
+//! - A record that a producer was told to be committed was below the high watermark of a leader whose ISR had
+//!   `min.insync.replicas` members.
+//! - A follower's high watermark covers only what it has in common with its leader (isr/read/2).
+//! - Whoever waits is answered at the latest when the role ends; a producer also when its time is up.
+//!
+//! What is acknowledged is in the logs of the ISR, not necessarily on their disks: see `specs/isr.md`.
+//!
+//! # Time
+//! Time decides three things, none of them for safety: when a member that lags is dropped ([`Timer::Lag`]), when
+//! a producer has waited long enough ([`Timer::Produce`]), and when a proposal of unknown outcome is asked again
+//! ([`Timer::AlterPartition`]). [`Partition::expire`] lets any of them run out whatever the time, and what was noted of times for
+//! the first is no part of equality. So a checker can keep the time at 0.
+//!
+//! # Sources
+//! The clauses `isr/...` of `specs/isr.md`; KIP-101, 279, 320, 595 (leader epochs, divergence, fencing), 392 (reads from followers),
+//! 497 (AlterPartition), 704 (recovery), 841 and 903 (who may join), 966 (the high watermark below `min.insync.replicas`);
+//! Kafka's `Partition` and `Replica` as published, version 4.0 under way. As there, that gate is always on: it is all
+//! that eligible leader replicas ask of a leader, the rest is the controller's.
+//!
+//! # Where it differs from Kafka
+//! - A leader elected again knows nothing of its followers (isr/commit/3); Kafka keeps what it knew if it did not
+//!   see somebody else lead in between.
+//! - Metadata of the partition epoch that is known already, from the answer to AlterPartition, change nothing. Kafka takes them,
+//!   and with them drops a proposal that it has made since.
+//! - The offset of a follower that is past the leader's end is answered with that end beside `OffsetOutOfRange`, where Kafka's
+//!   follower asks for it (ListOffsets).
+//! - A leader elected uncleanly says at once that it has recovered, and lets nobody into the ISR before that is committed. Kafka
+//!   takes itself for recovered and says so with the next change.
+//! - An older incarnation of a broker is told by the fetches seen too, not by metadata alone (isr/fetch/3).
+//!
+//! # What is not implemented
+//! - Reassignment as such (adding and removing replicas, KIP-455): the replicas are those of the metadata.
+//! - OffsetsForLeaderEpoch as a request of its own: fetches say all that followers need (KIP-595).
+//! - DeleteRecords and the low watermark; tiered storage (KIP-405); moves between directories (KIP-113, 858).
+//! - Transactions: the last stable offset, idempotent producers. Quotas. Share groups.
+//! - Minimum bytes of a fetch: one that waits is woken by the first record.
 
+#[cfg(feature = "flaws")]
+mod flaws;
 mod follower;
 mod leader;
 mod message;
@@ -12,6 +89,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+#[cfg(feature = "flaws")]
+pub use flaws::FLAWS;
 pub use message::*;
 pub use rules::*;
 
@@ -154,6 +233,7 @@ impl Partition {
                     Current::Follower(Follower::new(&mut self.replica, leader, before.leader))
                 }
             }
+            (Current::Leaderless, None) => Current::Leaderless,
             (role, None) => {
                 self.leave(role);
                 Current::Leaderless
@@ -170,12 +250,17 @@ impl Partition {
     }
 
     /// Takes what metadata says of brokers: id, broker epoch, and whether it may join an ISR (registered, neither fenced nor
-    /// shutting down). Replaces what was known.
+    /// shutting down). Replaces what was known. Of one batch of metadata this comes before [`Partition::assign`].
     pub fn set_brokers(&mut self, brokers: &[(NodeId, i64, bool)]) {
         let known = &mut self.replica.brokers;
         known.clear();
         known.extend(brokers.iter().map(|&(id, epoch, may_join)| Broker { id, epoch, may_join }));
         known.sort_unstable_by_key(|broker| broker.id);
+    }
+
+    /// Takes the broker epoch of a new registration of this very process.
+    pub fn set_broker_epoch(&mut self, broker_epoch: i64) {
+        self.replica.config.broker_epoch = broker_epoch;
     }
 
     /// Takes a new `min.insync.replicas`.
@@ -226,7 +311,8 @@ impl Partition {
 
     /// Keeps a fetch to which [`Partition::fetch`] had nothing to say: [`Effect::Wake`] tells once it has, and forgets it.
     pub fn wait(&mut self, token: Token, reader: Reader, fetch: &PartitionFetch) {
-        self.replica.waiting.push(WaitingFetch { token, reader, fetch: *fetch });
+        let leads = matches!(self.role, Current::Leader(_));
+        self.replica.wait(WaitingFetch { token, reader, fetch: *fetch }, leads);
     }
 
     /// Nobody waits for this fetch any more.
@@ -250,16 +336,16 @@ impl Partition {
         asked: &PartitionFetch,
         answer: &PartitionFetched,
     ) {
-        if let Current::Follower(follower) = &self.role {
-            follower.fetched(&mut self.replica, leader, asked, answer);
+        match &self.role {
+            Current::Follower(follower) => follower.fetched(&mut self.replica, leader, asked, answer),
+            _ => self.replica.take_late(asked, answer),
         }
     }
 
     /// Takes what came of an AlterPartition; `None` if nobody knows.
     pub fn altered(&mut self, now: Instant, asked: &AlterPartition, result: Option<AlterPartitionResult>) {
         if let Current::Leader(leader) = &mut self.role
-            && let Some(state) = leader.altered(&self.replica, now, asked, result)
-            && state.partition_epoch >= self.replica.state.partition_epoch
+            && let Some(state) = leader.altered(&mut self.replica, now, asked, result)
         {
             self.adopt(now, state);
         }

@@ -13,7 +13,7 @@ use crate::{Instant, Offset};
 pub(super) struct Pace {
     /// Nothing where it was not since it became known.
     caught_up: Option<Instant>,
-    last_fetch: Instant,
+    last_fetch: Option<Instant>,
     /// The leader's log end at that fetch.
     end_then: Offset,
     in_isr: bool,
@@ -24,11 +24,11 @@ impl Pace {
     pub(super) fn fetched(&mut self, offset: Offset, end: Offset, now: Instant) {
         if offset >= end {
             self.caught_up = self.caught_up.max(Some(now));
-        } else if offset >= self.end_then && self.last_fetch > Instant(0) {
+        } else if offset >= self.end_then {
             // It has by now what there was when it fetched before: then it was behind by no more than that.
-            self.caught_up = self.caught_up.max(Some(self.last_fetch));
+            self.caught_up = self.caught_up.max(self.last_fetch);
         }
-        self.last_fetch = now;
+        self.last_fetch = Some(now);
         self.end_then = end;
     }
 
@@ -47,7 +47,7 @@ impl Pace {
 
     /// Whether it had all not longer ago than this.
     pub(super) fn is_within(&self, lag_max: Duration, now: Instant) -> bool {
-        self.caught_up.is_some_and(|at| now.since(at) <= lag_max)
+        self.caught_up.is_some_and(|at| now.since(at) < lag_max)
     }
 }
 

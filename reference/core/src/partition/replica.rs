@@ -2,16 +2,17 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use super::leader::Progress;
 use super::{
     Config, Divergence, Effect, Fence, FollowerHighWatermark, LeaderRecovery, PartitionError, PartitionFetch,
     PartitionFetched, PartitionState, Reader, Rules,
 };
-use crate::{Epoch, EpochEnd, LogView, NO_EPOCH, NodeId, Offset, Token};
+use crate::{Epoch, EpochEnd, Extent, LogView, NO_EPOCH, NodeId, Offset, Token};
 
 /// The part of a partition core that outlives its roles.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Replica {
     pub(super) config: Config,
     pub(super) rules: Rules,
@@ -53,11 +54,21 @@ pub(super) enum Position {
     OutOfRange,
 }
 
-impl Replica {
-    pub(super) fn is_replica(&self, id: NodeId) -> bool {
-        self.state.replicas.contains(&id)
+/// Without what never changes: equal replicas still have equal hashes, and a search hashes less.
+impl Hash for Replica {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.config.me.hash(state);
+        self.log.hash(state);
+        self.high_watermark.hash(state);
+        self.state.hash(state);
+        self.brokers.hash(state);
+        self.waiting.hash(state);
+        self.former.hash(state);
+        self.effects.hash(state);
     }
+}
 
+impl Replica {
     pub(super) fn in_isr(&self, id: NodeId) -> bool {
         self.state.isr.contains(&id)
     }
@@ -156,6 +167,17 @@ impl Replica {
 
     // ---- fetches that wait ----
 
+    /// Keeps a fetch, or wakes it at once if there is something to say already.
+    pub(super) fn wait(&mut self, waiting: WaitingFetch, leads: bool) {
+        let limit =
+            if leads && waiting.reader != Reader::Consumer { self.log.end() } else { self.high_watermark };
+        if waiting.fetch.offset < limit {
+            self.emit(Effect::Wake { token: waiting.token });
+        } else {
+            self.waiting.push(waiting);
+        }
+    }
+
     pub(super) fn wake(&mut self, due: impl Fn(&WaitingFetch) -> bool) {
         if self.waiting.is_empty() {
             return;
@@ -198,23 +220,24 @@ impl Replica {
 
     fn take_records(&mut self, answer: &PartitionFetched) {
         let from = self.log.end();
-        for extent in &answer.records {
-            let mut extent = *extent;
-            let known = extent.base <= self.log.end() && extent.epoch <= self.state.leader_epoch;
-            extent.base = self.log.end();
-            if extent.end <= extent.base && known {
-                continue;
-            }
-            if !known || self.log.append(extent).is_err() {
-                break;
-            }
-        }
+        let sound = answer.records.iter().all(|extent| self.take_extent(*extent));
         let end = self.log.end();
         if end > from {
             self.emit(Effect::AppendFetched { from, end });
         }
-        self.set_high_watermark(answer.high_watermark);
-        self.forget_before(answer.log_start);
+        if sound {
+            self.set_high_watermark(answer.high_watermark);
+            self.forget_before(answer.log_start);
+        }
+    }
+
+    /// Appends what is new of an extent; not if it leaves a gap, or its epoch cannot be of this leader.
+    fn take_extent(&mut self, extent: Extent) -> bool {
+        let end = self.log.end();
+        if extent.base > end || extent.epoch > self.state.leader_epoch {
+            return false;
+        }
+        extent.end <= end || self.log.append(Extent { base: end, ..extent }).is_ok()
     }
 
     /// Cuts the log where it parts from the leader's: at the leader's end of that epoch or the own one, whichever is less.
@@ -223,7 +246,8 @@ impl Replica {
         self.truncate_to(diverging.end.min(own));
     }
 
-    /// The leader's log does not have the offset: it begins later, or ends before.
+    /// The leader's log does not have the offset. It begins later; or it ends before, and the leader says where (a follower that
+    /// states the epoch of its last record is told that it diverges instead).
     fn take_out_of_range(&mut self, answer: &PartitionFetched, end: Option<EpochEnd>) {
         if answer.log_start > self.log.end() {
             self.restart_at(answer.log_start);
@@ -259,12 +283,23 @@ impl Replica {
         }
     }
 
-    /// Whether an answer is to what a follower would ask now.
+    /// Whether an answer is to a fetch from the log's end, of this leader epoch on both sides. An error states none.
     pub(super) fn is_current(&self, asked: &PartitionFetch, answer: &PartitionFetched) -> bool {
-        let position = asked.offset == self.log.end();
-        let epoch = asked.leader_epoch == self.state.leader_epoch
-            && (answer.error.is_some() || answer.leader_epoch == self.state.leader_epoch);
-        position && (epoch || self.rules.response_fence() == Fence::Open)
+        let epoch = self.state.leader_epoch;
+        let fenced = self.rules.response_fence() == Fence::Checked;
+        let answered_in_it =
+            answer.error.is_some() || answer.leader_epoch == epoch || self.rules.fetch_fence() == Fence::Open;
+        asked.offset == self.log.end() && (!fenced || asked.leader_epoch == epoch && answered_in_it)
+    }
+
+    /// Takes an answer that came too late. By the rules that is to ignore it.
+    pub(super) fn take_late(&mut self, asked: &PartitionFetch, answer: &PartitionFetched) {
+        if self.rules.response_fence() == Fence::Open
+            && self.is_current(asked, answer)
+            && let Some(end) = answer.diverging
+        {
+            self.truncate_by(end);
+        }
     }
 
     pub(super) fn is_recovering(&self) -> bool {

@@ -66,6 +66,20 @@ pub enum Response {
     FetchSnapshot(FetchSnapshotResponse),
 }
 
+impl Response {
+    /// The epoch of whoever answers, and its leader as far as that is known.
+    pub fn epoch_and_leader(&self) -> (Epoch, Option<NodeId>) {
+        match self {
+            Self::Vote(response) => (response.epoch, response.leader),
+            Self::BeginQuorumEpoch(response) | Self::EndQuorumEpoch(response) => {
+                (response.epoch, response.leader)
+            }
+            Self::Fetch(response) => (response.epoch, response.leader),
+            Self::FetchSnapshot(response) => (response.epoch, response.leader),
+        }
+    }
+}
+
 /// `Vote`, version 2.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VoteRequest {
@@ -223,7 +237,7 @@ pub enum QuorumError {
 }
 
 /// What a driver tells the core.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Input {
     /// A request came. The answer will carry the token, perhaps much later.
     Request {
@@ -260,7 +274,7 @@ pub enum Input {
 }
 
 /// What the core wants done, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Make this durable, atomically, **before** any later effect.
     SaveElection(ElectionState),

@@ -1,0 +1,142 @@
+//! A directory of the file system.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Disk, File};
+
+/// The file whose lock says that a process uses the directory: Kafka's name.
+const LOCK: &str = ".lock";
+
+/// A directory of the file system, locked against other processes.
+#[derive(Debug, Clone)]
+pub struct RealDisk {
+    root: Arc<Root>,
+}
+
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    /// Held, and let go of with the last handle.
+    _lock: fs::File,
+}
+
+/// A file of the file system.
+#[derive(Debug)]
+pub struct RealFile {
+    file: fs::File,
+}
+
+impl RealDisk {
+    /// Uses a directory, which is made if it is not there.
+    ///
+    /// [`io::ErrorKind::WouldBlock`] if another process uses it.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        fs::create_dir_all(&path)?;
+        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK))?;
+        lock.try_lock().map_err(|error| match error {
+            fs::TryLockError::Error(error) => error,
+            fs::TryLockError::WouldBlock => {
+                let told = format!("{} is in use by another process", path.display());
+                io::Error::new(io::ErrorKind::WouldBlock, told)
+            }
+        })?;
+        Ok(Self { root: Arc::new(Root { path, _lock: lock }) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.root.path
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        if path.is_empty() { self.root.path.clone() } else { self.root.path.join(path) }
+    }
+}
+
+impl Disk for RealDisk {
+    type File = RealFile;
+
+    fn list(&self, directory: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.at(directory))? {
+            // Names of ours are ASCII; what is not cannot be one.
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn create_directory(&self, path: &str) -> io::Result<()> {
+        fs::create_dir_all(self.at(path))
+    }
+
+    fn open(&self, path: &str) -> io::Result<RealFile> {
+        let file = fs::OpenOptions::new().read(true).write(true).open(self.at(path))?;
+        Ok(RealFile { file })
+    }
+
+    fn create(&self, path: &str) -> io::Result<RealFile> {
+        let path = self.at(path);
+        // A new file: who has the old one open keeps it as it was.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(RealFile { file })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.at(path))
+    }
+
+    fn remove_directory(&self, path: &str) -> io::Result<()> {
+        fs::remove_dir_all(self.at(path))
+    }
+
+    fn sync_directory(&self, path: &str) -> io::Result<()> {
+        fs::File::open(self.at(path))?.sync_all()
+    }
+}
+
+impl File for RealFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read_at(&mut buffer[filled..], position + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, position)
+    }
+
+    fn truncate(&self, size: u64) -> io::Result<()> {
+        self.file.set_len(size)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}

@@ -1,0 +1,225 @@
+//! The indexes of a segment: files of entries of one size, in order, in Kafka's own formats.
+//!
+//! | file | entry |
+//! |---|---|
+//! | `.index` | offset less the segment's base (4 bytes), position in the `.log` (4): a batch at that position ends with that offset, or a later one does |
+//! | `.timeindex` | timestamp (8), offset less the segment's base (4): no record up to that offset has a later timestamp |
+//!
+//! Both are sparse, and hold nothing that the batches do not say: they are never synced while a segment grows, and are made anew when in
+//! doubt. Entries of the segment that grows are in memory, and are written when it is flushed for good; of others they are read from the
+//! file as they are needed.
+
+use std::marker::PhantomData;
+
+use crate::LogError;
+use crate::disk::{Disk, File};
+
+/// An entry of an index.
+pub(crate) trait Entry: Copy {
+    /// How many bytes it takes.
+    const SIZE: usize;
+
+    fn put(self, bytes: &mut Vec<u8>);
+
+    /// Reads it from `SIZE` bytes.
+    fn get(bytes: &[u8]) -> Self;
+
+    /// Whether `next` may stand after this one.
+    fn precedes(&self, next: &Self) -> bool;
+}
+
+/// Where a batch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OffsetEntry {
+    /// Its last offset less the segment's base.
+    pub(crate) relative: u32,
+    /// Its position.
+    pub(crate) position: u32,
+}
+
+/// When a batch was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeEntry {
+    /// The latest timestamp so far.
+    pub(crate) timestamp: i64,
+    /// The last offset of the batch that has it, less the segment's base.
+    pub(crate) relative: u32,
+}
+
+/// An index of a segment.
+#[derive(Debug)]
+pub(crate) struct Index<E, D: Disk> {
+    path: String,
+    file: D::File,
+    /// All entries, while the segment grows.
+    memory: Option<Vec<E>>,
+    count: usize,
+    /// How many of them are in the file.
+    written: usize,
+    entry: PhantomData<E>,
+}
+
+impl Entry for OffsetEntry {
+    const SIZE: usize = 8;
+
+    fn put(self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.relative.to_be_bytes());
+        bytes.extend_from_slice(&self.position.to_be_bytes());
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        Self { relative: u32_at(bytes, 0), position: u32_at(bytes, 4) }
+    }
+
+    fn precedes(&self, next: &Self) -> bool {
+        self.relative < next.relative && self.position < next.position
+    }
+}
+
+impl Entry for TimeEntry {
+    const SIZE: usize = 12;
+
+    fn put(self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.timestamp.to_be_bytes());
+        bytes.extend_from_slice(&self.relative.to_be_bytes());
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        let timestamp = i64::from(u32_at(bytes, 0)) << 32 | i64::from(u32_at(bytes, 4));
+        Self { timestamp, relative: u32_at(bytes, 8) }
+    }
+
+    fn precedes(&self, next: &Self) -> bool {
+        self.timestamp < next.timestamp && self.relative <= next.relative
+    }
+}
+
+impl<E: Entry, D: Disk> Index<E, D> {
+    /// A new one, of a segment that grows.
+    pub(crate) fn create(disk: &D, path: String) -> Result<Self, LogError> {
+        let file = disk.create(&path).map_err(LogError::io(&path, "create it"))?;
+        Ok(Self { path, file, memory: Some(Vec::new()), count: 0, written: 0, entry: PhantomData })
+    }
+
+    /// One that is there; `None` if it is not, or if its size or its last entries cannot be those of an index.
+    pub(crate) fn open(disk: &D, path: String) -> Result<Option<Self>, LogError> {
+        let file = match disk.open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(LogError::io(&path, "open it")(error)),
+        };
+        let size = file.size().map_err(LogError::io(&path, "read its size"))?;
+        let Ok(size) = usize::try_from(size) else { return Ok(None) };
+        if !size.is_multiple_of(E::SIZE) {
+            return Ok(None);
+        }
+        let count = size / E::SIZE;
+        let index = Self { path, file, memory: None, count, written: count, entry: PhantomData };
+        if count >= 2 && !index.entry(count - 2)?.precedes(&index.entry(count - 1)?) {
+            return Ok(None);
+        }
+        Ok(Some(index))
+    }
+
+    /// The entry at `index`, which is below the count.
+    pub(crate) fn entry(&self, index: usize) -> Result<E, LogError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory[index]);
+        }
+        let mut bytes = [0; 16];
+        let bytes = &mut bytes[..E::SIZE];
+        let failed = LogError::io(&self.path, "read it");
+        match self.file.read_at((index * E::SIZE) as u64, bytes) {
+            Ok(read) if read == E::SIZE => Ok(E::get(bytes)),
+            Ok(_) => Err(failed(std::io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The last entry.
+    pub(crate) fn last(&self) -> Result<Option<E>, LogError> {
+        self.count.checked_sub(1).map(|last| self.entry(last)).transpose()
+    }
+
+    /// The last entry before the first that `after` holds of; it holds of none before one that it does not hold of.
+    pub(crate) fn last_before(&self, after: impl Fn(&E) -> bool) -> Result<Option<E>, LogError> {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if after(&self.entry(middle)?) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low.checked_sub(1).map(|last| self.entry(last)).transpose()
+    }
+
+    /// Adds an entry, if it may stand after the last.
+    pub(crate) fn push(&mut self, entry: E) {
+        let Some(memory) = &mut self.memory else { return };
+        if memory.last().is_none_or(|last| last.precedes(&entry)) {
+            memory.push(entry);
+            self.count += 1;
+        }
+    }
+
+    /// Takes all entries into memory, so that the index can grow and shrink.
+    pub(crate) fn thaw(&mut self) -> Result<(), LogError> {
+        if self.memory.is_none() {
+            let mut bytes = vec![0; self.count * E::SIZE];
+            let read = self.file.read_at(0, &mut bytes).map_err(LogError::io(&self.path, "read it"))?;
+            self.memory = Some(bytes[..read].chunks_exact(E::SIZE).map(E::get).collect());
+            self.count = read / E::SIZE;
+            self.written = self.count;
+        }
+        Ok(())
+    }
+
+    /// Drops entries from the first that `from` holds of on; only of an index in memory.
+    pub(crate) fn truncate(&mut self, from: impl Fn(&E) -> bool) -> Result<(), LogError> {
+        let Some(memory) = &mut self.memory else { return Ok(()) };
+        let kept = memory.iter().position(from).unwrap_or(memory.len());
+        memory.truncate(kept);
+        self.count = kept;
+        if kept < self.written {
+            self.file.truncate((kept * E::SIZE) as u64).map_err(LogError::io(&self.path, "truncate it"))?;
+            self.written = kept;
+        }
+        Ok(())
+    }
+
+    /// Replaces all entries.
+    pub(crate) fn refill(&mut self, entries: Vec<E>) -> Result<(), LogError> {
+        self.file.truncate(0).map_err(LogError::io(&self.path, "truncate it"))?;
+        self.written = 0;
+        self.count = entries.len();
+        self.memory = Some(entries);
+        Ok(())
+    }
+
+    /// Writes what is not in the file yet, and syncs it.
+    pub(crate) fn flush(&mut self) -> Result<(), LogError> {
+        if let Some(memory) = &self.memory
+            && self.written < memory.len()
+        {
+            let mut bytes = Vec::with_capacity((memory.len() - self.written) * E::SIZE);
+            memory[self.written..].iter().for_each(|entry| entry.put(&mut bytes));
+            let position = (self.written * E::SIZE) as u64;
+            self.file.write_at(position, &bytes).map_err(LogError::io(&self.path, "write it"))?;
+            self.written = memory.len();
+        }
+        self.file.sync().map_err(LogError::io(&self.path, "sync it"))
+    }
+
+    /// Flushes, and lets go of the memory: the segment grows no more.
+    pub(crate) fn freeze(&mut self) -> Result<(), LogError> {
+        self.flush()?;
+        self.memory = None;
+        Ok(())
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes))
+}

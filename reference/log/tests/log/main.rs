@@ -1,0 +1,6 @@
+//! The log: append, read, truncate, forget, recover.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod operations;
