@@ -21,8 +21,6 @@ pub(crate) enum Purpose {
     Node = 5,
     /// How long a disk takes.
     Disk = 6,
-    /// How a disk loses what was not flushed.
-    Tail = 7,
 }
 
 /// Dice for a purpose.

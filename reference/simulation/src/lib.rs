@@ -27,6 +27,7 @@ mod chance;
 mod clock;
 mod history;
 mod invariant;
+pub mod kill;
 mod ledger;
 mod network;
 mod queue;

@@ -18,6 +18,13 @@ pub struct Shrunk {
     pub tries: u32,
 }
 
+impl Shrunk {
+    /// The scenario, with all that happened written down.
+    pub fn written(&self) -> Scenario {
+        Scenario { script: Some(self.outcome.script.clone()), ..self.outcome.scenario.clone() }
+    }
+}
+
 struct Shrinking {
     best: Outcome,
     invariant: Invariant,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use highwater_core::controller::Image;
 use highwater_core::partition::PartitionState;
 use highwater_core::{Epoch, NodeId, Offset};
-use highwater_node::message::{LogId, TopicPartition};
+use highwater_node::message::LogId;
 use rustc_hash::FxHashMap;
 
 /// A set of nodes, a bit for each index.
@@ -115,11 +115,6 @@ impl Ledger {
             self.logs.push(LogBook::new(id));
         }
         index
-    }
-
-    /// The index of a partition's log, if anybody ever held it.
-    pub(crate) fn partition(&self, partition: TopicPartition) -> Option<LogIndex> {
-        self.index.get(&LogId::Partition(partition)).copied()
     }
 
     /// The index of a node.

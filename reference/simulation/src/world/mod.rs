@@ -246,6 +246,9 @@ impl World {
         };
         self.counts.acknowledged = self.history.acknowledged;
         self.counts.read = self.history.records_read;
+        self.counts.time_us = self.now_us;
+        self.counts.tainted = self.ledger.logs.iter().filter(|log| log.tainted.is_some()).count() as u64;
+        self.counts.profiles.insert(self.scenario.shape.profile.clone(), 1);
         Outcome {
             scenario: self.scenario.clone(),
             place: self.place(),

@@ -51,10 +51,8 @@ impl World {
         let Some(node) = &self.nodes[index].node else { return Ok(()) };
         let broker_epoch = node.broker_epoch();
         let seen = self.all_seen(index);
-        let mut looked_at: u64 = 0;
         for seen in &seen {
             let log = self.ledger.log(seen.id);
-            looked_at |= 1 << (log % 64);
             if !self.is_known(index, log, seen) {
                 self.changed(index, log, seen)?;
             }
