@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use highwater_core::controller::Endpoint;
 use highwater_core::quorum::ReplicaKey;
-use highwater_core::{NodeId, Uuid};
+use highwater_core::{Instant, NodeId, Uuid};
 
 /// `process.roles`: what a node is. It is one of the two at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,8 @@ pub struct NodeConfig {
     pub replica_fetch_response_max_bytes: u32,
     /// `replica.socket.timeout.ms`: when a follower's fetch counts as lost; 30 s.
     pub replica_socket_timeout: Duration,
+    /// How long after an AlterPartition that nobody answered it is asked again; 50 ms, as in Kafka.
+    pub alter_partition_retry: Duration,
     /// `replica.high.watermark.checkpoint.interval.ms`; 5 s.
     pub high_watermark_checkpoint_interval: Duration,
 
@@ -96,6 +98,11 @@ pub struct NodeConfig {
     pub default_replication_factor: i16,
     /// `num.partitions`; 1.
     pub num_partitions: i32,
+    /// `leader.imbalance.check.interval.seconds`: how often leaderships go back to preferred replicas by themselves; 5 min. Never with
+    /// `None` (`auto.leader.rebalance.enable=false`).
+    pub leader_rebalance_interval: Option<Duration>,
+    /// How many metadata records a batch has at most; 10,000.
+    pub metadata_records_per_batch_max: usize,
     /// Whether the controller keeps eligible leader replicas (KIP-966); it does.
     pub eligible_leader_replicas: bool,
 
@@ -111,6 +118,8 @@ pub struct NodeConfig {
     /// How many requests may wait for something to happen on this node (fetches, produces, forwarded requests), of all clients and
     /// peers together; 10,000. What comes beyond is answered at once.
     pub waiting_requests_max: usize,
+    /// What time it is at [`Instant`]`(0)`, in milliseconds since 1970: for the timestamps of metadata records.
+    pub clock_origin_ms: i64,
 }
 
 impl NodeConfig {
@@ -150,18 +159,27 @@ impl NodeConfig {
             replica_fetch_backoff: Duration::from_millis(1_000),
             replica_fetch_response_max_bytes: 10 << 20,
             replica_socket_timeout: Duration::from_millis(30_000),
+            alter_partition_retry: Duration::from_millis(50),
             high_watermark_checkpoint_interval: Duration::from_millis(5_000),
             min_insync_replicas: 1,
             unclean_leader_election_enable: false,
             default_replication_factor: 1,
             num_partitions: 1,
+            leader_rebalance_interval: Some(Duration::from_secs(300)),
+            metadata_records_per_batch_max: 10_000,
             eligible_leader_replicas: true,
             message_max_bytes: (1 << 20) + 12,
             log_segment_bytes: 1 << 30,
             log_index_interval_bytes: 4 << 10,
             log_flush_interval_messages: None,
             waiting_requests_max: 10_000,
+            clock_origin_ms: 0,
         }
+    }
+
+    /// A moment as a timestamp of records, in milliseconds since 1970.
+    pub fn timestamp_ms(&self, moment: Instant) -> i64 {
+        self.clock_origin_ms.saturating_add(i64::try_from(moment.0 / 1_000).unwrap_or(i64::MAX))
     }
 
     /// This node as a replica of the metadata log.

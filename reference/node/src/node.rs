@@ -1,18 +1,38 @@
 //! The node as its driver sees it.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::Bytes;
-use highwater_core::{Epoch, Instant, NodeId, Offset};
+use highwater_core::controller::{self, Controller, Image};
+use highwater_core::quorum::{self, Quorum};
+use highwater_core::{Epoch, Instant, NodeId, Offset, Token, batch, partition};
+use highwater_log::disk::Disk;
 
+use crate::broker::Broker;
 use crate::config::NodeConfig;
-use crate::message::{Input, LogId, Output, TopicPartition};
-use crate::view::ReplicaView;
+use crate::control::Control;
+use crate::message::{
+    ClientRequest, ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse, TopicPartition,
+};
+use crate::metadata::Metadata;
+use crate::ports::{Asked, Caller, Fatal, Ports};
+use crate::publish::Publisher;
+use crate::serve;
+use crate::store::{self, Checkpoints};
+use crate::timers::Timer;
+use crate::view::{self, ReplicaView};
+use crate::waiting::{Asker, Fetch};
 
 /// The rules of all cores of a node: constants, unless the feature `flaws` is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rules {}
+pub struct Rules {
+    /// Of the quorum.
+    pub quorum: quorum::Rules,
+    /// Of partitions.
+    pub partition: partition::Rules,
+    /// Of the controller.
+    pub controller: controller::Rules,
+}
 
 /// Why a node does not start. Nothing was overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,26 +51,45 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// A broker, a controller, or both.
-#[derive(Debug)]
-pub struct Node<D> {
-    config: NodeConfig,
-    disk: D,
-    outputs: VecDeque<Output>,
+/// How far a node has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It runs.
+    Running,
+    /// It was told to stop, and waits until its broker may leave.
+    Leaving,
+    /// It has stopped.
+    Stopped,
 }
 
-impl<D> Node<D> {
+/// A broker, a controller, or both.
+///
+/// - Once it has stopped it takes nothing and says nothing but what it said last.
+#[derive(Debug)]
+pub struct Node<D: Disk> {
+    pub(crate) config: NodeConfig,
+    pub(crate) rules: Rules,
+    pub(crate) disk: D,
+    pub(crate) ports: Ports,
+    pub(crate) metadata: Metadata<D>,
+    pub(crate) control: Option<Control>,
+    pub(crate) broker: Option<Broker<D>>,
+    pub(crate) phase: Phase,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) checkpoint_armed: Option<Instant>,
+}
+
+impl<D: Disk> Node<D> {
     /// Prepares an empty disk for the node of this configuration: writes `meta.properties`.
     ///
     /// # Errors
     /// If the disk is formatted already, or cannot be written.
-    pub fn format(config: &NodeConfig, disk: &mut D) -> Result<(), OpenError> {
-        let _ = (config, disk);
-        Ok(())
+    pub fn format(config: &NodeConfig, disk: &D) -> Result<(), OpenError> {
+        store::format(config, disk)
     }
 
-    /// Starts the node on its formatted disk. `seed` feeds the jitter of elections and the identity of this start; the same seed, disk and
-    /// inputs give the same outputs.
+    /// Starts the node on its formatted disk. `seed` feeds the jitter of elections and the identity of this start, so it must be another at
+    /// each start; the same seed, disk and inputs give the same outputs.
     ///
     /// # Errors
     /// If the disk belongs to another node or cluster, or holds what cannot be.
@@ -61,33 +100,316 @@ impl<D> Node<D> {
         seed: u64,
         now: Instant,
     ) -> Result<Self, OpenError> {
-        let _ = (rules, seed, now);
-        Ok(Self { config, disk, outputs: VecDeque::new() })
+        crate::open::open(config, rules, disk, seed, now)
     }
 
     /// Takes an input at the time `now`, which never goes back.
     pub fn handle(&mut self, now: Instant, input: Input) {
-        let _ = (now, input);
+        self.step(now, |node| node.take(input));
     }
 
     /// The oldest output that was not taken yet.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.ports.poll()
     }
 
     /// When [`Node::elapse`] wants to be called next.
     pub fn deadline(&self) -> Option<Instant> {
-        None
+        if self.phase == Phase::Stopped {
+            return None;
+        }
+        let controller = self.control.as_ref().and_then(|control| control.core.deadline());
+        [self.metadata.core.deadline(), controller, self.ports.timers.next()].into_iter().flatten().min()
     }
 
     /// Lets run out what is due.
     pub fn elapse(&mut self, now: Instant) {
-        let _ = now;
+        self.step(now, Self::run_out);
     }
 
+    /// One step, after which nothing is left to do; or the node stops.
+    fn step(&mut self, now: Instant, step: impl FnOnce(&mut Self) -> Result<(), Fatal>) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        self.ports.now = self.ports.now.max(now);
+        if let Err(fatal) = step(self).and_then(|()| self.settle()) {
+            self.phase = Phase::Stopped;
+            self.ports.stop(Some(fatal.0));
+        }
+    }
+
+    fn take(&mut self, input: Input) -> Result<(), Fatal> {
+        match input {
+            Input::Request { token, from, request } => self.take_request(token, from, request),
+            Input::Response { correlation, response } => self.take_response(correlation, response),
+            Input::Failed { correlation } => match self.ports.settle(correlation) {
+                Some(sent) => self.unanswered(correlation, sent.to, sent.asked),
+                None => Ok(()),
+            },
+            Input::Client { token, request } => self.take_client(token, request),
+            Input::Forget { token } => {
+                if let Some(broker) = &mut self.broker {
+                    broker.forget(&mut self.ports, token);
+                }
+                Ok(())
+            }
+            Input::Flush(LogId::Metadata) => self.flush_metadata(),
+            Input::Flush(LogId::Partition(id)) => {
+                let Some(broker) = &mut self.broker else { return Ok(()) };
+                if let Some(replica) = broker.replicas.get_mut(&id) {
+                    replica.flush(id)?;
+                }
+                broker.drain(&mut self.ports, id, &Bytes::new())
+            }
+            Input::ShutDown => self.leave(),
+        }
+    }
+
+    fn take_request(&mut self, token: Token, from: NodeId, request: PeerRequest) -> Result<(), Fatal> {
+        match request {
+            PeerRequest::Quorum(request) => {
+                self.metadata.core.handle(self.ports.now, quorum::Input::Request { token, request });
+                self.drain_quorum()
+            }
+            PeerRequest::Fetch(fetch) => {
+                let (fetch, max_wait_ms) = serve::replica_fetch(token, from, fetch);
+                self.fetch(fetch, max_wait_ms)
+            }
+            PeerRequest::Controller(request) => self.serve_controller(Caller::Peer(token), request),
+        }
+    }
+
+    fn take_response(&mut self, correlation: u64, response: PeerResponse) -> Result<(), Fatal> {
+        let Some(sent) = self.ports.settle(correlation) else { return Ok(()) };
+        match (sent.asked, response) {
+            (Asked::Quorum(asked), PeerResponse::Quorum(response, bytes)) => {
+                self.quorum_answered(sent.to, asked, response, bytes)
+            }
+            (Asked::Fetch(asked), PeerResponse::Fetch(answers)) => match &mut self.broker {
+                Some(broker) => {
+                    broker.fetched(&mut self.ports, &self.config, sent.to, correlation, &asked, answers)
+                }
+                None => Ok(()),
+            },
+            (Asked::Controller(caller), PeerResponse::Controller(response)) => {
+                self.controller_answered(caller, Some(response))
+            }
+            (asked, _) => {
+                let to = sent.to;
+                self.ports
+                    .report(format!("dropped what {to} answered: not the kind of answer that was asked for"));
+                self.unanswered(correlation, to, asked)
+            }
+        }
+    }
+
+    fn unanswered(&mut self, correlation: u64, to: NodeId, asked: Asked) -> Result<(), Fatal> {
+        match asked {
+            Asked::Quorum(request) => self.quorum_failed(to, request),
+            Asked::Fetch(_) => {
+                if let Some(broker) = &mut self.broker {
+                    broker.fetch_failed(&mut self.ports, &self.config, to, correlation);
+                }
+                Ok(())
+            }
+            Asked::Controller(caller) => self.controller_answered(caller, None),
+        }
+    }
+
+    fn take_client(&mut self, token: Token, request: ClientRequest) -> Result<(), Fatal> {
+        match request {
+            ClientRequest::Produce { partition, acks, timeout_ms, records } => match &mut self.broker {
+                Some(broker) => {
+                    let produce = serve::Produce { token, partition, acks, timeout_ms, records };
+                    broker.produce(&mut self.ports, &self.config, &produce)
+                }
+                None => {
+                    let refused = Err(partition::PartitionError::NotLeaderOrFollower);
+                    self.ports.answer(token, ClientResponse::Produce(refused));
+                    Ok(())
+                }
+            },
+            ClientRequest::Fetch { partition, fetch, max_wait_ms, max_bytes } => {
+                let reader = partition::Reader::Consumer;
+                let partitions = vec![(partition, fetch)];
+                self.fetch(Fetch { token, asker: Asker::Client, reader, partitions, max_bytes }, max_wait_ms)
+            }
+            ClientRequest::Metadata => {
+                let view = self.cluster_view();
+                self.ports.answer(token, ClientResponse::Metadata(view));
+                Ok(())
+            }
+            ClientRequest::ListOffsets { partition, timestamp } => {
+                let offset = match &self.broker {
+                    Some(broker) => broker.list_offsets(partition, timestamp)?,
+                    None => Err(partition::PartitionError::NotLeaderOrFollower),
+                };
+                self.ports.answer(token, ClientResponse::ListOffsets(offset));
+                Ok(())
+            }
+            ClientRequest::Controller(request) => self.ask_controller(Caller::Client(token), request),
+        }
+    }
+
+    fn fetch(&mut self, fetch: Fetch, max_wait_ms: u32) -> Result<(), Fatal> {
+        match &mut self.broker {
+            Some(broker) => broker.fetch(&mut self.ports, &self.config, fetch, max_wait_ms),
+            None => {
+                serve::refuse(&mut self.ports, &fetch);
+                Ok(())
+            }
+        }
+    }
+
+    fn run_out(&mut self) -> Result<(), Fatal> {
+        let now = self.ports.now;
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if due(self.metadata.core.deadline()) {
+            self.metadata.core.elapse(now);
+            self.drain_quorum()?;
+        }
+        if let Some(control) = &mut self.control
+            && due(control.core.deadline())
+        {
+            control.core.elapse(now);
+        }
+        while let Some(timer) = self.ports.timers.pop_due(now) {
+            self.run_out_of(timer)?;
+        }
+        Ok(())
+    }
+
+    fn run_out_of(&mut self, timer: Timer) -> Result<(), Fatal> {
+        if let Timer::Request(correlation) = timer {
+            return match self.ports.give_up(correlation) {
+                Some(sent) => self.unanswered(correlation, sent.to, sent.asked),
+                None => Ok(()),
+            };
+        }
+        if timer == Timer::Checkpoint {
+            self.checkpoint_armed = None;
+            return self.checkpoint();
+        }
+        let Some(broker) = &mut self.broker else { return Ok(()) };
+        match timer {
+            Timer::Request(_) | Timer::Checkpoint => {}
+            Timer::Partition(id) => broker.elapse(&mut self.ports, id)?,
+            Timer::WaitingFetch(token) => broker.wake(&mut self.ports, token)?,
+            Timer::Fetcher(leader) => broker.fetchers.resume(leader),
+            Timer::Lifecycle => broker.lifecycle.run_out(),
+            Timer::ShutDown => broker.lifecycle.lose_patience(&mut self.ports),
+        }
+        Ok(())
+    }
+
+    /// Does all that follows from a step, until nothing is left.
+    fn settle(&mut self) -> Result<(), Fatal> {
+        loop {
+            self.drain_quorum()?;
+            let mut busy = self.apply_committed()?;
+            busy |= self.drain_controller()?;
+            busy |= self.settle_broker()?;
+            if !busy {
+                break;
+            }
+        }
+        let left = self.broker.as_ref().is_none_or(|broker| broker.lifecycle.left());
+        if self.phase == Phase::Leaving && left { self.stop() } else { Ok(()) }
+    }
+
+    fn settle_broker(&mut self) -> Result<bool, Fatal> {
+        let Some(broker) = &mut self.broker else { return Ok(false) };
+        let mut busy = broker.dirty.any() && {
+            let with = Publisher {
+                config: &self.config,
+                rules: self.rules.partition,
+                disk: &self.disk,
+                image: &self.metadata.image,
+            };
+            broker.publish(&mut self.ports, &with)?
+        };
+        while let Some(token) = broker.woken.pop_front() {
+            broker.wake(&mut self.ports, token)?;
+            busy = true;
+        }
+        broker.fetch_from_leaders(&mut self.ports, &self.config);
+        if let Some((caller, request)) =
+            broker.next_call(&mut self.ports, &self.config, self.metadata.applied)
+        {
+            self.ask_controller(caller, request)?;
+            busy = true;
+        }
+        Ok(busy)
+    }
+
+    // ---- stopping ----
+
+    fn leave(&mut self) -> Result<(), Fatal> {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Leaving;
+            if let Some(broker) = &mut self.broker {
+                broker.lifecycle.leave(&mut self.ports, self.config.controlled_shutdown_timeout);
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of a stop in good order.
+    fn stop(&mut self) -> Result<(), Fatal> {
+        self.metadata.core.handle(self.ports.now, quorum::Input::Resign);
+        self.drain_quorum()?;
+        self.drain_controller()?;
+        self.metadata.log.flush().map_err(|error| Fatal::new("flushing the metadata log", error))?;
+        if let Some(broker) = &mut self.broker {
+            for (id, replica) in &mut broker.replicas {
+                replica.flush(*id)?;
+            }
+        }
+        self.save_checkpoints()?;
+        let newest = self.broker.as_ref().map_or(-1, |broker| broker.lifecycle.newest_epoch());
+        store::note_clean_stop(&self.disk, newest)?;
+        self.phase = Phase::Stopped;
+        self.ports.stop(None);
+        Ok(())
+    }
+
+    /// Notes how far the logs are, now and again.
+    pub(crate) fn checkpoint(&mut self) -> Result<(), Fatal> {
+        self.save_checkpoints()?;
+        let next = self.ports.now + self.config.high_watermark_checkpoint_interval;
+        self.ports.timers.arm(Timer::Checkpoint, &mut self.checkpoint_armed, Some(next));
+        Ok(())
+    }
+
+    fn save_checkpoints(&mut self) -> Result<(), Fatal> {
+        let mut new = Checkpoints::default();
+        new.note(&self.metadata.log);
+        for replica in self.broker.iter().flat_map(|broker| broker.replicas.values()) {
+            new.note(&replica.log);
+            new.high_watermarks.insert(replica.log.directory().to_owned(), replica.core.high_watermark());
+        }
+        store::save_checkpoints(&self.disk, &self.checkpoints, &new)?;
+        let broker = self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut());
+        for log in broker.map(|replica| &mut replica.log).chain([&mut self.metadata.log]) {
+            log.recovery_point_recorded(log.view().flushed());
+        }
+        self.checkpoints = new;
+        Ok(())
+    }
+}
+
+// ---- views ----
+
+impl<D: Disk> Node<D> {
     /// `node.id`.
     pub fn id(&self) -> NodeId {
         self.config.node_id
+    }
+
+    /// What it was told at its start.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
     }
 
     /// The disk. The node may be dropped at any time, as by a crash: what is on the disk is all that it leaves.
@@ -97,33 +419,54 @@ impl<D> Node<D> {
 
     /// Whether the node has stopped; it said so in its last output.
     pub fn stopped(&self) -> bool {
-        false
+        self.phase == Phase::Stopped
     }
 
-    /// The broker epoch of this start, once registered.
+    /// The broker epoch that the controller gave this broker last, if it is registered.
     pub fn broker_epoch(&self) -> Option<i64> {
-        None
+        self.broker.as_ref().and_then(|broker| broker.lifecycle.broker_epoch())
+    }
+
+    /// Whether this broker is fenced, by what it heard last; true of a node without a broker.
+    pub fn fenced(&self) -> bool {
+        self.broker.as_ref().is_none_or(|broker| broker.lifecycle.fenced())
     }
 
     /// Up to where the node has applied the metadata log.
     pub fn metadata_applied(&self) -> Offset {
-        0
+        self.metadata.applied
+    }
+
+    /// What the metadata below [`Node::metadata_applied`] adds up to.
+    pub fn image(&self) -> &Image {
+        &self.metadata.image
+    }
+
+    /// The quorum core.
+    pub fn quorum(&self) -> &Quorum {
+        &self.metadata.core
+    }
+
+    /// The controller core, if this node is a controller.
+    pub fn controller(&self) -> Option<&Controller> {
+        self.control.as_ref().map(|control| &control.core)
     }
 
     /// The replica of the metadata log.
-    pub fn metadata(&self) -> Option<ReplicaView<'_>> {
-        None
+    pub fn metadata(&self) -> ReplicaView<'_> {
+        view::of_metadata(&self.metadata.core)
     }
 
-    /// The replicas that the node holds, in order.
+    /// The replicas that the node holds, in order. Before it has applied its own registration they have no role.
     pub fn replicas(&self) -> impl Iterator<Item = ReplicaView<'_>> {
-        std::iter::empty()
+        let replicas = self.broker.iter().flat_map(|broker| broker.replicas.iter());
+        replicas.map(|(id, replica)| view::of_partition(*id, &replica.core))
     }
 
     /// The replica of this partition, if the node holds one.
     pub fn replica(&self, partition: TopicPartition) -> Option<ReplicaView<'_>> {
-        let _ = partition;
-        None
+        let replica = self.broker.as_ref()?.replicas.get(&partition)?;
+        Some(view::of_partition(partition, &replica.core))
     }
 
     /// Whole batches of a log from the one that holds `from` on, at most `max_bytes` but one at least: base offset, leader epoch, bytes.
@@ -136,7 +479,24 @@ impl<D> Node<D> {
         from: Offset,
         max_bytes: usize,
     ) -> Result<Vec<(Offset, Epoch, Bytes)>, String> {
-        let _ = (log, from, max_bytes);
-        Ok(Vec::new())
+        let (log, end) = match log {
+            LogId::Metadata => (&self.metadata.log, self.metadata.core.log().end()),
+            LogId::Partition(id) => {
+                let replica = self.broker.as_ref().and_then(|broker| broker.replicas.get(&id));
+                let replica = replica.ok_or_else(|| "this node holds no such replica".to_owned())?;
+                (&replica.log, replica.core.log().end())
+            }
+        };
+        if from >= end {
+            return Ok(Vec::new());
+        }
+        let bytes = log.read(from, end, max_bytes).map_err(|error| error.to_string())?;
+        let (mut found, mut position) = (Vec::new(), 0);
+        while let Ok(header) = batch::BatchHeader::parse(&bytes[position..]) {
+            let whole = bytes.slice(position..position + header.size);
+            found.push((header.base_offset, header.leader_epoch, whole));
+            position += header.size;
+        }
+        Ok(found)
     }
 }

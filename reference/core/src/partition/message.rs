@@ -116,6 +116,8 @@ pub type AlterPartitionResult = Result<PartitionState, PartitionError>;
 pub enum PartitionError {
     /// The offset is not in the log.
     OffsetOutOfRange = 1,
+    /// Batches that are not sound.
+    CorruptMessage = 2,
     /// No such topic or partition (here).
     UnknownTopicOrPartition = 3,
     /// It has no leader now.
@@ -124,6 +126,8 @@ pub enum PartitionError {
     NotLeaderOrFollower = 6,
     /// It took too long. Whether the records are committed is not known.
     RequestTimedOut = 7,
+    /// A batch is larger than `message.max.bytes`.
+    MessageTooLarge = 10,
     /// The ISR is too small; nothing was appended.
     NotEnoughReplicas = 19,
     /// The ISR became too small after the records were appended.

@@ -1,0 +1,181 @@
+//! How a node starts: what its disk says is checked, recovered, and put together; then it runs.
+
+use std::collections::BTreeMap;
+
+use highwater_core::controller::{self, Controller, Image, MetadataVersion};
+use highwater_core::partition::Partition;
+use highwater_core::quorum::{self, Quorum};
+use highwater_core::{Dice, Instant, NO_EPOCH, Uuid};
+use highwater_log::disk::Disk;
+
+use crate::broker::Broker;
+use crate::config::NodeConfig;
+use crate::control::Control;
+use crate::lifecycle::Lifecycle;
+use crate::message::TopicPartition;
+use crate::metadata::Metadata;
+use crate::node::{Node, OpenError, Phase, Rules};
+use crate::ports::{Fatal, Ports};
+use crate::publish::partition_config;
+use crate::replica::Replica;
+use crate::snapshot::{self, Snapshots};
+use crate::store::{self, Checkpoints, FoundReplica};
+
+/// The feature of eligible leader replicas (KIP-966).
+const ELR_FEATURE: &str = "eligible.leader.replicas.version";
+
+impl From<Fatal> for OpenError {
+    fn from(Fatal(message): Fatal) -> Self {
+        OpenError { place: "start".to_owned(), message }
+    }
+}
+
+/// See [`Node::open`].
+pub(crate) fn open<D: Disk>(
+    config: NodeConfig,
+    rules: Rules,
+    disk: D,
+    seed: u64,
+    now: Instant,
+) -> Result<Node<D>, OpenError> {
+    check(&config)?;
+    store::check_meta_properties(&config, &disk)?;
+    let clean = store::read_clean_stop(&disk)?;
+
+    let mut ports = Ports::new(now, Dice::new(seed));
+    let metadata = open_metadata(&config, rules.quorum, &disk, clean.is_some(), &mut ports)?;
+    let control = config.roles.controller.then(|| {
+        let (image, applied) = (metadata.image.clone(), metadata.applied);
+        let dice = Dice::new(ports.dice.roll());
+        let core = Controller::open(controller_config(&config), rules.controller, image, applied, dice, now);
+        Control::new(core, config.waiting_requests_max)
+    });
+    let broker = if config.roles.broker {
+        let replicas = open_replicas(&config, rules, &disk, clean.is_some(), &mut ports)?;
+        let incarnation = Uuid(u128::from(ports.dice.roll()) << 64 | u128::from(ports.dice.roll()));
+        let lifecycle = Lifecycle::new(&config, incarnation, clean.unwrap_or(-1), &mut ports);
+        Some(Broker::new(lifecycle, replicas))
+    } else {
+        None
+    };
+    // From now on a stop is unclean until it is known to be clean.
+    store::forget_clean_stop(&disk)?;
+
+    let mut node = Node {
+        config,
+        rules,
+        disk,
+        ports,
+        metadata,
+        control,
+        broker,
+        phase: Phase::Running,
+        checkpoints: Checkpoints::default(),
+        checkpoint_armed: None,
+    };
+    node.drain_quorum()?;
+    node.checkpoint()?;
+    Ok(node)
+}
+
+/// Refuses what contradicts itself.
+fn check(config: &NodeConfig) -> Result<(), OpenError> {
+    let refuse = |place: &str, message: String| Err(OpenError { place: place.to_owned(), message });
+    let id = config.node_id.0;
+    if id < 0 {
+        return refuse("node.id", format!("found {id}, expected 0 or more"));
+    }
+    if !config.roles.broker && !config.roles.controller {
+        return refuse("process.roles", "found none, expected broker, controller or both".to_owned());
+    }
+    let votes = config.voters.iter().any(|voter| voter.id == config.node_id);
+    match (config.roles.controller, votes) {
+        (true, false) => refuse(
+            "process.roles",
+            format!(
+                "found controller, but node {id} is none of controller.quorum.voters; add it there, or be a broker only"
+            ),
+        ),
+        (false, true) => refuse(
+            "process.roles",
+            format!(
+                "found broker only, but node {id} is one of controller.quorum.voters; take it out there, or be a controller too"
+            ),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn open_metadata<D: Disk>(
+    config: &NodeConfig,
+    rules: quorum::Rules,
+    disk: &D,
+    clean: bool,
+    ports: &mut Ports,
+) -> Result<Metadata<D>, OpenError> {
+    let saved = store::read_election(disk)?;
+    let latest = store::latest_snapshot(disk)?;
+    let log = store::open_metadata_log(disk, config, latest, clean, ports)?;
+    let image = match latest {
+        Some(latest) => snapshot::load(disk, latest)?,
+        None => Image::default(),
+    };
+    let dice = Dice::new(ports.dice.roll());
+    let settings = quorum_config(config);
+    let core = Quorum::open(settings, rules, saved, log.view().clone(), latest, dice, ports.now);
+    let core = core.map_err(|error| OpenError {
+        place: store::METADATA_DIRECTORY.to_owned(),
+        message: error.to_string(),
+    })?;
+    Ok(Metadata::new(core, log, image, latest, Snapshots::new(disk.clone())))
+}
+
+fn open_replicas<D: Disk>(
+    config: &NodeConfig,
+    rules: Rules,
+    disk: &D,
+    clean: bool,
+    ports: &mut Ports,
+) -> Result<BTreeMap<TopicPartition, Replica<D>>, OpenError> {
+    let mut replicas = BTreeMap::new();
+    for found in store::open_replicas(disk, config, clean, ports)? {
+        let FoundReplica { id, topic, log, high_watermark } = found;
+        let settings = partition_config(config, NO_EPOCH.into());
+        let core = Partition::open(settings, rules.partition, log.view().clone(), high_watermark, ports.now);
+        replicas.insert(id, Replica::new(topic, log, core));
+    }
+    Ok(replicas)
+}
+
+fn quorum_config(config: &NodeConfig) -> quorum::Config {
+    quorum::Config {
+        me: config.replica_key(),
+        voters: config.voters.clone(),
+        election_timeout: config.quorum_election_timeout,
+        fetch_timeout: config.quorum_fetch_timeout,
+        election_backoff_max: config.quorum_election_backoff_max,
+        request_timeout: config.quorum_request_timeout,
+        retry_backoff: config.quorum_retry_backoff,
+        fetch_max_wait_ms: u32::try_from(config.quorum_fetch_wait_max.as_millis()).unwrap_or(u32::MAX),
+        pre_vote: config.quorum_pre_vote,
+    }
+}
+
+fn controller_config(config: &NodeConfig) -> controller::Config {
+    let mut bootstrap_features =
+        BTreeMap::from([(MetadataVersion::FEATURE.to_owned(), MetadataVersion::DEFAULT.0)]);
+    if config.eligible_leader_replicas {
+        bootstrap_features.insert(ELR_FEATURE.to_owned(), 1);
+    }
+    controller::Config {
+        cluster: config.cluster_id.clone(),
+        session_timeout: config.broker_session_timeout,
+        rebalance_interval: config.leader_rebalance_interval,
+        default_partitions: config.num_partitions,
+        default_replication_factor: config.default_replication_factor,
+        min_isr: config.min_insync_replicas,
+        unclean_election: config.unclean_leader_election_enable,
+        records_per_batch_max: config.metadata_records_per_batch_max,
+        bootstrap_features,
+    }
+}

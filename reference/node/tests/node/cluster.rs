@@ -1,0 +1,371 @@
+//! Nodes over simulated disks, a perfect network, and a clock that only moves when nothing else does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use highwater_core::batch::{BatchBuilder, batches};
+use highwater_core::controller::{ControllerRequest, ControllerResponse, NewTopic};
+use highwater_core::partition::{Acks, PartitionError, PartitionFetch};
+use highwater_core::quorum::ReplicaKey;
+use highwater_core::{Instant, NO_EPOCH, NodeId, Offset, Uuid};
+use highwater_log::{Loss, SimulatedDisk};
+use highwater_node::message::{
+    ClientRequest, ClientResponse, Input, LogId, Output, PeerResponse, TopicPartition,
+};
+use highwater_node::{Node, NodeConfig, OpenError, Role, Roles, Rules};
+
+/// How long a message takes, and a flush.
+const DELAY: Duration = Duration::from_millis(1);
+
+/// Changes an answer on its way from one node to another.
+pub type Tamper = Box<dyn FnMut(NodeId, NodeId, &mut PeerResponse)>;
+
+/// A cluster.
+pub struct Cluster {
+    pub now: Instant,
+    pub configs: BTreeMap<NodeId, NodeConfig>,
+    pub disks: BTreeMap<NodeId, SimulatedDisk>,
+    pub nodes: BTreeMap<NodeId, Node<SimulatedDisk>>,
+    pub reports: Vec<(NodeId, String)>,
+    pub stopped: BTreeMap<NodeId, Option<String>>,
+    pub tamper: Option<Tamper>,
+    pub events: u64,
+    answers: BTreeMap<u64, ClientResponse>,
+    on_the_way: BTreeMap<(Instant, u64), (NodeId, Input)>,
+    /// Who waits for the answer to a request that a node got: by receiver and token, the sender and its correlation number.
+    asked: BTreeMap<(NodeId, u64), (NodeId, u64)>,
+    sequence: u64,
+    starts: u64,
+}
+
+/// The nodes 1 to `count`, each both broker and controller.
+pub fn combined(count: i32) -> Cluster {
+    Cluster::start((1..=count).map(|id| (id, Roles::COMBINED)), |_| {})
+}
+
+impl Cluster {
+    /// Formats and starts nodes; `adapt` changes their configuration.
+    pub fn start(
+        nodes: impl IntoIterator<Item = (i32, Roles)>,
+        adapt: impl Fn(&mut NodeConfig),
+    ) -> Self {
+        let nodes: Vec<(i32, Roles)> = nodes.into_iter().collect();
+        let directory = |id: i32| Uuid(0x1000 + id as u128);
+        let voters: Vec<ReplicaKey> = nodes
+            .iter()
+            .filter(|(_, roles)| roles.controller)
+            .map(|(id, _)| ReplicaKey { id: NodeId(*id), directory: directory(*id) })
+            .collect();
+        let mut cluster = Self {
+            now: Instant(0),
+            configs: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            reports: Vec::new(),
+            stopped: BTreeMap::new(),
+            tamper: None,
+            events: 0,
+            answers: BTreeMap::new(),
+            on_the_way: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            sequence: 0,
+            starts: 0,
+        };
+        for (id, roles) in nodes {
+            let mut config =
+                NodeConfig::new(NodeId(id), roles, "a-cluster", directory(id), voters.clone());
+            config.default_replication_factor = 3;
+            config.min_insync_replicas = 2;
+            config.replica_lag_time_max = Duration::from_secs(3);
+            adapt(&mut config);
+            let disk = SimulatedDisk::new(id as u64);
+            Node::format(&config, &disk).expect("an empty disk can be formatted");
+            cluster.configs.insert(NodeId(id), config);
+            cluster.disks.insert(NodeId(id), disk);
+            cluster.restart(id).expect("a formatted disk can be opened");
+        }
+        cluster
+    }
+
+    /// Starts a node that does not run, on its disk.
+    pub fn restart(&mut self, id: i32) -> Result<(), OpenError> {
+        self.starts += 1;
+        let (config, disk) = (self.configs[&NodeId(id)].clone(), self.disks[&NodeId(id)].clone());
+        let node = Node::open(config, Rules::default(), disk, self.starts, self.now)?;
+        self.stopped.remove(&NodeId(id));
+        self.nodes.insert(NodeId(id), node);
+        Ok(())
+    }
+
+    /// Takes a node's power: it loses what was not flushed.
+    pub fn crash(&mut self, id: i32) {
+        self.nodes.remove(&NodeId(id)).expect("a node that runs");
+        self.disks[&NodeId(id)].crash(Loss::Everything);
+    }
+
+    /// Kills a node's process: what it wrote stays.
+    pub fn kill(&mut self, id: i32) {
+        self.nodes.remove(&NodeId(id)).expect("a node that runs");
+        self.disks[&NodeId(id)].crash(Loss::Nothing);
+    }
+
+    pub fn node(&self, id: i32) -> &Node<SimulatedDisk> {
+        &self.nodes[&NodeId(id)]
+    }
+
+    /// Runs until `done` says so; fails after `limit` of the cluster's time.
+    pub fn run_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&Self) -> bool) {
+        let end = self.now + limit;
+        while !done(self) {
+            assert!(self.now <= end, "{what} has not come about in {limit:?}; reports: {:#?}", self.reports);
+            self.step();
+        }
+    }
+
+    /// Runs for this long.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.next().is_some_and(|next| next <= end) {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let message = self.on_the_way.keys().next().map(|(moment, _)| *moment);
+        let deadline = self.nodes.values().filter_map(Node::deadline).min();
+        message.into_iter().chain(deadline).min()
+    }
+
+    /// The next message, or the next deadline.
+    pub fn step(&mut self) {
+        self.events += 1;
+        self.now = self.now.max(self.next().expect("a cluster always has something to do"));
+        let due = self.on_the_way.first_entry().filter(|entry| entry.key().0 <= self.now);
+        if let Some((id, input)) = due.map(|entry| entry.remove()) {
+            self.deliver(id, input);
+            return;
+        }
+        let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
+        for id in ids {
+            let node = self.nodes.get_mut(&id).expect("a node");
+            if node.deadline().is_some_and(|deadline| deadline <= self.now) {
+                node.elapse(self.now);
+                self.collect(id);
+            }
+        }
+    }
+
+    fn deliver(&mut self, id: NodeId, input: Input) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            if let Input::Request { token, .. } = input {
+                let (sender, correlation) = self.asked.remove(&(id, token)).expect("who asked");
+                self.post(sender, Input::Failed { correlation });
+            }
+            return;
+        };
+        node.handle(self.now, input);
+        self.collect(id);
+    }
+
+    fn post(&mut self, to: NodeId, input: Input) {
+        self.sequence += 1;
+        self.on_the_way.insert((self.now + DELAY, self.sequence), (to, input));
+    }
+
+    fn collect(&mut self, id: NodeId) {
+        while let Some(output) = self.nodes.get_mut(&id).and_then(Node::poll) {
+            match output {
+                Output::Send { to, correlation, request } => {
+                    self.sequence += 1;
+                    let token = self.sequence;
+                    self.asked.insert((to, token), (id, correlation));
+                    self.post(to, Input::Request { token, from: id, request });
+                }
+                Output::Reply { token, mut response } => {
+                    // Nobody waits any more for what was asked of an earlier start.
+                    let Some((to, correlation)) = self.asked.remove(&(id, token)) else { continue };
+                    if let Some(tamper) = &mut self.tamper {
+                        tamper(id, to, &mut response);
+                    }
+                    self.post(to, Input::Response { correlation, response });
+                }
+                Output::Answer { token, response } => {
+                    self.answers.insert(token, response);
+                }
+                Output::Flush(log) => self.post(id, Input::Flush(log)),
+                Output::Report(what) => self.reports.push((id, what)),
+                Output::Stopped(why) => {
+                    self.stopped.insert(id, why);
+                }
+            }
+        }
+    }
+
+    // ---- as a client ----
+
+    /// Asks a node and waits for the answer.
+    pub fn ask(&mut self, id: i32, request: ClientRequest) -> ClientResponse {
+        let token = self.send(id, request);
+        self.run_until("an answer", Duration::from_secs(60), |cluster| cluster.answers.contains_key(&token));
+        self.answers.remove(&token).expect("the answer")
+    }
+
+    /// Asks a node; the answer is for [`Cluster::answer`].
+    pub fn send(&mut self, id: i32, request: ClientRequest) -> u64 {
+        self.sequence += 1;
+        let token = self.sequence;
+        self.deliver(NodeId(id), Input::Client { token, request });
+        token
+    }
+
+    /// The answer to this request, if it has come.
+    pub fn answer(&mut self, token: u64) -> Option<ClientResponse> {
+        self.answers.remove(&token)
+    }
+
+    pub fn controller_request(&mut self, id: i32, request: ControllerRequest) -> Option<ControllerResponse> {
+        match self.ask(id, ClientRequest::Controller(request)) {
+            ClientResponse::Controller(response) => response,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Creates a topic of one partition on these replicas, by way of node `id`, and waits until its leader leads.
+    pub fn create_topic(&mut self, id: i32, name: &str, replicas: &[i32]) -> TopicPartition {
+        let assignments = vec![replicas.iter().map(|id| NodeId(*id)).collect()];
+        let topic = NewTopic {
+            name: name.to_owned(),
+            partitions: -1,
+            replication_factor: -1,
+            assignments,
+            configs: Vec::new(),
+        };
+        let request = ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false };
+        let Some(ControllerResponse::CreateTopics(Ok(created))) = self.controller_request(id, request) else {
+            panic!("no answer to CreateTopics");
+        };
+        let topic = *created[0].as_ref().expect("the topic is created");
+        let partition = TopicPartition { topic, partition: 0 };
+        self.run_until("a leader", Duration::from_secs(10), |cluster| cluster.leader(partition).is_some());
+        partition
+    }
+
+    pub fn produce(&mut self, id: i32, partition: TopicPartition, acks: Acks, value: &str) -> Result<Offset, PartitionError> {
+        let request = produce_request(partition, acks, &[value]);
+        match self.ask(id, request) {
+            ClientResponse::Produce(result) => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a consumer reads from the start, and the high watermark that came with it.
+    pub fn consume(&mut self, id: i32, partition: TopicPartition) -> (Vec<String>, Offset) {
+        let (mut values, mut offset) = (Vec::new(), 0);
+        loop {
+            let (fetched, bytes) = self.fetch(id, partition, offset, 0);
+            assert_eq!(fetched.error, None, "fetching {offset} of {partition:?} from {id}");
+            if bytes.is_empty() {
+                return (values, fetched.high_watermark);
+            }
+            values.extend(values_of(&bytes));
+            offset = fetched.records.last().expect("what the bytes are").end;
+        }
+    }
+
+    pub fn fetch(
+        &mut self,
+        id: i32,
+        partition: TopicPartition,
+        offset: Offset,
+        max_wait_ms: u32,
+    ) -> (highwater_core::partition::PartitionFetched, Bytes) {
+        match self.ask(id, fetch_request(partition, offset, max_wait_ms)) {
+            ClientResponse::Fetch(fetched, bytes) => (fetched, bytes),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    // ---- what is ----
+
+    /// The controller that leads the newest epoch.
+    pub fn active(&self) -> Option<i32> {
+        let leading = self.nodes.values().filter(|node| node.metadata().role == Role::Leader);
+        let newest = leading.max_by_key(|node| node.metadata().epoch)?;
+        newest.controller().is_some_and(|controller| controller.is_active()).then_some(newest.id().0)
+    }
+
+    /// The broker that leads the partition in the newest epoch.
+    pub fn leader(&self, partition: TopicPartition) -> Option<i32> {
+        let leads = |node: &&Node<SimulatedDisk>| {
+            node.replica(partition).is_some_and(|replica| replica.role == Role::Leader)
+        };
+        let newest = self.nodes.values().filter(leads);
+        newest.max_by_key(|node| node.replica(partition).map(|replica| replica.epoch)).map(|node| node.id().0)
+    }
+
+    /// Waits until all running brokers are registered and not fenced.
+    pub fn settle(&mut self) {
+        self.run_until("all brokers unfenced", Duration::from_secs(60), |cluster| {
+            cluster.active().is_some()
+                && cluster.nodes.values().all(|node| !cluster.configs[&node.id()].roles.broker || !node.fenced())
+        });
+    }
+
+    /// Waits until the ISR of a partition, as its leader sees it, is this.
+    pub fn run_until_isr(&mut self, partition: TopicPartition, isr: &[i32]) {
+        let expected: Vec<NodeId> = isr.iter().map(|id| NodeId(*id)).collect();
+        self.run_until(&format!("ISR {isr:?}"), Duration::from_secs(120), |cluster| {
+            let leader = cluster.leader(partition).and_then(|id| cluster.node(id).replica(partition));
+            leader.is_some_and(|replica| {
+                let mut found = replica.isr.clone();
+                found.sort_unstable();
+                found == expected
+            })
+        });
+    }
+
+    /// All bytes of a node's log.
+    pub fn bytes_of(&self, id: i32, log: LogId) -> Vec<u8> {
+        let node = self.node(id);
+        let start = match log {
+            LogId::Metadata => node.metadata().log.start(),
+            LogId::Partition(partition) => node.replica(partition).expect("a replica").log.start(),
+        };
+        let batches = node.read(log, start, usize::MAX).expect("a log that can be read");
+        batches.into_iter().flat_map(|(_, _, bytes)| bytes).collect()
+    }
+}
+
+/// A batch of these values, as a producer sends it.
+pub fn records(values: &[&str]) -> Bytes {
+    let mut batch = BatchBuilder::new(0, NO_EPOCH);
+    for value in values {
+        batch.record(0, None, Some(value.as_bytes()));
+    }
+    batch.build().into()
+}
+
+pub fn produce_request(partition: TopicPartition, acks: Acks, values: &[&str]) -> ClientRequest {
+    ClientRequest::Produce { partition, acks, timeout_ms: 30_000, records: records(values) }
+}
+
+pub fn fetch_request(partition: TopicPartition, offset: Offset, max_wait_ms: u32) -> ClientRequest {
+    let fetch = PartitionFetch { leader_epoch: NO_EPOCH, offset, last_epoch: NO_EPOCH };
+    ClientRequest::Fetch { partition, fetch, max_wait_ms, max_bytes: 1 << 20 }
+}
+
+/// The values of the data records of these batches.
+pub fn values_of(bytes: &[u8]) -> Vec<String> {
+    let mut values = Vec::new();
+    for batch in batches(bytes).map(|batch| batch.expect("a sound batch")) {
+        if !batch.header().is_control() {
+            for record in batch.records().expect("not compressed") {
+                let value = record.expect("a sound record").value.unwrap_or_default().to_vec();
+                values.push(String::from_utf8(value).expect("text"));
+            }
+        }
+    }
+    values
+}

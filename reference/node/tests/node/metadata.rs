@@ -1,0 +1,78 @@
+//! Snapshots of the metadata log.
+
+use std::time::Duration;
+
+use highwater_node::message::LogId;
+use highwater_node::{NodeConfig, Roles};
+
+use crate::cluster::Cluster;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// Snapshots after each kilobyte, sent in small parts.
+fn small_snapshots(config: &mut NodeConfig) {
+    config.metadata_snapshot_bytes = 1_000;
+    config.quorum_snapshot_chunk_bytes = 300;
+}
+
+fn cluster() -> Cluster {
+    Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), small_snapshots)
+}
+
+fn create_topics(cluster: &mut Cluster, from: usize, count: usize) {
+    let by = cluster.active().expect("a controller");
+    for index in from..from + count {
+        cluster.create_topic(by, &format!("topic-{index}"), &[by]);
+    }
+}
+
+#[test]
+fn snapshot_is_taken_once_the_log_has_grown_and_the_log_is_cut() {
+    let mut cluster = cluster();
+    cluster.settle();
+    create_topics(&mut cluster, 0, 20);
+    cluster.run_for(Duration::from_secs(1));
+    for id in 1..=3 {
+        assert!(cluster.node(id).metadata().log.start() > 0, "node {id}");
+        assert!(cluster.node(id).quorum().snapshot().is_some(), "node {id}");
+    }
+}
+
+#[test]
+fn node_with_a_snapshot_starts_from_it() {
+    let mut cluster = cluster();
+    cluster.settle();
+    create_topics(&mut cluster, 0, 20);
+    cluster.run_for(Duration::from_secs(1));
+    for id in 1..=3 {
+        cluster.crash(id);
+    }
+    for id in 1..=3 {
+        cluster.restart(id).expect("the disk is sound");
+        assert!(cluster.node(id).metadata_applied() > 0, "node {id}");
+    }
+    cluster.settle();
+    let by = cluster.active().expect("a controller");
+    assert_eq!(cluster.node(by).image().topics().len(), 20);
+}
+
+#[test]
+fn node_that_is_behind_the_log_fetches_a_snapshot_in_parts() {
+    let mut cluster = cluster();
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    let behind = (1..=3).find(|&id| id != active).expect("another");
+    cluster.crash(behind);
+    create_topics(&mut cluster, 0, 30);
+    cluster.run_for(Duration::from_secs(1));
+    let start = cluster.node(active).metadata().log.start();
+    cluster.restart(behind).expect("the disk is sound");
+    assert!(cluster.node(behind).metadata().log.end() < start, "not behind");
+    cluster.run_until("it caught up", SOON, |cluster| cluster.node(behind).metadata_applied() >= start);
+    cluster.settle();
+    let log = cluster.node(behind).metadata().log.clone();
+    assert!(log.start() >= start, "{log:?}");
+    assert_eq!(cluster.node(behind).image().topics().len(), 30);
+    assert!(cluster.node(behind).controller().is_some_and(|controller| controller.image().topics().len() == 30));
+    assert!(!cluster.bytes_of(behind, LogId::Metadata).is_empty());
+}

@@ -1,0 +1,219 @@
+//! Partitions: what is produced is replicated, committed, read, and survives its leader.
+
+use std::time::Duration;
+
+use highwater_core::controller::{ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, TopicReference};
+use highwater_core::partition::{Acks, PartitionError};
+use highwater_node::message::{ClientRequest, ClientResponse, LogId};
+use highwater_node::{NodeConfig, Role, Roles};
+
+use crate::cluster::{Cluster, combined, fetch_request, records};
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[test]
+fn record_acknowledged_by_all_is_read_by_consumers() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
+    assert_eq!(cluster.produce(2, partition, Acks::All, "a"), Ok(0));
+    assert_eq!(cluster.produce(2, partition, Acks::All, "b"), Ok(1));
+    assert_eq!(cluster.consume(2, partition), (vec!["a".to_owned(), "b".to_owned()], 2));
+}
+
+#[test]
+fn record_acknowledged_by_all_is_in_every_log_of_the_isr() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
+    cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
+    let of_leader = cluster.bytes_of(2, LogId::Partition(partition));
+    assert!(!of_leader.is_empty());
+    for follower in [1, 3] {
+        assert_eq!(cluster.bytes_of(follower, LogId::Partition(partition)), of_leader, "node {follower}");
+    }
+}
+
+#[test]
+fn produce_to_a_follower_is_refused() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
+    assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Err(PartitionError::NotLeaderOrFollower));
+}
+
+#[test]
+fn produce_of_bytes_that_are_no_batch_is_refused() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let mut bytes = records(&["a"]).to_vec();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let request =
+        ClientRequest::Produce { partition, acks: Acks::All, timeout_ms: 1_000, records: bytes.into() };
+    let answer = cluster.ask(1, request);
+    assert!(matches!(answer, ClientResponse::Produce(Err(PartitionError::CorruptMessage))), "{answer:?}");
+    assert_eq!(cluster.node(1).replica(partition).expect("a replica").log.end(), 0);
+}
+
+#[test]
+fn consumer_that_waits_is_answered_when_a_record_is_committed() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let asked = cluster.now;
+    let waiting = cluster.send(1, fetch_request(partition, 0, 20_000));
+    cluster.run_for(Duration::from_secs(2));
+    assert!(cluster.answer(waiting).is_none(), "answered before there was anything to say");
+    cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
+    cluster.run_for(Duration::from_millis(10));
+    let Some(ClientResponse::Fetch(fetched, bytes)) = cluster.answer(waiting) else {
+        panic!("no answer {:?} after the fetch", cluster.now.since(asked));
+    };
+    assert_eq!((fetched.error, fetched.high_watermark), (None, 1));
+    assert!(!bytes.is_empty());
+}
+
+#[test]
+fn consumer_that_waits_in_vain_is_answered_at_its_deadline() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let asked = cluster.now;
+    let (fetched, bytes) = cluster.fetch(1, partition, 0, 700);
+    assert_eq!((fetched.error, bytes.len()), (None, 0));
+    assert_eq!(cluster.now.since(asked), Duration::from_millis(700));
+}
+
+#[test]
+fn leader_that_crashes_is_replaced_without_loss() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
+    cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
+    cluster.crash(2);
+    cluster.run_until("another leader", SOON, |cluster| cluster.leader(partition).is_some_and(|id| id != 2));
+    let leader = cluster.leader(partition).expect("a leader");
+    cluster.run_until_isr(partition, &[1, 3]);
+    assert_eq!(cluster.produce(leader, partition, Acks::All, "b"), Ok(1));
+    assert_eq!(cluster.consume(leader, partition).0, ["a", "b"]);
+}
+
+#[test]
+fn leader_that_crashed_comes_back_as_a_follower_with_the_same_log() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
+    cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
+    cluster.crash(2);
+    cluster.run_until_isr(partition, &[1, 3]);
+    let leader = cluster.leader(partition).expect("a leader");
+    cluster.produce(leader, partition, Acks::All, "b").expect("acknowledged");
+    cluster.restart(2).expect("the disk is sound");
+    cluster.run_until_isr(partition, &[1, 2, 3]);
+    assert_eq!(cluster.node(2).replica(partition).expect("a replica").role, Role::Follower);
+    let (of_leader, of_node) =
+        (cluster.bytes_of(leader, LogId::Partition(partition)), cluster.bytes_of(2, LogId::Partition(partition)));
+    assert_eq!(of_leader, of_node);
+}
+
+#[test]
+fn cluster_whose_processes_were_all_killed_goes_on_where_it_was() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
+    cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
+    for id in 1..=3 {
+        cluster.kill(id);
+    }
+    for id in 1..=3 {
+        cluster.restart(id).expect("the disk is sound");
+    }
+    cluster.settle();
+    cluster.run_until("a leader", SOON, |cluster| cluster.leader(partition).is_some());
+    let leader = cluster.leader(partition).expect("a leader");
+    cluster.run_until("the record committed", SOON, |cluster| {
+        cluster.leader(partition) == Some(leader)
+            && cluster.node(leader).replica(partition).and_then(|replica| replica.high_watermark) == Some(1)
+    });
+    assert_eq!(cluster.consume(leader, partition).0, ["a"]);
+}
+
+#[test]
+fn partition_is_not_starved_by_others_of_its_leader() {
+    // One answer has room for one batch.
+    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config: &mut NodeConfig| {
+        config.replica_fetch_response_max_bytes = 100;
+    });
+    cluster.settle();
+    let partitions: Vec<_> =
+        (0..8).map(|index| cluster.create_topic(1, &format!("topic-{index}"), &[1, 2, 3])).collect();
+    let value = "x".repeat(200);
+    let mut tokens = Vec::new();
+    for _ in 0..10 {
+        for &partition in &partitions {
+            tokens.push(cluster.send(1, crate::cluster::produce_request(partition, Acks::All, &[&value])));
+        }
+    }
+    // 80 batches one at a time, two messages of a millisecond each.
+    let began = cluster.now;
+    let ends = |cluster: &Cluster| -> Vec<i64> {
+        partitions.iter().map(|id| cluster.node(2).replica(*id).map_or(0, |replica| replica.log.end())).collect()
+    };
+    cluster.run_until("the first record of each", SOON, |cluster| ends(cluster).iter().all(|&end| end > 0));
+    let found = ends(&cluster);
+    assert!(found.iter().all(|&end| end <= 2), "{found:?}");
+    cluster.run_until("all answers", SOON, |cluster| ends(cluster).iter().all(|&end| end == 10));
+    assert!(cluster.now.since(began) < Duration::from_secs(1), "{:?}", cluster.now.since(began));
+}
+
+#[test]
+fn topic_that_is_deleted_leaves_nothing_on_any_disk() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
+    let request = ControllerRequest::DeleteTopics(vec![TopicReference::Name("orders".to_owned())]);
+    cluster.controller_request(2, request).expect("an answer");
+    cluster.run_until("no replica", SOON, |cluster| {
+        (1..=3).all(|id| cluster.node(id).replica(partition).is_none())
+    });
+    for disk in cluster.disks.values() {
+        let names = highwater_log::Disk::list(disk, "").expect("a directory");
+        assert!(!names.iter().any(|name| name.starts_with("orders")), "{names:?}");
+    }
+}
+
+#[test]
+fn min_insync_replicas_of_a_topic_is_obeyed_once_set() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let change = ConfigChange {
+        key: "min.insync.replicas".to_owned(),
+        operation: ConfigOperation::Set("3".to_owned()),
+    };
+    let changes = vec![(ConfigResource::Topic("orders".to_owned()), vec![change])];
+    cluster
+        .controller_request(1, ControllerRequest::AlterConfigs { changes, validate_only: false })
+        .expect("an answer");
+    cluster.run_for(Duration::from_secs(1));
+    cluster.crash(3);
+    cluster.run_until_isr(partition, &[1, 2]);
+    let leader = cluster.leader(partition).expect("a leader");
+    assert_eq!(cluster.produce(leader, partition, Acks::All, "a"), Err(PartitionError::NotEnoughReplicas));
+}
+
+#[test]
+fn offsets_for_consumers_end_at_the_high_watermark() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
+    cluster.send(1, crate::cluster::produce_request(partition, Acks::Leader, &["b"]));
+    let latest = cluster.ask(1, ClientRequest::ListOffsets { partition, timestamp: -1 });
+    assert!(matches!(latest, ClientResponse::ListOffsets(Ok(1))), "{latest:?}");
+    let earliest = cluster.ask(1, ClientRequest::ListOffsets { partition, timestamp: -2 });
+    assert!(matches!(earliest, ClientResponse::ListOffsets(Ok(0))), "{earliest:?}");
+}

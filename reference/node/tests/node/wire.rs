@@ -1,0 +1,112 @@
+//! Answers that are not what they should be: dropped, reported, and asked for again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use highwater_core::NodeId;
+use highwater_core::partition::Acks;
+use highwater_core::quorum::Response;
+use highwater_node::message::{LogId, PeerResponse};
+
+use crate::cluster::{Cluster, combined};
+
+/// Flips a bit in the midst of these bytes.
+fn flip(bytes: &mut Bytes) {
+    let mut flipped = bytes.to_vec();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0x10;
+    *bytes = flipped.into();
+}
+
+fn reported(cluster: &Cluster, by: i32) -> bool {
+    cluster.reports.iter().any(|(id, what)| *id == NodeId(by) && what.starts_with("dropped"))
+}
+
+#[test]
+fn fetched_records_with_a_wrong_checksum_are_dropped_and_fetched_again() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let mut left = 3;
+    cluster.tamper = Some(Box::new(move |_, to, response| {
+        if let PeerResponse::Fetch(answers) = response
+            && to == NodeId(2)
+            && left > 0
+        {
+            for (_, _, bytes) in answers.iter_mut().filter(|(_, _, bytes)| !bytes.is_empty()) {
+                flip(bytes);
+                left -= 1;
+            }
+        }
+    }));
+    assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Ok(0));
+    assert!(reported(&cluster, 2));
+    let (of_leader, of_follower) =
+        (cluster.bytes_of(1, LogId::Partition(partition)), cluster.bytes_of(2, LogId::Partition(partition)));
+    assert_eq!(of_leader, of_follower);
+}
+
+#[test]
+fn fetched_metadata_with_a_wrong_checksum_is_dropped_and_fetched_again() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    let victim = (1..=3).find(|&id| id != active).expect("another");
+    let mut left = 3;
+    cluster.tamper = Some(Box::new(move |_, to, response| {
+        if let PeerResponse::Quorum(Response::Fetch(_), bytes) = response
+            && to == NodeId(victim)
+            && !bytes.is_empty()
+            && left > 0
+        {
+            flip(bytes);
+            left -= 1;
+        }
+    }));
+    let partition = cluster.create_topic(active, "orders", &[active]);
+    cluster.run_until("the victim knows", Duration::from_secs(30), |cluster| {
+        cluster.node(victim).image().topic(partition.topic).is_some()
+    });
+    assert!(reported(&cluster, victim));
+    assert!(!cluster.node(victim).stopped());
+}
+
+#[test]
+fn answer_of_another_kind_is_dropped() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let mut left = 3;
+    cluster.tamper = Some(Box::new(move |_, _, response| {
+        if matches!(response, PeerResponse::Quorum(..)) && left > 0 {
+            *response = PeerResponse::Fetch(Vec::new());
+            left -= 1;
+        }
+    }));
+    cluster.run_for(Duration::from_secs(5));
+    assert!(cluster.nodes.values().all(|node| !node.stopped()));
+    assert!(!cluster.reports.is_empty());
+    let leader = cluster.leader(partition).expect("a leader");
+    cluster.produce(leader, partition, Acks::All, "a").expect("acknowledged");
+}
+
+#[test]
+fn answer_about_a_partition_that_was_not_asked_for_is_dropped() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let mut left = 3;
+    cluster.tamper = Some(Box::new(move |_, to, response| {
+        if let PeerResponse::Fetch(answers) = response
+            && to == NodeId(2)
+            && left > 0
+        {
+            for (id, _, _) in answers {
+                id.partition += 1;
+            }
+            left -= 1;
+        }
+    }));
+    assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Ok(0));
+    assert!(reported(&cluster, 2));
+}
