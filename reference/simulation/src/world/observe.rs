@@ -43,7 +43,7 @@ impl World {
 
     fn all_seen(&self, index: usize) -> Vec<Seen> {
         let Some(node) = &self.nodes[index].node else { return Vec::new() };
-        node.metadata().iter().map(|view| self.seen(view)).chain(node.replicas().map(|view| self.seen(&view))).collect()
+        std::iter::once(node.metadata()).chain(node.replicas()).map(|view| self.seen(&view)).collect()
     }
 
     /// Looks at what a node changed in its step.
@@ -152,7 +152,7 @@ impl World {
         let Some(known) = self.ledger.replica(index, log) else { return 0 };
         let Some(node) = &self.nodes[index].node else { return known.shadow.end() };
         let view = match self.ledger.logs[log].id {
-            LogId::Metadata => node.metadata(),
+            LogId::Metadata => Some(node.metadata()),
             LogId::Partition(partition) => node.replica(partition),
         };
         let Some(view) = view else { return known.shadow.end() };
