@@ -18,6 +18,9 @@ use crate::ports::{Caller, Fatal, Ports};
 use crate::replica::{Emitted, Replica};
 use crate::waiting::WaitingFetches;
 
+/// The feature of eligible leader replicas (KIP-966).
+pub(crate) const ELR_FEATURE: &str = "eligible.leader.replicas.version";
+
 /// A broker.
 ///
 /// - No replica has a role before the broker has applied its own registration: `published` is the broker epoch of that.
@@ -212,13 +215,14 @@ impl<D: Disk> Broker<D> {
 /// What a registration says of a broker apart from the identity of this start.
 fn registration(config: &NodeConfig) -> RegisterBroker {
     let versions = (MetadataVersion::LOWEST.0, MetadataVersion::HIGHEST.0);
+    let features = [(MetadataVersion::FEATURE, versions), (ELR_FEATURE, (0, 1))];
     RegisterBroker {
         id: config.node_id,
         cluster: config.cluster_id.clone(),
         incarnation: Uuid::ZERO,
         previous_broker_epoch: -1,
         listeners: config.listeners.clone(),
-        features: BTreeMap::from([(MetadataVersion::FEATURE.to_owned(), versions)]),
+        features: features.map(|(name, levels)| (name.to_owned(), levels)).into(),
         rack: config.rack.clone(),
         directories: vec![config.directory_id],
     }

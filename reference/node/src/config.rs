@@ -103,6 +103,9 @@ pub struct NodeConfig {
     pub leader_rebalance_interval: Option<Duration>,
     /// How many metadata records a batch has at most; 10,000.
     pub metadata_records_per_batch_max: usize,
+    /// Whether a partition whose ISR and ELR are both empty gets its last leader back as soon as that is there, though it may have lost what was
+    /// committed (KIP-966, balanced recovery); as in Kafka, it does.
+    pub last_known_leader_election: bool,
     /// Whether the controller keeps eligible leader replicas (KIP-966); it does.
     pub eligible_leader_replicas: bool,
 
@@ -167,6 +170,7 @@ impl NodeConfig {
             num_partitions: 1,
             leader_rebalance_interval: Some(Duration::from_secs(300)),
             metadata_records_per_batch_max: 10_000,
+            last_known_leader_election: true,
             eligible_leader_replicas: true,
             message_max_bytes: (1 << 20) + 12,
             log_segment_bytes: 1 << 30,

@@ -231,6 +231,17 @@ impl<D: Disk> Node<D> {
         Ok((response, bytes))
     }
 
+    /// Gives a controller core that took back more than was not committed (a decision of several batches is all or nothing) what is committed.
+    pub(crate) fn catch_up_controller(&mut self) {
+        let applied = self.metadata.applied;
+        if let Some(control) = &mut self.control
+            && !control.core.is_active()
+            && control.core.applied() < applied
+        {
+            control.core.restore(self.ports.now, self.metadata.image.clone(), applied);
+        }
+    }
+
     /// Applies what is committed and not applied yet; whether there was any.
     pub(crate) fn apply_committed(&mut self) -> Result<bool, Fatal> {
         if self.metadata.applied >= self.metadata.committed {

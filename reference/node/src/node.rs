@@ -307,6 +307,7 @@ impl<D: Disk> Node<D> {
     fn settle(&mut self) -> Result<(), Fatal> {
         loop {
             self.drain_quorum()?;
+            self.catch_up_controller();
             let mut busy = self.apply_committed()?;
             busy |= self.drain_controller()?;
             busy |= self.settle_broker()?;

@@ -8,7 +8,7 @@ use highwater_core::quorum::{self, Quorum};
 use highwater_core::{Dice, Instant, NO_EPOCH, Uuid};
 use highwater_log::disk::Disk;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, ELR_FEATURE};
 use crate::config::NodeConfig;
 use crate::control::Control;
 use crate::lifecycle::Lifecycle;
@@ -20,9 +20,6 @@ use crate::publish::partition_config;
 use crate::replica::Replica;
 use crate::snapshot::{self, Snapshots};
 use crate::store::{self, Checkpoints, FoundReplica};
-
-/// The feature of eligible leader replicas (KIP-966).
-const ELR_FEATURE: &str = "eligible.leader.replicas.version";
 
 impl From<Fatal> for OpenError {
     fn from(Fatal(message): Fatal) -> Self {
@@ -175,6 +172,7 @@ fn controller_config(config: &NodeConfig) -> controller::Config {
         default_replication_factor: config.default_replication_factor,
         min_isr: config.min_insync_replicas,
         unclean_election: config.unclean_leader_election_enable,
+        last_known_leader: config.last_known_leader_election,
         records_per_batch_max: config.metadata_records_per_batch_max,
         bootstrap_features,
     }

@@ -114,7 +114,7 @@ impl<D: Disk> Node<D> {
         }
         let image = load(&self.disk, snapshot)?;
         if let Some(control) = &mut self.control {
-            control.core.restore(image.clone(), snapshot.end);
+            control.core.restore(self.ports.now, image.clone(), snapshot.end);
         }
         self.metadata.image = image;
         self.metadata.applied = snapshot.end;

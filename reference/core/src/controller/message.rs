@@ -129,7 +129,7 @@ pub struct Heartbeat {
     pub id: NodeId,
     /// Its broker epoch.
     pub broker_epoch: i64,
-    /// Up to where it has applied the metadata log.
+    /// It has applied every record of the metadata log below this offset. (On the wire Kafka says that of the last record, one less.)
     pub metadata_offset: Offset,
     /// It wants to be (or stay) fenced.
     pub want_fence: bool,
@@ -230,33 +230,4 @@ pub struct ControllerError {
     pub code: i16,
     /// What was found, what was expected.
     pub message: String,
-}
-
-impl ControllerRequest {
-    /// The answer to this request as a whole that it is refused.
-    pub fn refused(&self, error: ControllerError) -> ControllerResponse {
-        match self {
-            Self::RegisterBroker(_) => ControllerResponse::RegisterBroker(Err(error)),
-            Self::Heartbeat(_) => ControllerResponse::Heartbeat(Err(error)),
-            Self::UnregisterBroker(_) => ControllerResponse::UnregisterBroker(Err(error)),
-            Self::AlterPartitions(_) => ControllerResponse::AlterPartitions(Err(error)),
-            Self::CreateTopics { .. } => ControllerResponse::CreateTopics(Err(error)),
-            Self::DeleteTopics(_) => ControllerResponse::DeleteTopics(Err(error)),
-            Self::CreatePartitions(_) => ControllerResponse::CreatePartitions(Err(error)),
-            Self::ElectLeaders { .. } => ControllerResponse::ElectLeaders(Err(error)),
-            Self::AlterConfigs { .. } => ControllerResponse::AlterConfigs(Err(error)),
-            Self::AllocateProducerIds { .. } => ControllerResponse::AllocateProducerIds(Err(error)),
-            Self::UpdateFeatures { .. } => ControllerResponse::UpdateFeatures(Err(error)),
-        }
-    }
-}
-
-impl ControllerError {
-    /// The receiver is not the active controller.
-    pub const NOT_CONTROLLER: i16 = 41;
-
-    /// See [`ControllerError::NOT_CONTROLLER`].
-    pub fn not_controller() -> Self {
-        Self { code: Self::NOT_CONTROLLER, message: "this node is not the active controller".into() }
-    }
 }

@@ -13,12 +13,16 @@ rules! {
         broker_epoch: Fence = Fence::Checked,
         /// Whether fenced brokers are refused as members of the ISR (B18).
         fenced_member: Fence = Fence::Checked,
-        /// What happens to the last member of the ISR when its broker is fenced and there are eligible leader replicas (B20).
+        /// Whether a leader that has yet to recover is refused other members of the ISR (B39).
+        recovering_isr: Fence = Fence::Checked,
+        /// Whom the controller elects where unclean election is off (B22).
+        election: Election = Election::Clean,
+        /// What happens to the last member of the ISR when its broker is fenced, where there are eligible leader replicas (B20).
         last_member: LastMember = LastMember::Leaves,
-        /// What happens to the last member of the ISR when its broker is fenced and there are no eligible leader replicas (B22).
-        last_member_without_elr: LastMember = LastMember::Stays,
         /// What a registration after an unclean shutdown does to eligibility (B21).
         unclean_registration: UncleanRegistration = UncleanRegistration::LeavesElr,
+        /// When the eligible leader replicas are forgotten (B21).
+        elr: ElrLife = ElrLife::UntilMinIsr,
         /// What several sessions that expire together are decided on (B29).
         expirations: Expirations = Expirations::InSequence,
         /// Who is in the first ISR of a new partition (B32).
@@ -44,6 +48,26 @@ pub enum Fence {
     Checked,
     /// It is not.
     Open,
+}
+
+/// Whom the controller elects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Election {
+    /// A member of the ISR; with an empty ISR, of the ELR.
+    #[default]
+    Clean,
+    /// As `Clean` and, where nobody of these is there, any broker that is.
+    Anyone,
+}
+
+/// When the ELR is emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ElrLife {
+    /// As soon as the ISR has min.insync.replicas members again.
+    #[default]
+    UntilMinIsr,
+    /// Never: who once was eligible stays so.
+    Forever,
 }
 
 /// The last member of the ISR.

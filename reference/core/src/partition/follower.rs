@@ -33,6 +33,9 @@ impl Follower {
     }
 
     /// Takes an answer, if it is to what would be asked now.
+    ///
+    /// The whole position counts. After a truncation the log may have grown to the same offset again with other records, of
+    /// which a late answer knows nothing.
     pub(super) fn fetched(
         &self,
         replica: &mut Replica,
@@ -40,8 +43,14 @@ impl Follower {
         asked: &PartitionFetch,
         answer: &PartitionFetched,
     ) {
-        let ours = leader == self.leader || replica.rules.response_fence() == Fence::Open;
-        if ours && replica.is_current(asked, answer) {
+        let epoch = replica.state.leader_epoch;
+        // An error states no epoch. Nor could an answer that nothing fenced.
+        let answered_in_it = answer.error.is_some()
+            || answer.leader_epoch == epoch
+            || replica.rules.fetch_fence() == Fence::Open;
+        let current = leader == self.leader && *asked == self.position(replica) && answered_in_it;
+        let late = replica.rules.response_fence() == Fence::Open && asked.offset == replica.log.end();
+        if current || late {
             replica.take_answer(answer);
         }
     }

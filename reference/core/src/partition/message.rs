@@ -146,6 +146,8 @@ pub enum PartitionError {
     StaleBrokerEpoch = 77,
     /// The partition changed meanwhile.
     InvalidUpdateVersion = 95,
+    /// No topic has this id.
+    UnknownTopicId = 100,
     /// Somebody in the ISR asked for may not join it.
     IneligibleReplica = 107,
     /// The leadership moved on while AlterPartition was decided.

@@ -192,6 +192,9 @@ impl Partition {
     }
 
     /// Takes metadata. What is not newer than what is known, by partition epoch, changes nothing.
+    ///
+    /// A broker that starts must not be told of metadata from before its registration: it would go on in a leader epoch that it
+    /// led before it stopped, with another log (isr/broker/1).
     pub fn assign(&mut self, now: Instant, state: &PartitionState) {
         if state.partition_epoch > self.replica.state.partition_epoch {
             self.adopt(now, state.clone());

@@ -283,19 +283,10 @@ impl Replica {
         }
     }
 
-    /// Whether an answer is to a fetch from the log's end, of this leader epoch on both sides. An error states none.
-    pub(super) fn is_current(&self, asked: &PartitionFetch, answer: &PartitionFetched) -> bool {
-        let epoch = self.state.leader_epoch;
-        let fenced = self.rules.response_fence() == Fence::Checked;
-        let answered_in_it =
-            answer.error.is_some() || answer.leader_epoch == epoch || self.rules.fetch_fence() == Fence::Open;
-        asked.offset == self.log.end() && (!fenced || asked.leader_epoch == epoch && answered_in_it)
-    }
-
-    /// Takes an answer that came too late. By the rules that is to ignore it.
+    /// Takes an answer that nobody waits for any more. By the rules that is to ignore it.
     pub(super) fn take_late(&mut self, asked: &PartitionFetch, answer: &PartitionFetched) {
         if self.rules.response_fence() == Fence::Open
-            && self.is_current(asked, answer)
+            && asked.offset == self.log.end()
             && let Some(end) = answer.diverging
         {
             self.truncate_by(end);

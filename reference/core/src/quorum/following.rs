@@ -18,7 +18,9 @@ impl Quorum {
     ) {
         let Some(voter) = self.voters().index(from) else { return };
         let (epoch, leader) = response.epoch_and_leader();
-        self.learn(now, epoch, leader);
+        // Whoever grants a vote says thereby that the leader it knew, if any, is no obstacle.
+        let is_grant = matches!(&response, Response::Vote(vote) if vote.granted);
+        self.learn(now, epoch, leader.filter(|_| !is_grant));
         match (&request, response) {
             (Request::Vote(request), Response::Vote(response)) => {
                 self.handle_vote_response(now, voter, request, &response);
@@ -72,7 +74,8 @@ impl Quorum {
     ) {
         let is_outstanding = self.is_outstanding(from, request);
         if response.error.is_some() {
-            if is_outstanding {
+            // What another fetch took the place of leaves that outstanding.
+            if is_outstanding && response.error != Some(QuorumError::RequestTimedOut) {
                 self.handle_refusal(now, response.error);
             }
             return;

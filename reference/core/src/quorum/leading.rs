@@ -178,12 +178,14 @@ impl Quorum {
         }
     }
 
-    /// A replica fetches again: it has given up on what it asked before.
+    /// A replica fetches again: it has given up on what it asked before. Were that answered like any other, it would be
+    /// taken for the answer to the later fetch of the same position, and each would call forth the next, for ever.
     fn release_held(&mut self, replica: ReplicaKey) {
-        if let Role::Leader(leader) = &self.role
+        if let Role::Leader(leader) = &mut self.role
             && let Some(index) = leader.held.iter().position(|held| held.replica == replica)
         {
-            self.answer_one(index);
+            let held = leader.held.remove(index);
+            self.refuse_fetch(held.token, QuorumError::RequestTimedOut);
         }
     }
 

@@ -220,6 +220,8 @@ pub struct FetchSnapshotResponse {
 pub enum QuorumError {
     /// The receiver does not lead (any more, or yet).
     NotLeaderOrFollower = 6,
+    /// A fetch that was held, until another of the same replica took its place: nobody waits for this answer.
+    RequestTimedOut = 7,
     /// A field contradicts another, or the receiver's role.
     InvalidRequest = 42,
     /// The sender's epoch is behind.

@@ -12,7 +12,7 @@ use super::role::{
 };
 use super::voters::Voters;
 use super::{
-    Config, Effect, ElectionState, FetchRequest, Input, NotLeader, OpenError, ReplicaKey, Request, Response,
+    Candidates, Config, Effect, ElectionState, FetchRequest, Input, NotLeader, OpenError, ReplicaKey, Request, Response,
     RestartRole, Rules, SnapshotId, VoteMemory,
 };
 use crate::{Dice, Epoch, Extent, Instant, LogView, NodeId, Offset, Token};
@@ -88,7 +88,7 @@ impl Quorum {
         now: Instant,
     ) -> Result<Self, OpenError> {
         let voters = Voters::configured(&config)?;
-        check_saved(&config, &voters, &saved)?;
+        check_saved(&config, &voters, &saved, rules)?;
         let snapshot_end = snapshot.map(|snapshot| snapshot.end);
         if log.start() > 0 && snapshot_end.is_none_or(|end| end < log.start()) {
             return Err(OpenError::MissingSnapshot { log_start: log.start(), snapshot_end });
@@ -329,7 +329,11 @@ impl Quorum {
         let election = self.election();
         if election != self.saved && self.rules().durable_vote() {
             self.saved = election;
-            self.effects.push_back(Effect::SaveElection(election));
+            // With nothing between the two, one write does for both.
+            match self.effects.back_mut() {
+                Some(Effect::SaveElection(pending)) => *pending = election,
+                _ => self.effects.push_back(Effect::SaveElection(election)),
+            }
         }
     }
 
@@ -505,11 +509,14 @@ impl Quorum {
     }
 }
 
-fn check_saved(config: &Config, voters: &Voters, saved: &ElectionState) -> Result<(), OpenError> {
+fn check_saved(config: &Config, voters: &Voters, saved: &ElectionState, rules: Rules) -> Result<(), OpenError> {
     let ids = || voters.ids().collect::<Vec<_>>();
     let me = config.me;
     if saved.epoch < 0 {
         return Err(OpenError::NegativeEpoch(saved.epoch));
+    }
+    if rules.candidates() == Candidates::Anyone {
+        return Ok(());
     }
     let names_me = saved.leader == Some(me.id) || saved.voted.is_some_and(|voted| voted.id == me.id);
     if names_me && voters.index(me.id).is_none() {

@@ -10,7 +10,7 @@ fn flaws_are_found() {
         let mut rules = Rules::default();
         (flaw.change)(&mut rules);
         let mut found = None;
-        for seed in 0..20000 {
+        for seed in 0..3000 {
             let result = std::panic::catch_unwind(|| {
             let observers = i32::from(flaw.id == "A43");
             random::wander(rules, seed, 3, observers, 3000).map(|_| ())

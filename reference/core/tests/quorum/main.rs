@@ -3,6 +3,7 @@
 #[cfg(feature = "flaws")]
 mod flaws;
 mod random;
+mod script;
 mod show;
 mod world;
 

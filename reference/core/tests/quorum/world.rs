@@ -351,7 +351,7 @@ impl World {
         }
     }
 
-    fn member(&mut self, id: NodeId) -> &mut Member {
+    pub(crate) fn member(&mut self, id: NodeId) -> &mut Member {
         self.members.get_mut(&id).expect("a member")
     }
 
@@ -359,6 +359,28 @@ impl World {
         if let Some(story) = &mut self.story {
             writeln!(story, "{line}").expect("a string takes all");
         }
+    }
+}
+
+/// What can be seen.
+impl World {
+    /// A line for each node.
+    pub(crate) fn status(&self) -> String {
+        let mut status = String::new();
+        for (id, member) in &self.members {
+            let disk = &member.disk;
+            let start = usize::try_from(disk.start).expect("an offset");
+            let log = show::records(&disk.records[start..], disk.start);
+            match &member.quorum {
+                Some(quorum) => {
+                    let high_watermark = quorum.high_watermark().unwrap_or(0);
+                    writeln!(status, "{id} {}, hw={high_watermark} {log}", show::role(quorum))
+                }
+                None => writeln!(status, "{id} is down {log}"),
+            }
+            .expect("a string takes all");
+        }
+        status
     }
 }
 

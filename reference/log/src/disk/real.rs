@@ -6,10 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Disk, File};
+use super::{Disk, File, parent};
 
 /// The file whose lock says that a process uses the directory: Kafka's name.
 const LOCK: &str = ".lock";
+
+/// What the name of a directory ends in that is being removed: Kafka's way.
+const REMOVED: &str = ".0-delete";
 
 /// A directory of the file system, locked against other processes.
 #[derive(Debug, Clone)]
@@ -45,6 +48,12 @@ impl RealDisk {
                 io::Error::new(io::ErrorKind::WouldBlock, told)
             }
         })?;
+        for entry in fs::read_dir(&path)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().ends_with(REMOVED) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
         Ok(Self { root: Arc::new(Root { path, _lock: lock }) })
     }
 
@@ -78,7 +87,12 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &str) -> io::Result<RealFile> {
-        let file = fs::OpenOptions::new().read(true).write(true).open(self.at(path))?;
+        let path = self.at(path);
+        let file = match fs::OpenOptions::new().read(true).write(true).open(&path) {
+            // Kafka takes the right to write from its snapshots.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fs::File::open(&path)?,
+            other => other?,
+        };
         Ok(RealFile { file })
     }
 
@@ -102,7 +116,11 @@ impl Disk for RealDisk {
     }
 
     fn remove_directory(&self, path: &str) -> io::Result<()> {
-        fs::remove_dir_all(self.at(path))
+        // All at once, as far as anybody can see: first it gets a name that says what it is.
+        let removed = self.at(&format!("{path}{REMOVED}"));
+        fs::rename(self.at(path), &removed)?;
+        fs::File::open(self.at(parent(path)))?.sync_all()?;
+        fs::remove_dir_all(removed)
     }
 
     fn sync_directory(&self, path: &str) -> io::Result<()> {

@@ -3,13 +3,24 @@
 //! | file | says | if it is damaged |
 //! |---|---|---|
 //! | `meta.properties` | whose data directory this is | refused |
-//! | `quorum-state` | epoch, leader, vote of the quorum | refused |
+//! | `quorum-state` | epoch, leader and vote of the quorum | refused |
 //! | `leader-epoch-checkpoint` | where leader epochs begin in a log | made anew from the batches |
 //! | `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `replication-offset-checkpoint` | an offset for each log | refused |
 //! | `partition.metadata` | the topic's id | refused |
-//! | `.kafka_cleanshutdown` | that the last stop was in good order | taken for absent |
+//! | `.kafka_cleanshutdown` | that the last stop was in good order | taken for such without a broker epoch |
 //! | `OFFSET-EPOCH.checkpoint` | a snapshot | refused |
+//!
+//! Each has a `decode`, which takes any bytes and says in words what it found instead, and an `encode`.
 
 mod checkpoint;
+pub mod clean_shutdown;
 pub mod epochs;
+pub mod meta_properties;
 pub mod offsets;
+pub mod partition_metadata;
+pub mod quorum_state;
+pub mod snapshot;
+pub mod uuid;
+
+/// No small file that is not a checkpoint is larger.
+const SIZE_MAX: u64 = 1 << 20;

@@ -9,7 +9,7 @@ use highwater_core::controller::{ControllerRequest, ControllerResponse, NewTopic
 use highwater_core::partition::{Acks, PartitionError, PartitionFetch};
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NO_EPOCH, NodeId, Offset, Uuid};
-use highwater_log::{Loss, SimulatedDisk};
+use highwater_log::disk::{Loss, SimulatedDisk};
 use highwater_node::message::{
     ClientRequest, ClientResponse, Input, LogId, Output, PeerResponse, TopicPartition,
 };
@@ -46,10 +46,7 @@ pub fn combined(count: i32) -> Cluster {
 
 impl Cluster {
     /// Formats and starts nodes; `adapt` changes their configuration.
-    pub fn start(
-        nodes: impl IntoIterator<Item = (i32, Roles)>,
-        adapt: impl Fn(&mut NodeConfig),
-    ) -> Self {
+    pub fn start(nodes: impl IntoIterator<Item = (i32, Roles)>, adapt: impl Fn(&mut NodeConfig)) -> Self {
         let nodes: Vec<(i32, Roles)> = nodes.into_iter().collect();
         let directory = |id: i32| Uuid(0x1000 + id as u128);
         let voters: Vec<ReplicaKey> = nodes
@@ -73,8 +70,7 @@ impl Cluster {
             starts: 0,
         };
         for (id, roles) in nodes {
-            let mut config =
-                NodeConfig::new(NodeId(id), roles, "a-cluster", directory(id), voters.clone());
+            let mut config = NodeConfig::new(NodeId(id), roles, "a-cluster", directory(id), voters.clone());
             config.default_replication_factor = 3;
             config.min_insync_replicas = 2;
             config.replica_lag_time_max = Duration::from_secs(3);
@@ -118,7 +114,7 @@ impl Cluster {
     pub fn run_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&Self) -> bool) {
         let end = self.now + limit;
         while !done(self) {
-            assert!(self.now <= end, "{what} has not come about in {limit:?}; reports: {:#?}", self.reports);
+            assert!(self.now <= end, "{what} has not come about in {limit:?}\n{}", self.describe());
             self.step();
         }
     }
@@ -252,7 +248,13 @@ impl Cluster {
         partition
     }
 
-    pub fn produce(&mut self, id: i32, partition: TopicPartition, acks: Acks, value: &str) -> Result<Offset, PartitionError> {
+    pub fn produce(
+        &mut self,
+        id: i32,
+        partition: TopicPartition,
+        acks: Acks,
+        value: &str,
+    ) -> Result<Offset, PartitionError> {
         let request = produce_request(partition, acks, &[value]);
         match self.ask(id, request) {
             ClientResponse::Produce(result) => result,
@@ -289,6 +291,27 @@ impl Cluster {
 
     // ---- what is ----
 
+    /// All that helps to see why something has not come about.
+    fn describe(&self) -> String {
+        let mut lines = Vec::new();
+        for node in self.nodes.values() {
+            let (id, epoch) = (node.id(), node.broker_epoch());
+            let stopped = node.stopped();
+            lines.push(format!("{id} broker epoch {epoch:?}, fenced {}, stopped {stopped}", node.fenced()));
+            for log in std::iter::once(node.metadata()).chain(node.replicas()) {
+                let (end, high_watermark) = (log.log.end(), log.high_watermark);
+                let (role, leader, isr) = (log.role, log.leader, &log.isr);
+                lines.push(format!(
+                    "  {:?} {role:?} epoch {} leader {leader:?} end {end} high watermark {high_watermark:?} ISR {isr:?}",
+                    log.id, log.epoch
+                ));
+            }
+        }
+        lines.extend(self.reports.iter().map(|(id, what)| format!("{id} reports: {what}")));
+        lines.extend(self.stopped.iter().map(|(id, why)| format!("{id} has stopped: {why:?}")));
+        lines.join("\n")
+    }
+
     /// The controller that leads the newest epoch.
     pub fn active(&self) -> Option<i32> {
         let leading = self.nodes.values().filter(|node| node.metadata().role == Role::Leader);
@@ -309,7 +332,10 @@ impl Cluster {
     pub fn settle(&mut self) {
         self.run_until("all brokers unfenced", Duration::from_secs(60), |cluster| {
             cluster.active().is_some()
-                && cluster.nodes.values().all(|node| !cluster.configs[&node.id()].roles.broker || !node.fenced())
+                && cluster
+                    .nodes
+                    .values()
+                    .all(|node| !cluster.configs[&node.id()].roles.broker || !node.fenced())
         });
     }
 

@@ -15,6 +15,7 @@ const SOON: Duration = Duration::from_secs(60);
 fn cluster_that_starts_elects_a_controller_and_unfences_all_brokers() {
     let mut cluster = combined(3);
     cluster.settle();
+    cluster.run_for(Duration::from_secs(1));
     let leading = cluster.nodes.values().filter(|node| node.metadata().role == Role::Leader).count();
     assert_eq!(leading, 1);
     let ClientResponse::Metadata(view) = cluster.ask(1, ClientRequest::Metadata) else { panic!() };

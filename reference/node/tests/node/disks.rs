@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use highwater_core::quorum::ReplicaKey;
 use highwater_core::partition::Acks;
+use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NodeId, Uuid};
-use highwater_log::SimulatedDisk;
+use highwater_log::disk::SimulatedDisk;
 use highwater_node::message::{Input, Output};
 use highwater_node::{Node, NodeConfig, Roles, Rules};
 
@@ -23,7 +23,8 @@ fn refusal(adapt: impl Fn(&mut NodeConfig)) -> String {
     let mut other = config();
     adapt(&mut other);
     let before = disk.files();
-    let refused = Node::open(other, Rules::default(), disk.clone(), 1, Instant(0)).expect_err("a foreign disk");
+    let refused =
+        Node::open(other, Rules::default(), disk.clone(), 1, Instant(0)).expect_err("a foreign disk");
     assert_eq!(disk.files(), before, "something was written");
     refused.to_string()
 }

@@ -73,6 +73,8 @@ fn node_that_is_behind_the_log_fetches_a_snapshot_in_parts() {
     let log = cluster.node(behind).metadata().log.clone();
     assert!(log.start() >= start, "{log:?}");
     assert_eq!(cluster.node(behind).image().topics().len(), 30);
-    assert!(cluster.node(behind).controller().is_some_and(|controller| controller.image().topics().len() == 30));
+    assert!(
+        cluster.node(behind).controller().is_some_and(|controller| controller.image().topics().len() == 30)
+    );
     assert!(!cluster.bytes_of(behind, LogId::Metadata).is_empty());
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use highwater_core::controller::{ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, TopicReference};
+use highwater_core::controller::{
+    ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, TopicReference,
+};
 use highwater_core::partition::{Acks, PartitionError};
 use highwater_node::message::{ClientRequest, ClientResponse, LogId};
 use highwater_node::{NodeConfig, Role, Roles};
@@ -113,8 +115,10 @@ fn leader_that_crashed_comes_back_as_a_follower_with_the_same_log() {
     cluster.restart(2).expect("the disk is sound");
     cluster.run_until_isr(partition, &[1, 2, 3]);
     assert_eq!(cluster.node(2).replica(partition).expect("a replica").role, Role::Follower);
-    let (of_leader, of_node) =
-        (cluster.bytes_of(leader, LogId::Partition(partition)), cluster.bytes_of(2, LogId::Partition(partition)));
+    let (of_leader, of_node) = (
+        cluster.bytes_of(leader, LogId::Partition(partition)),
+        cluster.bytes_of(2, LogId::Partition(partition)),
+    );
     assert_eq!(of_leader, of_node);
 }
 
@@ -159,7 +163,10 @@ fn partition_is_not_starved_by_others_of_its_leader() {
     // 80 batches one at a time, two messages of a millisecond each.
     let began = cluster.now;
     let ends = |cluster: &Cluster| -> Vec<i64> {
-        partitions.iter().map(|id| cluster.node(2).replica(*id).map_or(0, |replica| replica.log.end())).collect()
+        partitions
+            .iter()
+            .map(|id| cluster.node(2).replica(*id).map_or(0, |replica| replica.log.end()))
+            .collect()
     };
     cluster.run_until("the first record of each", SOON, |cluster| ends(cluster).iter().all(|&end| end > 0));
     let found = ends(&cluster);
@@ -180,7 +187,7 @@ fn topic_that_is_deleted_leaves_nothing_on_any_disk() {
         (1..=3).all(|id| cluster.node(id).replica(partition).is_none())
     });
     for disk in cluster.disks.values() {
-        let names = highwater_log::Disk::list(disk, "").expect("a directory");
+        let names = highwater_log::disk::Disk::list(disk, "").expect("a directory");
         assert!(!names.iter().any(|name| name.starts_with("orders")), "{names:?}");
     }
 }

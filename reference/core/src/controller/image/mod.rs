@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 pub use apply::Change;
 pub use error::ApplyError;
-use undo::Undo;
+pub(super) use undo::Undo;
 
 use super::message::{ConfigResource, Endpoint};
 use super::record::{MetadataRecord, MetadataVersion};
