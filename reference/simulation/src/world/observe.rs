@@ -112,24 +112,22 @@ impl World {
         {
             self.metadata_committed()?;
         }
+        // Last, for what is forgotten now may have been committed in this very step.
+        self.ledger.replica_mut(index, log).shadow.forget_before(seen.start);
         invariant::partition_changed(&self.ledger, log)
     }
 
-    /// A log that starts later, ends earlier, or has other records at its end.
+    /// A log that was dropped, that ends earlier, or has other records at its end.
     fn cut_down(&mut self, index: usize, log: LogIndex, seen: &Seen) -> Result<(), Violation> {
         let Some(known) = self.ledger.replica(index, log) else {
             let base = self.ledger.logs[log].committed.mark(seen.start).unwrap_or(0);
             self.ledger.replica_mut(index, log).shadow = Shadow::empty_from(seen.start, base);
             return Ok(());
         };
-        if seen.start > known.shadow.start() {
-            if seen.start > known.shadow.end() {
-                // The whole log was dropped: it goes on where a snapshot, or the leader's log, begins.
-                let base = self.ledger.logs[log].committed.mark(seen.start).unwrap_or(0);
-                self.ledger.replica_mut(index, log).shadow = Shadow::empty_from(seen.start, base);
-            } else {
-                self.ledger.replica_mut(index, log).shadow.forget_before(seen.start);
-            }
+        if seen.start > known.shadow.end() {
+            // The whole log was dropped: it goes on where a snapshot, or the leader's log, begins.
+            let base = self.ledger.logs[log].committed.mark(seen.start).unwrap_or(0);
+            self.ledger.replica_mut(index, log).shadow = Shadow::empty_from(seen.start, base);
             return Ok(());
         }
         let mut end = known.shadow.end();

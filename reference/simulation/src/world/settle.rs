@@ -72,7 +72,6 @@ impl World {
     }
 
     fn form(&mut self) {
-        if self.now_us > 2_000_000 && self.ledger.image.brokers().is_empty() { self.formed(); return; } // TEMP
         let ready = self.brokers_missing().is_none();
         let topics = self.ledger.image.topics().len();
         let wanted = self.scenario.shape.topics.count as usize;
@@ -205,7 +204,7 @@ impl World {
             return Some(format!("{}, which is about to stop", self.ledger.ids[leaving]));
         }
         self.quorum_missing()
-            .or_else(|| if self.ledger.image.brokers().is_empty() { None } else { self.brokers_missing() }) // TEMP
+            .or_else(|| self.brokers_missing())
             .or_else(|| (METADATA + 1..self.ledger.logs.len()).find_map(|log| self.partition_missing(log)))
     }
 
