@@ -8,7 +8,7 @@ use highwater_core::{NodeId, Uuid, batch};
 use highwater_node::message::{LogId, TopicPartition};
 
 use super::{Check, election};
-use crate::ledger::{Ledger, LogIndex};
+use crate::ledger::{Crashed, Ledger, LogIndex, Loss};
 use crate::{Invariant, Violation};
 
 /// A batch of the metadata log was committed: applies it to the books, checks what it changed, and returns the partitions that have to be looked at.
@@ -112,20 +112,24 @@ fn settle(
         let (isr, elr) = state.as_ref().map_or((0, 0), |s| (ledger.set(&s.isr), ledger.set(&s.elr)));
         if let (Some(before), Some(after)) = (&before, &state) {
             epochs(ledger, log, before, after)?;
-            if election::is_unclean(before, after) && unclean_allowed {
-                ledger.logs[log].tainted.get_or_insert("an unclean election");
+            if election::is_unclean(before, after) {
+                if unclean_allowed {
+                    ledger.logs[log].tainted.get_or_insert("an unclean election");
+                } else if ledger.logs[log].nobody_is_left(ledger.min_isr) {
+                    ledger.logs[log].tainted.get_or_insert("everybody eligible crashed");
+                }
             }
         }
         let book = &mut ledger.logs[log];
         (book.state, book.isr, book.elr) = (state, isr, elr);
-        election::changed(ledger, log, before.as_ref(), unclean_allowed)?;
+        election::changed(ledger, log, before.as_ref())?;
         changed.push(log);
     }
     for &broker in brokers {
         if let Some(node) = ledger.node(broker) {
             let concerned = |log: &LogIndex| {
                 let book = &ledger.logs[*log];
-                book.state.is_some() && ((book.isr | book.elr) >> node & 1 == 1 || book.lossy.iter().any(|l| l.0 == node))
+                book.state.is_some() && ((book.isr | book.elr) >> node & 1 == 1 || book.crashed.iter().any(|one| one.node == node))
             };
             let logs: Vec<LogIndex> = (1..ledger.logs.len()).filter(concerned).collect();
             changed.extend(logs);
@@ -134,7 +138,7 @@ fn settle(
     changed.sort_unstable();
     changed.dedup();
     for &log in &changed {
-        election::changed(ledger, log, None, unclean_allowed)?;
+        election::changed(ledger, log, None)?;
         forgive(ledger, log);
     }
     Ok(changed)
@@ -164,26 +168,21 @@ fn epochs(ledger: &Ledger, log: LogIndex, before: &PartitionState, after: &Parti
     ))
 }
 
-/// A replica that lost its tail is as good as any once it has left the ISR and come back. Without eligible leader replicas the last member does
+/// A replica that crashed is as good as any once it has left the ISR and come back. Without eligible leader replicas the last member does
 /// not leave, and what it lost is lost by right.
 fn forgive(ledger: &mut Ledger, log: LogIndex) {
     let elr = ledger.elr;
     let epoch_of = |node: usize| ledger.image.broker(ledger.ids[node]).map_or(-1, |broker| broker.epoch);
-    let lossy: Vec<(usize, i64, bool)> = ledger.logs[log]
-        .lossy
-        .iter()
-        .map(|&(node, epoch, left)| (node, epoch, left || ledger.logs[log].isr >> node & 1 == 0))
-        .collect();
-    let book = &ledger.logs[log];
-    let lost = lossy
-        .iter()
-        .any(|&(node, epoch, left)| !elr && !left && book.isr >> node & 1 == 1 && epoch_of(node) > epoch);
-    let kept = lossy
-        .into_iter()
-        .filter(|&(node, epoch, left)| !(left && book.isr >> node & 1 == 1 && epoch_of(node) > epoch))
-        .collect();
+    let isr = ledger.logs[log].isr;
+    let mut crashed = ledger.logs[log].crashed.clone();
+    for one in &mut crashed {
+        one.left |= isr >> one.node & 1 == 0;
+    }
+    let is_back = |one: &Crashed| isr >> one.node & 1 == 1 && epoch_of(one.node) > one.broker_epoch;
+    let lost = !elr && crashed.iter().any(|one| one.loss > Loss::Nothing && !one.left && is_back(one));
+    crashed.retain(|one| !(one.left && is_back(one)));
     let book = &mut ledger.logs[log];
-    book.lossy = kept;
+    book.crashed = crashed;
     if lost {
         book.tainted.get_or_insert("the last in-sync replica lost its tail");
     }

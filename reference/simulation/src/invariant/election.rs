@@ -17,13 +17,12 @@ pub(super) fn changed(
     ledger: &Ledger,
     log: LogIndex,
     before: Option<&PartitionState>,
-    unclean_allowed: bool,
 ) -> Check {
     let Some(after) = &ledger.logs[log].state else { return Ok(()) };
     let wrong = |found: String, expected: String| Err(Violation::new(Invariant::Election, found, expected));
     if let Some(before) = before
         && is_unclean(before, after)
-        && !unclean_allowed
+        && ledger.logs[log].tainted.is_none()
     {
         return wrong(
             format!("{:?} is elected leader of {} in epoch {}", after.leader, ledger.name(log), after.leader_epoch),

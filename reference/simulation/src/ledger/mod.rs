@@ -82,12 +82,34 @@ pub(crate) struct LogBook {
     pub(crate) elr: NodeSet,
     /// Something was lost that replication cannot keep: nothing is claimed of this partition any more, but that logs match.
     pub(crate) tainted: Option<&'static str>,
-    /// Replicas that lost their tails and are not back in the ISR: who, under which broker epoch, whether it has left the ISR since.
-    pub(crate) lossy: Vec<(usize, i64, bool)>,
+    /// Replicas that crashed, as far as they are not back in the ISR since.
+    pub(crate) crashed: Vec<Crashed>,
     /// Everything below was acknowledged to somebody who asked for `acks=all`, or lies before such.
     pub(crate) acknowledged: Offset,
     /// Everything below was read by a consumer, or lies before such.
     pub(crate) read: Offset,
+}
+
+/// A replica whose broker crashed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crashed {
+    pub(crate) node: usize,
+    /// The broker epoch under which it did.
+    pub(crate) broker_epoch: i64,
+    /// It has left the ISR since.
+    pub(crate) left: bool,
+    pub(crate) loss: Loss,
+}
+
+/// What a replica lost in a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loss {
+    /// Nothing.
+    Nothing,
+    /// Its restart will tell.
+    Perhaps,
+    /// Records.
+    Records,
 }
 
 impl Ledger {
@@ -187,6 +209,17 @@ impl Ledger {
 }
 
 impl LogBook {
+    /// How many replicas lost records in a crash, or may have, and are not back in the ISR.
+    pub(crate) fn lossy(&self) -> usize {
+        self.crashed.iter().filter(|crashed| crashed.loss > Loss::Nothing).count()
+    }
+
+    /// Whether so many replicas crashed that nobody is left who could be elected: a restart without the marker of a clean stop ends
+    /// eligibility, whether anything was lost or not (KIP-966).
+    pub(crate) fn nobody_is_left(&self, min_isr: usize) -> bool {
+        self.isr | self.elr == 0 && self.crashed.len() >= min_isr
+    }
+
     fn new(id: LogId) -> Self {
         Self {
             id,
@@ -198,7 +231,7 @@ impl LogBook {
             isr: 0,
             elr: 0,
             tainted: None,
-            lossy: Vec::new(),
+            crashed: Vec::new(),
             acknowledged: 0,
             read: 0,
         }

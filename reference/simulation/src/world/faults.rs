@@ -6,7 +6,7 @@ use highwater_node::message::Input;
 use super::World;
 use super::event::Event;
 use crate::Violation;
-use crate::ledger::{METADATA, members};
+use crate::ledger::{self, METADATA, members};
 use crate::scenario::{Fault, FaultKind, Tail};
 
 /// What a full disk still takes, in bytes.
@@ -37,7 +37,7 @@ impl World {
                 if lossy {
                     self.note_losses(node, |flushed, end| flushed < end);
                 }
-                self.stop(node, if lossy { Loss::Any } else { Loss::Nothing });
+                self.stop(node, if lossy { Loss::Any } else { Loss::Nothing }, false);
                 self.restart_in(node, down_us);
                 Ok(())
             }
@@ -91,7 +91,7 @@ impl World {
                 }
                 self.counts.fault(kind);
                 self.note_losses(node, |_, end| end > 0);
-                self.stop(node, Loss::Nothing);
+                self.stop(node, Loss::Nothing, false);
                 self.nodes[node].wipe(self.scenario.seed, node);
                 self.restart_in(node, down_us);
                 Ok(())
@@ -138,7 +138,7 @@ impl World {
         for log in METADATA + 1..self.ledger.logs.len() {
             let replica = self.ledger.replica(node, log);
             if replica.is_some_and(|replica| loses(replica.flushed, replica.shadow.end())) {
-                self.lost_tail(node, log);
+                self.crashed(node, log, ledger::Loss::Perhaps);
             }
         }
     }
@@ -148,7 +148,7 @@ impl World {
         if book.state.is_none() || book.tainted.is_some() {
             return true;
         }
-        let others = book.lossy.iter().filter(|lossy| lossy.0 != node).count();
+        let others = book.crashed.iter().filter(|one| one.loss > ledger::Loss::Nothing && one.node != node).count();
         // Without eligible leader replicas the last member of the ISR stays in it, whatever it lost.
         let last = !self.ledger.elr && book.isr & !(1 << node) == 0;
         others + 1 < self.ledger.min_isr && !last

@@ -13,6 +13,7 @@ use super::event::Event;
 use super::{Part, World};
 use crate::chance::{Draw, Purpose, keyed};
 use crate::clock::Clock;
+use crate::ledger::{self, METADATA};
 use crate::scenario::{MischiefKind, Scenario};
 use crate::{Invariant, Violation};
 
@@ -203,7 +204,7 @@ impl World {
             }
             Event::Killed { node, life, down_us } => {
                 if self.lives(node, life) {
-                    self.stop(node, Loss::Nothing);
+                    self.stop(node, Loss::Nothing, false);
                     self.restart_in(node, down_us);
                 }
                 Ok(())
@@ -277,6 +278,7 @@ impl World {
         let Some(node) = &mut running.node else { return Ok(()) };
         if node.deadline().is_some_and(|deadline| deadline <= now) {
             node.elapse(now);
+            if node.deadline().is_some_and(|d| d <= now) { eprintln!("DBG stuck timer n{index} now {} node {:?} quorum {:?} controller {:?}", now.0, node.deadline(), node.quorum().deadline(), node.controller().and_then(|c| c.deadline())); }
             self.count();
             if self.trace.is_some() {
                 let name = self.ledger.ids[index];
@@ -437,7 +439,7 @@ impl World {
         self.note(|| format!("{name} has stopped{}", reason.map_or(String::new(), |why| format!(": {why}"))));
         // What a clean stop leaves behind is on disk, all of it: the machine may be switched off.
         let clean = down_us.is_some() && !self.nodes[index].disk_fails;
-        self.stop(index, if clean { Loss::Everything } else { Loss::Nothing });
+        self.stop(index, if clean { Loss::Everything } else { Loss::Nothing }, clean);
         if let Some(down_us) = down_us {
             self.restart_in(index, down_us);
         }
@@ -445,7 +447,14 @@ impl World {
     }
 
     /// Ends a node at once.
-    pub(super) fn stop(&mut self, index: usize, loss: Loss) {
+    pub(super) fn stop(&mut self, index: usize, loss: Loss, clean: bool) {
+        if !clean {
+            for log in METADATA + 1..self.ledger.logs.len() {
+                if self.ledger.replica(index, log).is_some() {
+                    self.crashed(index, log, ledger::Loss::Nothing);
+                }
+            }
+        }
         let running = &mut self.nodes[index];
         running.node = None;
         running.asked.clear();

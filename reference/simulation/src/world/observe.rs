@@ -6,7 +6,7 @@ use highwater_node::message::LogId;
 use highwater_node::{ReplicaView, Role};
 
 use super::World;
-use crate::ledger::{Batch, LogIndex, METADATA, NodeSet, Replica, Shadow};
+use crate::ledger::{Batch, Crashed, LogIndex, Loss, METADATA, NodeSet, Replica, Shadow};
 use crate::{Invariant, Violation, invariant};
 
 /// How many bytes are read of a log at once.
@@ -272,25 +272,30 @@ impl World {
         if lost {
             self.counts.lossy_restarts += 1;
         }
-        if log != METADATA {
-            if lost {
-                self.lost_tail(index, log);
-            } else {
-                self.ledger.logs[log].lossy.retain(|lossy| lossy.0 != index);
-            }
+        if log == METADATA {
+            return Ok(());
+        }
+        if lost {
+            self.crashed(index, log, Loss::Records);
+        } else if let Some(one) = self.ledger.logs[log].crashed.iter_mut().find(|one| one.node == index)
+            && one.loss == Loss::Perhaps
+        {
+            one.loss = Loss::Nothing;
         }
         Ok(())
     }
 
-    /// A replica has lost its tail, or may have. More of that than replication can stand, and nothing is claimed any more.
-    pub(super) fn lost_tail(&mut self, index: usize, log: LogIndex) {
-        let epoch = self.ledger.image.broker(self.ledger.ids[index]).map_or(-1, |broker| broker.epoch);
+    /// A replica crashed. More loss than replication can stand, and nothing is claimed any more.
+    pub(super) fn crashed(&mut self, node: usize, log: LogIndex, loss: Loss) {
+        let broker_epoch = self.ledger.image.broker(self.ledger.ids[node]).map_or(-1, |broker| broker.epoch);
         let min_isr = self.ledger.min_isr;
         let book = &mut self.ledger.logs[log];
-        if !book.lossy.iter().any(|lossy| lossy.0 == index) {
-            book.lossy.push((index, epoch, book.isr >> index & 1 == 0));
+        let left = book.isr >> node & 1 == 0;
+        match book.crashed.iter_mut().find(|one| one.node == node) {
+            Some(known) => known.loss = known.loss.max(loss),
+            None => book.crashed.push(Crashed { node, broker_epoch, left, loss }),
         }
-        if book.lossy.len() >= min_isr {
+        if book.lossy() >= min_isr {
             book.tainted.get_or_insert("too many replicas lost their tails");
         }
     }
