@@ -88,6 +88,28 @@ fn clauses_used_in_models_are_defined_in_specs() {
 }
 
 #[test]
+fn clauses_named_in_code_are_defined_in_specs() {
+    let defined = defined();
+    let families: BTreeSet<&str> = defined.keys().filter_map(|clause| clause.split('/').next()).collect();
+    for path in files(root(), ".rs") {
+        for (index, line) in read(&path).lines().enumerate() {
+            // Odd pieces between ` stand in code.
+            let named = line.split('`').skip(1).step_by(2).filter(|code| is_clause(code));
+            for clause in
+                named.filter(|clause| families.contains(clause.split('/').next().unwrap_or_default()))
+            {
+                assert!(
+                    defined.contains_key(clause),
+                    "{}:{}: names the clause {clause}, which no page of specs/ defines; write **{clause}** there",
+                    path.display(),
+                    index + 1
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn clauses_defined_in_specs_are_used_by_a_rule_or_claim() {
     let used: BTreeSet<&str> = cards()
         .iter()

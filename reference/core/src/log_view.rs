@@ -56,7 +56,7 @@ pub struct OutOfOrder {
 /// The shape of a log, without its records.
 ///
 /// - `start <= flushed <= end`.
-/// - `epochs` begins at or below `start` and has no entry at or above `end`; it is empty if and only if the log is.
+/// - `epochs` begins at `start` and has no entry at or above `end`; it is empty if and only if the log is.
 /// - `base_epoch` is that of the record before `start`: [`NO_EPOCH`] where that is not known, or there never was one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogView {
@@ -135,15 +135,20 @@ impl LogView {
 
     /// The view of a recovered log, all of it flushed; `None` where the parts contradict one another.
     ///
-    /// `base_epoch` as in [`LogView::base_epoch`].
+    /// `base_epoch` as in [`LogView::base_epoch`]. Entries of epochs that ended before the start are dropped, as by
+    /// [`LogView::forget_before`]; the one that holds the record before the start says `base_epoch` better.
     pub fn recovered(start: Offset, end: Offset, base_epoch: Epoch, epochs: EpochCache) -> Option<Self> {
-        let inside = match (epochs.starts.first(), epochs.starts.last()) {
-            (Some(first), Some(last)) => {
-                first.start <= start && last.start < end && base_epoch <= first.epoch
-            }
-            _ => start == end,
+        let mut epochs = epochs;
+        let base_epoch = epochs.epoch_at(start.saturating_sub(1)).unwrap_or(base_epoch);
+        let is_inside = epochs.starts.last().is_none_or(|last| last.start < end);
+        epochs.forget_before(start);
+        epochs.truncate_to(end);
+        let begins = match epochs.starts.first() {
+            Some(first) => first.start == start && base_epoch <= first.epoch,
+            None => start == end,
         };
-        (start <= end && inside).then_some(Self { start, end, flushed: end, base_epoch, epochs })
+        let view = Self { start, end, flushed: end, base_epoch, epochs };
+        (0 <= start && start <= end && is_inside && begins).then_some(view)
     }
 
     /// The offset of the first record.
@@ -196,15 +201,17 @@ impl LogView {
         self.epochs.epoch_at(offset - 1) == Some(last_epoch)
     }
 
-    /// The records from `from` (at least [`LogView::start`]) to `to`, an extent for each epoch.
+    /// The records from `from` to `to`, as far as the log has them, an extent for each epoch.
     pub fn extents(&self, from: Offset, to: Offset) -> Vec<Extent> {
+        let starts = &self.epochs.starts;
+        let (mut base, to) = (from.max(self.start), to.min(self.end));
+        let mut next = starts.partition_point(|entry| entry.start <= base);
         let mut extents = Vec::new();
-        let mut base = from;
         while base < to {
-            let Some(epoch) = self.epochs.epoch_at(base) else { break };
-            let end = self.end_of(epoch).end.min(to);
-            extents.push(Extent { epoch, base, end });
+            let end = starts.get(next).map_or(to, |entry| entry.start.min(to));
+            extents.push(Extent { epoch: starts[next - 1].epoch, base, end });
             base = end;
+            next += 1;
         }
         extents
     }

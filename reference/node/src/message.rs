@@ -194,6 +194,9 @@ pub struct ClusterView {
     pub controller: Option<NodeId>,
     /// Unfenced brokers.
     pub brokers: Vec<NodeId>,
-    /// Topics: name, id, and for each partition leader and leader epoch.
-    pub topics: Vec<(String, Uuid, Vec<(Option<NodeId>, i32)>)>,
+    /// Topics by name.
+    pub topics: Vec<TopicView>,
 }
+
+/// A topic: its name, its id, and for each partition leader and leader epoch.
+pub type TopicView = (String, Uuid, Vec<(Option<NodeId>, i32)>);

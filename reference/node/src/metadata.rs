@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use highwater_core::batch::{self, ControlRecord};
 use highwater_core::controller::{Image, MetadataRecord};
-use highwater_core::quorum::{self, ElectionState, Quorum, ReplicaKey, SnapshotId};
+use highwater_core::quorum::{self, Quorum, ReplicaKey, SnapshotId};
 use highwater_core::{Epoch, Extent, NO_EPOCH, NodeId, Offset};
 use highwater_log::Log;
 use highwater_log::disk::Disk;
@@ -31,6 +31,8 @@ pub(crate) struct Metadata<D: Disk> {
     pub(crate) applied: Offset,
     /// The epoch of the last record below `applied`.
     pub(crate) applied_epoch: Epoch,
+    /// Its timestamp, in milliseconds since 1970.
+    pub(crate) applied_timestamp: i64,
     pub(crate) committed: Offset,
     pub(crate) snapshots: Snapshots<D>,
     incoming: Bytes,
@@ -38,26 +40,29 @@ pub(crate) struct Metadata<D: Disk> {
 }
 
 impl<D: Disk> Metadata<D> {
-    pub(crate) fn new(
-        core: Quorum,
-        log: Log<D>,
-        image: Image,
-        loaded: Option<SnapshotId>,
-        snapshots: Snapshots<D>,
-    ) -> Self {
-        let (applied, applied_epoch) =
-            loaded.map_or((0, NO_EPOCH), |snapshot| (snapshot.end, snapshot.epoch));
+    pub(crate) fn new(core: Quorum, log: Log<D>) -> Self {
+        let snapshots = Snapshots::new(log.size());
         Self {
             core,
             log,
-            image,
-            applied,
-            applied_epoch,
-            committed: applied,
+            image: Image::default(),
+            applied: 0,
+            applied_epoch: NO_EPOCH,
+            applied_timestamp: -1,
+            committed: 0,
             snapshots,
             incoming: Bytes::new(),
             flush_asked: false,
         }
+    }
+
+    /// What a snapshot adds up to takes the place of all that was applied.
+    pub(crate) fn load(&mut self, image: Image, snapshot: SnapshotId, contained: i64) {
+        self.image = image;
+        self.applied = snapshot.end;
+        self.applied_epoch = snapshot.epoch;
+        self.applied_timestamp = contained;
+        self.committed = self.committed.max(snapshot.end);
     }
 }
 
@@ -112,7 +117,7 @@ impl<D: Disk> Node<D> {
     fn carry_out(&mut self, effect: quorum::Effect) -> Result<(), Fatal> {
         use quorum::Effect;
         match effect {
-            Effect::SaveElection(state) => self.save_election(state),
+            Effect::SaveElection(state) => store::save_election(self.disk(), &state),
             Effect::Truncate { end } => {
                 let cut = self.metadata.log.truncate(end);
                 cut.map_err(|error| Fatal::new(format!("truncating the metadata log to {end}"), error))?;
@@ -174,10 +179,6 @@ impl<D: Disk> Node<D> {
         }
     }
 
-    fn save_election(&mut self, state: ElectionState) -> Result<(), Fatal> {
-        store::write_election(&self.disk, &state)
-    }
-
     pub(crate) fn append_metadata(&mut self, bytes: &[u8]) -> Result<(), Fatal> {
         let appended = self.metadata.log.append(bytes);
         appended.map_err(|error| Fatal::new("appending to the metadata log", error))?;
@@ -225,7 +226,7 @@ impl<D: Disk> Node<D> {
                 }
                 _ => Bytes::new(),
             },
-            quorum::Response::FetchSnapshot(part) => self.metadata.snapshots.read(part, &self.config)?,
+            quorum::Response::FetchSnapshot(part) => self.read_snapshot(part)?,
             _ => Bytes::new(),
         };
         Ok((response, bytes))
@@ -288,6 +289,7 @@ impl<D: Disk> Node<D> {
             }
             self.metadata.applied = header.end_offset();
             self.metadata.applied_epoch = header.leader_epoch;
+            self.metadata.applied_timestamp = header.max_timestamp;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use highwater_core::controller::{self, Controller, Image};
 use highwater_core::quorum::{self, Quorum};
 use highwater_core::{Epoch, Instant, NodeId, Offset, Token, batch, partition};
+use highwater_log::DataDirectory;
 use highwater_log::disk::Disk;
 
 use crate::broker::Broker;
@@ -18,7 +19,7 @@ use crate::metadata::Metadata;
 use crate::ports::{Asked, Caller, Fatal, Ports};
 use crate::publish::Publisher;
 use crate::serve;
-use crate::store::{self, Checkpoints};
+use crate::store;
 use crate::timers::Timer;
 use crate::view::{self, ReplicaView};
 use crate::waiting::{Asker, Fetch};
@@ -69,21 +70,22 @@ pub(crate) enum Phase {
 pub struct Node<D: Disk> {
     pub(crate) config: NodeConfig,
     pub(crate) rules: Rules,
-    pub(crate) disk: D,
+    pub(crate) directory: DataDirectory<D>,
     pub(crate) ports: Ports,
     pub(crate) metadata: Metadata<D>,
     pub(crate) control: Option<Control>,
     pub(crate) broker: Option<Broker<D>>,
     pub(crate) phase: Phase,
-    pub(crate) checkpoints: Checkpoints,
     pub(crate) checkpoint_armed: Option<Instant>,
 }
 
 impl<D: Disk> Node<D> {
     /// Prepares an empty disk for the node of this configuration: writes `meta.properties`.
     ///
+    /// Nothing happens if it is this node's already.
+    ///
     /// # Errors
-    /// If the disk is formatted already, or cannot be written.
+    /// If the disk is another's, or cannot be written.
     pub fn format(config: &NodeConfig, disk: &D) -> Result<(), OpenError> {
         store::format(config, disk)
     }
@@ -322,13 +324,13 @@ impl<D: Disk> Node<D> {
     fn settle_broker(&mut self) -> Result<bool, Fatal> {
         let Some(broker) = &mut self.broker else { return Ok(false) };
         let mut busy = broker.dirty.any() && {
-            let with = Publisher {
+            let mut with = Publisher {
                 config: &self.config,
                 rules: self.rules.partition,
-                disk: &self.disk,
+                directory: &mut self.directory,
                 image: &self.metadata.image,
             };
-            broker.publish(&mut self.ports, &with)?
+            broker.publish(&mut self.ports, &mut with)?
         };
         while let Some(token) = broker.woken.pop_front() {
             broker.wake(&mut self.ports, token)?;
@@ -361,15 +363,13 @@ impl<D: Disk> Node<D> {
         self.metadata.core.handle(self.ports.now, quorum::Input::Resign);
         self.drain_quorum()?;
         self.drain_controller()?;
-        self.metadata.log.flush().map_err(|error| Fatal::new("flushing the metadata log", error))?;
-        if let Some(broker) = &mut self.broker {
-            for (id, replica) in &mut broker.replicas {
-                replica.flush(*id)?;
-            }
+        self.metadata.log.close_files()?;
+        for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
+            replica.log.close_files()?;
         }
         self.save_checkpoints()?;
-        let newest = self.broker.as_ref().map_or(-1, |broker| broker.lifecycle.newest_epoch());
-        store::note_clean_stop(&self.disk, newest)?;
+        let newest = self.broker.as_ref().map(|broker| broker.lifecycle.newest_epoch());
+        store::note_clean_stop(self.directory.disk(), newest)?;
         self.phase = Phase::Stopped;
         self.ports.stop(None);
         Ok(())
@@ -384,19 +384,11 @@ impl<D: Disk> Node<D> {
     }
 
     fn save_checkpoints(&mut self) -> Result<(), Fatal> {
-        let mut new = Checkpoints::default();
-        new.note(&self.metadata.log);
-        for replica in self.broker.iter().flat_map(|broker| broker.replicas.values()) {
-            new.note(&replica.log);
-            new.high_watermarks.insert(replica.log.directory().to_owned(), replica.core.high_watermark());
-        }
-        store::save_checkpoints(&self.disk, &self.checkpoints, &new)?;
-        let broker = self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut());
-        for log in broker.map(|replica| &mut replica.log).chain([&mut self.metadata.log]) {
-            log.recovery_point_recorded(log.view().flushed());
-        }
-        self.checkpoints = new;
-        Ok(())
+        let committed = self.metadata.committed;
+        let replicas = self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut());
+        let logs = replicas.map(|replica| (&mut replica.log, replica.core.high_watermark()));
+        let logs = logs.chain([(&mut self.metadata.log, committed)]);
+        Ok(self.directory.checkpoint(logs)?)
     }
 }
 
@@ -415,7 +407,7 @@ impl<D: Disk> Node<D> {
 
     /// The disk. The node may be dropped at any time, as by a crash: what is on the disk is all that it leaves.
     pub fn disk(&self) -> &D {
-        &self.disk
+        self.directory.disk()
     }
 
     /// Whether the node has stopped; it said so in its last output.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use highwater_core::controller::{self, Controller, Image, MetadataVersion};
+use highwater_core::controller::{self, Controller, MetadataVersion};
 use highwater_core::partition::Partition;
-use highwater_core::quorum::{self, Quorum};
+use highwater_core::quorum::{self, ElectionState, Quorum, SnapshotId};
 use highwater_core::{Dice, Instant, NO_EPOCH, Uuid};
 use highwater_log::disk::Disk;
+use highwater_log::{DataDirectory, METADATA};
 
 use crate::broker::{Broker, ELR_FEATURE};
 use crate::config::NodeConfig;
@@ -18,8 +19,7 @@ use crate::node::{Node, OpenError, Phase, Rules};
 use crate::ports::{Fatal, Ports};
 use crate::publish::partition_config;
 use crate::replica::Replica;
-use crate::snapshot::{self, Snapshots};
-use crate::store::{self, Checkpoints, FoundReplica};
+use crate::store::{self, FoundReplica};
 
 impl From<Fatal> for OpenError {
     fn from(Fatal(message): Fatal) -> Self {
@@ -36,11 +36,10 @@ pub(crate) fn open<D: Disk>(
     now: Instant,
 ) -> Result<Node<D>, OpenError> {
     check(&config)?;
-    store::check_meta_properties(&config, &disk)?;
-    let clean = store::read_clean_stop(&disk)?;
-
+    let store::Opened { mut directory, previous_broker_epoch, election, latest_snapshot } =
+        store::open(&config, &disk)?;
     let mut ports = Ports::new(now, Dice::new(seed));
-    let metadata = open_metadata(&config, rules.quorum, &disk, clean.is_some(), &mut ports)?;
+    let metadata = open_metadata(&config, rules.quorum, &directory, election, latest_snapshot, &mut ports)?;
     let control = config.roles.controller.then(|| {
         let (image, applied) = (metadata.image.clone(), metadata.applied);
         let dice = Dice::new(ports.dice.roll());
@@ -48,26 +47,22 @@ pub(crate) fn open<D: Disk>(
         Control::new(core, config.waiting_requests_max)
     });
     let broker = if config.roles.broker {
-        let replicas = open_replicas(&config, rules, &disk, clean.is_some(), &mut ports)?;
+        let replicas = open_replicas(&config, rules, &mut directory, &mut ports)?;
         let incarnation = Uuid(u128::from(ports.dice.roll()) << 64 | u128::from(ports.dice.roll()));
-        let lifecycle = Lifecycle::new(&config, incarnation, clean.unwrap_or(-1), &mut ports);
+        let lifecycle = Lifecycle::new(&config, incarnation, previous_broker_epoch, &mut ports);
         Some(Broker::new(lifecycle, replicas))
     } else {
         None
     };
-    // From now on a stop is unclean until it is known to be clean.
-    store::forget_clean_stop(&disk)?;
-
     let mut node = Node {
         config,
         rules,
-        disk,
+        directory,
         ports,
         metadata,
         control,
         broker,
         phase: Phase::Running,
-        checkpoints: Checkpoints::default(),
         checkpoint_armed: None,
     };
     node.drain_quorum()?;
@@ -106,36 +101,33 @@ fn check(config: &NodeConfig) -> Result<(), OpenError> {
 fn open_metadata<D: Disk>(
     config: &NodeConfig,
     rules: quorum::Rules,
-    disk: &D,
-    clean: bool,
+    directory: &DataDirectory<D>,
+    election: ElectionState,
+    latest: Option<SnapshotId>,
     ports: &mut Ports,
 ) -> Result<Metadata<D>, OpenError> {
-    let saved = store::read_election(disk)?;
-    let latest = store::latest_snapshot(disk)?;
-    let log = store::open_metadata_log(disk, config, latest, clean, ports)?;
-    let image = match latest {
-        Some(latest) => snapshot::load(disk, latest)?,
-        None => Image::default(),
-    };
+    // Before the log is opened, so that a damaged snapshot is refused before anything is mended.
+    let loaded = latest.map(|latest| store::load_snapshot(directory.disk(), latest)).transpose()?;
+    let log = store::open_metadata_log(directory, config, latest, ports)?;
     let dice = Dice::new(ports.dice.roll());
     let settings = quorum_config(config);
-    let core = Quorum::open(settings, rules, saved, log.view().clone(), latest, dice, ports.now);
-    let core = core.map_err(|error| OpenError {
-        place: store::METADATA_DIRECTORY.to_owned(),
-        message: error.to_string(),
-    })?;
-    Ok(Metadata::new(core, log, image, latest, Snapshots::new(disk.clone())))
+    let core = Quorum::open(settings, rules, election, log.view().clone(), latest, dice, ports.now);
+    let core = core.map_err(|error| OpenError { place: METADATA.to_owned(), message: error.to_string() })?;
+    let mut metadata = Metadata::new(core, log);
+    if let (Some(latest), Some((image, contained))) = (latest, loaded) {
+        metadata.load(image, latest, contained);
+    }
+    Ok(metadata)
 }
 
 fn open_replicas<D: Disk>(
     config: &NodeConfig,
     rules: Rules,
-    disk: &D,
-    clean: bool,
+    directory: &mut DataDirectory<D>,
     ports: &mut Ports,
 ) -> Result<BTreeMap<TopicPartition, Replica<D>>, OpenError> {
     let mut replicas = BTreeMap::new();
-    for found in store::open_replicas(disk, config, clean, ports)? {
+    for found in store::open_replicas(directory, config, ports)? {
         let FoundReplica { id, topic, log, high_watermark } = found;
         let settings = partition_config(config, NO_EPOCH.into());
         let core = Partition::open(settings, rules.partition, log.view().clone(), high_watermark, ports.now);

@@ -1,11 +1,13 @@
 //! From the metadata to the replicas: what a broker does once records are committed.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use highwater_core::NodeId;
 use highwater_core::controller::{ConfigKey, ConfigResource, Image};
 use highwater_core::partition::{self, Partition};
+use highwater_log::DataDirectory;
 use highwater_log::disk::Disk;
 
 use crate::broker::{Broker, Dirty};
@@ -22,13 +24,13 @@ const MIN_ISR: &str = "min.insync.replicas";
 pub(crate) struct Publisher<'a, D: Disk> {
     pub(crate) config: &'a NodeConfig,
     pub(crate) rules: partition::Rules,
-    pub(crate) disk: &'a D,
+    pub(crate) directory: &'a mut DataDirectory<D>,
     pub(crate) image: &'a Image,
 }
 
 impl<D: Disk> Broker<D> {
     /// Acts upon what changed in the metadata; whether there was anything to do.
-    pub(crate) fn publish(&mut self, ports: &mut Ports, with: &Publisher<'_, D>) -> Result<bool, Fatal> {
+    pub(crate) fn publish(&mut self, ports: &mut Ports, with: &mut Publisher<'_, D>) -> Result<bool, Fatal> {
         if !self.dirty.any() {
             return Ok(false);
         }
@@ -83,7 +85,7 @@ impl<D: Disk> Broker<D> {
         &mut self,
         ports: &mut Ports,
         concerned: &BTreeSet<TopicPartition>,
-        with: &Publisher<'_, D>,
+        with: &mut Publisher<'_, D>,
     ) -> Result<(), Fatal> {
         for id in concerned {
             if hosted(with, *id) || !self.replicas.contains_key(id) {
@@ -98,7 +100,7 @@ impl<D: Disk> Broker<D> {
             }
             let Some(mut replica) = self.replicas.remove(id) else { continue };
             replica.detach(*id, &mut self.fetchers, ports);
-            store::delete_replica(with.disk, replica.log)?;
+            store::delete_replica(with.directory, replica.log)?;
         }
         Ok(())
     }
@@ -119,7 +121,7 @@ impl<D: Disk> Broker<D> {
         &mut self,
         ports: &mut Ports,
         id: TopicPartition,
-        with: &Publisher<'_, D>,
+        with: &mut Publisher<'_, D>,
         broker_epoch: i64,
     ) -> Result<(), Fatal> {
         let Some(state) = with.image.partition(id.topic, id.partition) else { return Ok(()) };
@@ -127,12 +129,12 @@ impl<D: Disk> Broker<D> {
             return Ok(());
         }
         let Some(topic) = with.image.topic(id.topic) else { return Ok(()) };
-        if !self.replicas.contains_key(&id) {
-            let (log, view) = store::create_replica(with.disk, with.config, &topic.name, id)?;
+        if let Entry::Vacant(place) = self.replicas.entry(id) {
+            let log = store::create_replica(with.directory, with.config, &topic.name, id)?;
             let config = partition_config(with.config, broker_epoch);
-            let mut core = Partition::open(config, with.rules, view, 0, ports.now);
+            let mut core = Partition::open(config, with.rules, log.view().clone(), 0, ports.now);
             core.set_brokers(&brokers(with.image));
-            self.replicas.insert(id, Replica::new(topic.name.clone(), log, core));
+            place.insert(Replica::new(topic.name.clone(), log, core));
         }
         if let Some(replica) = self.replicas.get_mut(&id) {
             let min_isr = min_isr(with, &topic.name);

@@ -16,6 +16,7 @@ use crate::message::{ClientResponse, ClusterView, PeerRequest, PeerResponse, Rep
 use crate::node::Node;
 use crate::ports::{Asked, Fatal, Ports};
 use crate::records;
+use crate::store;
 use crate::waiting::{Asker, Fetch};
 
 /// A producer's request.
@@ -247,14 +248,10 @@ impl<D: Disk> Broker<D> {
         self.fetchers.settled(leader, correlation);
         for pair in fetcher::pair(asked, answers, |(id, _, _)| *id) {
             match pair {
-                Ok((fetch, (id, fetched, bytes))) => {
-                    self.take(ports, config, leader, id, &fetch, fetched, &bytes)?;
-                }
+                Ok((fetch, answer)) => self.take(ports, config, leader, &fetch, answer)?,
                 Err(id) => {
-                    let (topic, partition) = (id.topic.0, id.partition);
-                    ports.report(format!(
-                        "dropped what {leader} answered on partition {partition} of {topic:032x}: it was not asked for"
-                    ));
+                    let what = store::told(leader, id.topic, id.partition);
+                    ports.report(format!("dropped {what}: it was not asked for"));
                 }
             }
         }
@@ -266,18 +263,16 @@ impl<D: Disk> Broker<D> {
         ports: &mut Ports,
         config: &NodeConfig,
         leader: NodeId,
-        id: TopicPartition,
         fetch: &PartitionFetch,
-        mut fetched: PartitionFetched,
-        bytes: &Bytes,
+        (id, mut fetched, bytes): Answer,
     ) -> Result<(), Fatal> {
         let Some(replica) = self.replicas.get_mut(&id) else { return Ok(()) };
         let retry = Some(ports.now + config.replica_fetch_backoff);
-        match records::check(bytes, fetch.offset, fetched.leader_epoch) {
+        match records::check(&bytes, fetch.offset, fetched.leader_epoch) {
             Ok(extents) => fetched.records = extents,
             Err(why) => {
-                let (topic, partition) = (&replica.topic, id.partition);
-                ports.report(format!("dropped what {leader} answered on {topic}-{partition}: {why}"));
+                let what = store::told(leader, id.topic, id.partition);
+                ports.report(format!("dropped {what}: {why}"));
                 replica.paused = retry;
                 return Ok(());
             }
@@ -285,17 +280,19 @@ impl<D: Disk> Broker<D> {
         if fetched.error.is_some_and(|error| error != PartitionError::OffsetOutOfRange) {
             replica.paused = retry;
         }
-        records::align(&replica.log, &mut fetched.diverging)
-            .map_err(|error| Fatal::new(format!("reading {}-{}", replica.topic, id.partition), error))?;
         if !fetched.records.is_empty()
             && let Some(turn) = &mut replica.turn
             && turn.leader == leader
         {
             self.fetchers.rotate(turn);
         }
+        records::align(&replica.log, &mut fetched.diverging)?;
         replica.core.fetched(ports.now, leader, fetch, &fetched);
-        replica.flush_if_due(id, config.log_flush_interval_messages, ports);
-        self.drain(ports, id, bytes)
+        self.drain(ports, id, &bytes)?;
+        if let Some(replica) = self.replicas.get_mut(&id) {
+            replica.flush_if_due(id, config.log_flush_interval_messages, ports);
+        }
+        Ok(())
     }
 
     /// A leader will not answer.

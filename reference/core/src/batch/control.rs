@@ -37,7 +37,7 @@ pub enum ControlRecord {
     },
     /// The first record of a leader of the quorum (KIP-595).
     LeaderChange {
-        /// Its version: 0 without the voters' directories, 1 with.
+        /// Its version: 0 without the voters' directories, 1 with. Write 0: Kafka (4.3.1) reads any version as if it were that.
         version: i16,
         /// Who leads.
         leader: NodeId,

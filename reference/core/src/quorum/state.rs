@@ -12,8 +12,8 @@ use super::role::{
 };
 use super::voters::Voters;
 use super::{
-    Candidates, Config, Effect, ElectionState, FetchRequest, Input, NotLeader, OpenError, ReplicaKey, Request, Response,
-    RestartRole, Rules, SnapshotId, VoteMemory,
+    Candidates, Config, Effect, ElectionState, FetchRequest, Input, NotLeader, OpenError, ReplicaKey,
+    Request, Response, RestartRole, Rules, SnapshotId, VoteMemory,
 };
 use crate::{Dice, Epoch, Extent, Instant, LogView, NodeId, Offset, Token};
 
@@ -192,7 +192,7 @@ impl Quorum {
     pub fn leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Leader(_) => Some(self.me().id),
-            Role::Follower(follower) => Some(follower.leader),
+            Role::Follower(follower) => (!follower.resigned).then_some(follower.leader),
             Role::Prospective(prospective) => prospective.leader.filter(|&leader| leader != self.me().id),
             Role::Observer(Observer::Following { leader, .. }) => Some(*leader),
             Role::Unattached(_)
@@ -509,7 +509,12 @@ impl Quorum {
     }
 }
 
-fn check_saved(config: &Config, voters: &Voters, saved: &ElectionState, rules: Rules) -> Result<(), OpenError> {
+fn check_saved(
+    config: &Config,
+    voters: &Voters,
+    saved: &ElectionState,
+    rules: Rules,
+) -> Result<(), OpenError> {
     let ids = || voters.ids().collect::<Vec<_>>();
     let me = config.me;
     if saved.epoch < 0 {

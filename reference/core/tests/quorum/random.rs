@@ -2,20 +2,80 @@
 
 use highwater_core::Dice;
 use highwater_core::NodeId;
-use highwater_core::quorum::{Input, Rules, Timer};
+use highwater_core::quorum::{Config, Input, Quorum, Rules, Timer};
 
+use crate::script::elapse;
 use crate::world::{Violation, World, cluster};
 
+/// Random steps, then a stable network with all nodes up: within a minute all must follow one leader and have what it appends.
+pub(crate) fn converge(
+    rules: Rules,
+    seed: u64,
+    voters: i32,
+    observers: i32,
+    steps: u32,
+) -> Result<(), Violation> {
+    let mut world = match wander(rules, seed, voters, observers, steps, false) {
+        Ok(world) => world,
+        Err((step, violation)) => return Err(format!("step {step}: {violation}")),
+    };
+    let ids: Vec<NodeId> = world.members.keys().copied().collect();
+    for &id in &ids {
+        let member = world.member(id);
+        member.slow_disk = false;
+        let timed = Config {
+            pre_vote: member.config.pre_vote,
+            ..Config::new(member.config.me, member.config.voters.clone())
+        };
+        let is_new = member.config != timed;
+        member.config = timed;
+        if is_new && world.core(id).is_some() {
+            world.crash(id);
+        }
+        if world.core(id).is_none() {
+            world.start(id).expect("what was saved is in order");
+        }
+        world.flush(id);
+    }
+    elapse(&mut world, 8_000, true);
+    let leaders: Vec<NodeId> =
+        ids.iter().copied().filter(|&id| world.core(id).is_some_and(Quorum::is_active)).collect();
+    let [leader] = leaders[..] else { return Err(format!("liveness: {leaders:?} lead\n{}", world.status())) };
+    world.append(leader, None);
+    elapse(&mut world, 10, true);
+    let end = world.core(leader).and_then(Quorum::high_watermark);
+    for id in ids {
+        let core = world.core(id).expect("it is up");
+        if core.leader() != Some(leader) || core.high_watermark() != end || Some(core.log().end()) != end {
+            return Err(format!("liveness: {id} does not keep up\n{}", world.status()));
+        }
+    }
+    world.check()
+}
+
 /// Takes random steps. What was violated, at which step.
-pub(crate) fn wander(rules: Rules, seed: u64, voters: i32, observers: i32, steps: u32) -> Result<World, (u32, Violation)> {
+pub(crate) fn wander(
+    rules: Rules,
+    seed: u64,
+    voters: i32,
+    observers: i32,
+    steps: u32,
+    wipes: bool,
+) -> Result<World, (u32, Violation)> {
     let mut dice = Dice::new(seed);
     let pre_vote = dice.below(3) == 0;
-    let mut world = cluster(rules, voters, observers, |config| config.pre_vote = pre_vote);
+    let timed = dice.below(2) == 0;
+    let mut world = cluster(rules, voters, observers, |config| {
+        if timed {
+            *config = Config::new(config.me, config.voters.clone());
+        }
+        config.pre_vote = pre_vote;
+    });
     world.batch = 1 + dice.below(3) as usize;
     for member in world.members.values_mut() {
         member.slow_disk = dice.below(2) == 0;
     }
-    let wipes = dice.below(8) == 0;
+    let wipes = wipes && dice.below(8) == 0;
     for step in 0..steps {
         take_step(&mut world, &mut dice, voters + observers, wipes);
         world.check().map_err(|violation| (step, violation))?;

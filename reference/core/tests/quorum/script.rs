@@ -36,7 +36,8 @@ use crate::world::{Envelope, World, cluster};
 #[test]
 fn transcripts() {
     let folder = Path::new("tests/scripts/quorum");
-    let mut scripts: Vec<_> = folder.read_dir().expect("the scripts").map(|entry| entry.expect("a file").path()).collect();
+    let mut scripts: Vec<_> =
+        folder.read_dir().expect("the scripts").map(|entry| entry.expect("a file").path()).collect();
     scripts.sort();
     assert!(scripts.len() >= 20, "only {} scripts are there", scripts.len());
     let mut failures = String::new();
@@ -144,8 +145,12 @@ impl Player {
             "wipe" => world.wipe(node(args.next_pos())?),
             "slow" => world.member(node(args.next_pos())?).slow_disk = true,
             "flush" => world.flush(node(args.next_pos())?),
-            "snapshot" => world.take_snapshot(node(args.next_pos())?, args.next_pos().ok_or("to where?")?.parse()?),
-            "forget" => world.forget_before(node(args.next_pos())?, args.next_pos().ok_or("from where?")?.parse()?),
+            "snapshot" => {
+                world.take_snapshot(node(args.next_pos())?, args.next_pos().ok_or("to where?")?.parse()?)
+            }
+            "forget" => {
+                world.forget_before(node(args.next_pos())?, args.next_pos().ok_or("from where?")?.parse()?)
+            }
             "isolate" => {
                 world.isolated.insert(node(args.next_pos())?);
             }

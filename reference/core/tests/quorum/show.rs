@@ -12,7 +12,9 @@ pub(crate) fn role(quorum: &Quorum) -> String {
     let name = format!("{:?}", quorum.role()).to_lowercase();
     let epoch = quorum.epoch();
     match (quorum.role(), quorum.leader(), quorum.election().voted) {
-        (RoleName::Follower | RoleName::Observer, Some(leader), _) => format!("{name} of {leader}, epoch {epoch}"),
+        (RoleName::Follower | RoleName::Observer, Some(leader), _) => {
+            format!("{name} of {leader}, epoch {epoch}")
+        }
         (RoleName::Voted, _, Some(voted)) => format!("{name} for {}, epoch {epoch}", voted.id),
         _ => format!("{name}, epoch {epoch}"),
     }
@@ -53,9 +55,16 @@ fn request(asked: &Request) -> String {
             format!("{name} epoch={} end={}", vote.epoch, position(vote.last_offset, vote.last_epoch))
         }
         Request::BeginQuorumEpoch(begin) => format!("{name} epoch={}", begin.epoch),
-        Request::EndQuorumEpoch(end) => format!("{name} epoch={} successors={}", end.epoch, ids(&end.successors)),
+        Request::EndQuorumEpoch(end) => {
+            format!("{name} epoch={} successors={}", end.epoch, ids(&end.successors))
+        }
         Request::Fetch(fetch) => {
-            format!("{name} epoch={} at={}{}", fetch.epoch, position(fetch.offset, fetch.last_epoch), hw(fetch.high_watermark))
+            format!(
+                "{name} epoch={} at={}{}",
+                fetch.epoch,
+                position(fetch.offset, fetch.last_epoch),
+                hw(fetch.high_watermark)
+            )
         }
         Request::FetchSnapshot(part) => {
             let snapshot = position(part.snapshot.end, part.snapshot.epoch);
@@ -65,7 +74,8 @@ fn request(asked: &Request) -> String {
 }
 
 fn answered(asked: &Request, answer: &Response, came: &[Record]) -> String {
-    let name = kind(&Body::Response { request: asked.clone(), response: answer.clone(), records: Vec::new() });
+    let name =
+        kind(&Body::Response { request: asked.clone(), response: answer.clone(), records: Vec::new() });
     let (epoch, leader) = answer.epoch_and_leader();
     let mut told = format!("{name} epoch={epoch}");
     if let Some(leader) = leader {
@@ -137,8 +147,11 @@ pub(crate) fn effect(effect: &Effect) -> Option<String> {
 
 /// `[3:x@1 4:y@2]`
 pub(crate) fn records(records: &[Record], base: Offset) -> String {
-    let told: Vec<String> =
-        records.iter().zip(base..).map(|(record, at)| format!("{at}:{}@{}", record.value, record.epoch)).collect();
+    let told: Vec<String> = records
+        .iter()
+        .zip(base..)
+        .map(|(record, at)| format!("{at}:{}@{}", record.value, record.epoch))
+        .collect();
     format!("[{}]", told.join(" "))
 }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use highwater_core::quorum::{
-    Config, Effect, ElectionState, FetchResponse, FetchSnapshotResponse, Input, OpenError, Quorum, ReplicaKey, Request,
-    Response, RoleName, Rules, SnapshotId, Timer,
+    Config, Effect, ElectionState, FetchResponse, FetchSnapshotResponse, Input, OpenError, Quorum,
+    ReplicaKey, Request, Response, RoleName, Rules, SnapshotId, Timer,
 };
 use highwater_core::{
     Dice, Epoch, EpochCache, EpochStart, Extent, Instant, LogView, NO_EPOCH, NodeId, Offset, Token, Uuid,
@@ -128,8 +128,15 @@ impl World {
         let seed = u64::from(id.0.unsigned_abs());
         let snapshot = member.disk.snapshot.as_ref().map(|(snapshot, _)| *snapshot);
         let log = member.disk.view();
-        let quorum =
-            Quorum::open(member.config.clone(), rules, member.disk.saved, log, snapshot, Dice::new(seed), now)?;
+        let quorum = Quorum::open(
+            member.config.clone(),
+            rules,
+            member.disk.saved,
+            log,
+            snapshot,
+            Dice::new(seed),
+            now,
+        )?;
         self.tell(format!("{id} starts as {}", show::role(&quorum)));
         self.member(id).quorum = Some(quorum);
         self.carry_out(id, None);
@@ -312,7 +319,10 @@ impl World {
             }
             Effect::AppendFetched { end } => {
                 let records = came().to_vec();
-                self.tell(format!("  {id} appends {}", show::records(&records, self.members[&id].disk.end())));
+                self.tell(format!(
+                    "  {id} appends {}",
+                    show::records(&records, self.members[&id].disk.end())
+                ));
                 let member = self.member(id);
                 member.disk.records.extend(records);
                 assert_eq!(end, member.disk.end(), "{id} appends all that came");
@@ -469,7 +479,10 @@ impl World {
             is_voter && durable.starts_with(&self.committed)
         });
         let voters = self.members.values().next().map_or(0, |member| member.config.voters.len());
-        let is_wiped = self.members.values().any(|member| !member.config.voters.contains(&member.config.me) && member.config.voters.iter().any(|voter| voter.id == member.config.me.id));
+        let is_wiped = self.members.values().any(|member| {
+            !member.config.voters.contains(&member.config.me)
+                && member.config.voters.iter().any(|voter| voter.id == member.config.me.id)
+        });
         // A disk that is lost takes its copy along.
         if is_wiped || self.committed.is_empty() || holders.count() * 2 > voters {
             return Ok(());

@@ -392,14 +392,19 @@ impl<D: Disk> Log<D> {
 
     /// Makes all durable, indexes too, for a stop in good order. The marker is the data directory's.
     pub fn close(mut self) -> Result<LogView, LogError> {
+        self.close_files()?;
+        Ok(self.view)
+    }
+
+    /// As [`Log::close`], for who still wants to read. Nothing may be appended any more.
+    pub fn close_files(&mut self) -> Result<(), LogError> {
         self.flush()?;
         let active = self.active_mut();
         if let Some(latest) = active.notes.latest {
             active.times.push(latest);
         }
         active.offsets.flush()?;
-        active.times.flush()?;
-        Ok(self.view)
+        active.times.flush()
     }
 
     fn active(&self) -> &Segment<D> {

@@ -19,18 +19,18 @@ use highwater_node::{Node, NodeConfig, OpenError, Role, Roles, Rules};
 const DELAY: Duration = Duration::from_millis(1);
 
 /// Changes an answer on its way from one node to another.
-pub type Tamper = Box<dyn FnMut(NodeId, NodeId, &mut PeerResponse)>;
+pub(crate) type Tamper = Box<dyn FnMut(NodeId, NodeId, &mut PeerResponse)>;
 
 /// A cluster.
-pub struct Cluster {
-    pub now: Instant,
-    pub configs: BTreeMap<NodeId, NodeConfig>,
-    pub disks: BTreeMap<NodeId, SimulatedDisk>,
-    pub nodes: BTreeMap<NodeId, Node<SimulatedDisk>>,
-    pub reports: Vec<(NodeId, String)>,
-    pub stopped: BTreeMap<NodeId, Option<String>>,
-    pub tamper: Option<Tamper>,
-    pub events: u64,
+pub(crate) struct Cluster {
+    pub(crate) now: Instant,
+    pub(crate) configs: BTreeMap<NodeId, NodeConfig>,
+    pub(crate) disks: BTreeMap<NodeId, SimulatedDisk>,
+    pub(crate) nodes: BTreeMap<NodeId, Node<SimulatedDisk>>,
+    pub(crate) reports: Vec<(NodeId, String)>,
+    pub(crate) stopped: BTreeMap<NodeId, Option<String>>,
+    pub(crate) tamper: Option<Tamper>,
+    pub(crate) events: u64,
     answers: BTreeMap<u64, ClientResponse>,
     on_the_way: BTreeMap<(Instant, u64), (NodeId, Input)>,
     /// Who waits for the answer to a request that a node got: by receiver and token, the sender and its correlation number.
@@ -40,13 +40,16 @@ pub struct Cluster {
 }
 
 /// The nodes 1 to `count`, each both broker and controller.
-pub fn combined(count: i32) -> Cluster {
+pub(crate) fn combined(count: i32) -> Cluster {
     Cluster::start((1..=count).map(|id| (id, Roles::COMBINED)), |_| {})
 }
 
 impl Cluster {
     /// Formats and starts nodes; `adapt` changes their configuration.
-    pub fn start(nodes: impl IntoIterator<Item = (i32, Roles)>, adapt: impl Fn(&mut NodeConfig)) -> Self {
+    pub(crate) fn start(
+        nodes: impl IntoIterator<Item = (i32, Roles)>,
+        adapt: impl Fn(&mut NodeConfig),
+    ) -> Self {
         let nodes: Vec<(i32, Roles)> = nodes.into_iter().collect();
         let directory = |id: i32| Uuid(0x1000 + id as u128);
         let voters: Vec<ReplicaKey> = nodes
@@ -85,7 +88,7 @@ impl Cluster {
     }
 
     /// Starts a node that does not run, on its disk.
-    pub fn restart(&mut self, id: i32) -> Result<(), OpenError> {
+    pub(crate) fn restart(&mut self, id: i32) -> Result<(), OpenError> {
         self.starts += 1;
         let (config, disk) = (self.configs[&NodeId(id)].clone(), self.disks[&NodeId(id)].clone());
         let node = Node::open(config, Rules::default(), disk, self.starts, self.now)?;
@@ -95,23 +98,23 @@ impl Cluster {
     }
 
     /// Takes a node's power: it loses what was not flushed.
-    pub fn crash(&mut self, id: i32) {
+    pub(crate) fn crash(&mut self, id: i32) {
         self.nodes.remove(&NodeId(id)).expect("a node that runs");
         self.disks[&NodeId(id)].crash(Loss::Everything);
     }
 
     /// Kills a node's process: what it wrote stays.
-    pub fn kill(&mut self, id: i32) {
+    pub(crate) fn kill(&mut self, id: i32) {
         self.nodes.remove(&NodeId(id)).expect("a node that runs");
         self.disks[&NodeId(id)].crash(Loss::Nothing);
     }
 
-    pub fn node(&self, id: i32) -> &Node<SimulatedDisk> {
+    pub(crate) fn node(&self, id: i32) -> &Node<SimulatedDisk> {
         &self.nodes[&NodeId(id)]
     }
 
     /// Runs until `done` says so; fails after `limit` of the cluster's time.
-    pub fn run_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&Self) -> bool) {
+    pub(crate) fn run_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&Self) -> bool) {
         let end = self.now + limit;
         while !done(self) {
             assert!(self.now <= end, "{what} has not come about in {limit:?}\n{}", self.describe());
@@ -120,7 +123,7 @@ impl Cluster {
     }
 
     /// Runs for this long.
-    pub fn run_for(&mut self, time: Duration) {
+    pub(crate) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
         while self.next().is_some_and(|next| next <= end) {
             self.step();
@@ -135,7 +138,7 @@ impl Cluster {
     }
 
     /// The next message, or the next deadline.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.events += 1;
         self.now = self.now.max(self.next().expect("a cluster always has something to do"));
         let due = self.on_the_way.first_entry().filter(|entry| entry.key().0 <= self.now);
@@ -202,14 +205,14 @@ impl Cluster {
     // ---- as a client ----
 
     /// Asks a node and waits for the answer.
-    pub fn ask(&mut self, id: i32, request: ClientRequest) -> ClientResponse {
+    pub(crate) fn ask(&mut self, id: i32, request: ClientRequest) -> ClientResponse {
         let token = self.send(id, request);
         self.run_until("an answer", Duration::from_secs(60), |cluster| cluster.answers.contains_key(&token));
         self.answers.remove(&token).expect("the answer")
     }
 
     /// Asks a node; the answer is for [`Cluster::answer`].
-    pub fn send(&mut self, id: i32, request: ClientRequest) -> u64 {
+    pub(crate) fn send(&mut self, id: i32, request: ClientRequest) -> u64 {
         self.sequence += 1;
         let token = self.sequence;
         self.deliver(NodeId(id), Input::Client { token, request });
@@ -217,11 +220,15 @@ impl Cluster {
     }
 
     /// The answer to this request, if it has come.
-    pub fn answer(&mut self, token: u64) -> Option<ClientResponse> {
+    pub(crate) fn answer(&mut self, token: u64) -> Option<ClientResponse> {
         self.answers.remove(&token)
     }
 
-    pub fn controller_request(&mut self, id: i32, request: ControllerRequest) -> Option<ControllerResponse> {
+    pub(crate) fn controller_request(
+        &mut self,
+        id: i32,
+        request: ControllerRequest,
+    ) -> Option<ControllerResponse> {
         match self.ask(id, ClientRequest::Controller(request)) {
             ClientResponse::Controller(response) => response,
             other => panic!("{other:?}"),
@@ -229,7 +236,7 @@ impl Cluster {
     }
 
     /// Creates a topic of one partition on these replicas, by way of node `id`, and waits until its leader leads.
-    pub fn create_topic(&mut self, id: i32, name: &str, replicas: &[i32]) -> TopicPartition {
+    pub(crate) fn create_topic(&mut self, id: i32, name: &str, replicas: &[i32]) -> TopicPartition {
         let assignments = vec![replicas.iter().map(|id| NodeId(*id)).collect()];
         let topic = NewTopic {
             name: name.to_owned(),
@@ -248,7 +255,7 @@ impl Cluster {
         partition
     }
 
-    pub fn produce(
+    pub(crate) fn produce(
         &mut self,
         id: i32,
         partition: TopicPartition,
@@ -263,7 +270,7 @@ impl Cluster {
     }
 
     /// What a consumer reads from the start, and the high watermark that came with it.
-    pub fn consume(&mut self, id: i32, partition: TopicPartition) -> (Vec<String>, Offset) {
+    pub(crate) fn consume(&mut self, id: i32, partition: TopicPartition) -> (Vec<String>, Offset) {
         let (mut values, mut offset) = (Vec::new(), 0);
         loop {
             let (fetched, bytes) = self.fetch(id, partition, offset, 0);
@@ -276,7 +283,7 @@ impl Cluster {
         }
     }
 
-    pub fn fetch(
+    pub(crate) fn fetch(
         &mut self,
         id: i32,
         partition: TopicPartition,
@@ -313,14 +320,14 @@ impl Cluster {
     }
 
     /// The controller that leads the newest epoch.
-    pub fn active(&self) -> Option<i32> {
+    pub(crate) fn active(&self) -> Option<i32> {
         let leading = self.nodes.values().filter(|node| node.metadata().role == Role::Leader);
         let newest = leading.max_by_key(|node| node.metadata().epoch)?;
         newest.controller().is_some_and(|controller| controller.is_active()).then_some(newest.id().0)
     }
 
     /// The broker that leads the partition in the newest epoch.
-    pub fn leader(&self, partition: TopicPartition) -> Option<i32> {
+    pub(crate) fn leader(&self, partition: TopicPartition) -> Option<i32> {
         let leads = |node: &&Node<SimulatedDisk>| {
             node.replica(partition).is_some_and(|replica| replica.role == Role::Leader)
         };
@@ -329,7 +336,7 @@ impl Cluster {
     }
 
     /// Waits until all running brokers are registered and not fenced.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.run_until("all brokers unfenced", Duration::from_secs(60), |cluster| {
             cluster.active().is_some()
                 && cluster
@@ -340,7 +347,7 @@ impl Cluster {
     }
 
     /// Waits until the ISR of a partition, as its leader sees it, is this.
-    pub fn run_until_isr(&mut self, partition: TopicPartition, isr: &[i32]) {
+    pub(crate) fn run_until_isr(&mut self, partition: TopicPartition, isr: &[i32]) {
         let expected: Vec<NodeId> = isr.iter().map(|id| NodeId(*id)).collect();
         self.run_until(&format!("ISR {isr:?}"), Duration::from_secs(120), |cluster| {
             let leader = cluster.leader(partition).and_then(|id| cluster.node(id).replica(partition));
@@ -353,7 +360,7 @@ impl Cluster {
     }
 
     /// All bytes of a node's log.
-    pub fn bytes_of(&self, id: i32, log: LogId) -> Vec<u8> {
+    pub(crate) fn bytes_of(&self, id: i32, log: LogId) -> Vec<u8> {
         let node = self.node(id);
         let start = match log {
             LogId::Metadata => node.metadata().log.start(),
@@ -365,7 +372,7 @@ impl Cluster {
 }
 
 /// A batch of these values, as a producer sends it.
-pub fn records(values: &[&str]) -> Bytes {
+pub(crate) fn records(values: &[&str]) -> Bytes {
     let mut batch = BatchBuilder::new(0, NO_EPOCH);
     for value in values {
         batch.record(0, None, Some(value.as_bytes()));
@@ -373,17 +380,17 @@ pub fn records(values: &[&str]) -> Bytes {
     batch.build().into()
 }
 
-pub fn produce_request(partition: TopicPartition, acks: Acks, values: &[&str]) -> ClientRequest {
+pub(crate) fn produce_request(partition: TopicPartition, acks: Acks, values: &[&str]) -> ClientRequest {
     ClientRequest::Produce { partition, acks, timeout_ms: 30_000, records: records(values) }
 }
 
-pub fn fetch_request(partition: TopicPartition, offset: Offset, max_wait_ms: u32) -> ClientRequest {
+pub(crate) fn fetch_request(partition: TopicPartition, offset: Offset, max_wait_ms: u32) -> ClientRequest {
     let fetch = PartitionFetch { leader_epoch: NO_EPOCH, offset, last_epoch: NO_EPOCH };
     ClientRequest::Fetch { partition, fetch, max_wait_ms, max_bytes: 1 << 20 }
 }
 
 /// The values of the data records of these batches.
-pub fn values_of(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn values_of(bytes: &[u8]) -> Vec<String> {
     let mut values = Vec::new();
     for batch in batches(bytes).map(|batch| batch.expect("a sound batch")) {
         if !batch.header().is_control() {

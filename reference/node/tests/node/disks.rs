@@ -61,10 +61,14 @@ fn disk_that_is_not_formatted_is_refused() {
 }
 
 #[test]
-fn formatted_disk_is_not_formatted_again() {
+fn disk_of_another_node_is_not_formatted() {
     let disk = SimulatedDisk::new(1);
     Node::format(&config(), &disk).expect("an empty disk can be formatted");
-    assert!(Node::format(&config(), &disk).is_err());
+    let before = disk.files();
+    let mut other = config();
+    other.cluster_id = "b-cluster".to_owned();
+    assert!(Node::format(&other, &disk).is_err());
+    assert_eq!(disk.files(), before);
 }
 
 #[test]

@@ -163,7 +163,8 @@ impl Decision<'_> {
         let caught_up = request.metadata_offset > broker.epoch;
         let (fenced, in_controlled_shutdown) = (broker.fenced, broker.in_controlled_shutdown);
         let should_shut_down = if fenced {
-            if !request.want_shut_down && !request.want_fence && caught_up {
+            // Who once began to shut down does not come back under the same registration.
+            if !request.want_shut_down && !request.want_fence && caught_up && !in_controlled_shutdown {
                 self.unfence(request.id);
             }
             request.want_shut_down
