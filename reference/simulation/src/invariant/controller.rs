@@ -1,6 +1,6 @@
 //! CTRL: what controllers committed goes one way: broker epochs, leader epochs and partition epochs never go back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use highwater_core::controller::{Change, MetadataRecord};
 use highwater_core::partition::PartitionState;
@@ -25,7 +25,7 @@ pub(crate) fn metadata_committed(
     }
     let records =
         batch.records().map_err(|error| wrong(format!("a committed batch: {error}"), "sound records"))?;
-    let mut before: BTreeMap<(Uuid, i32), Option<PartitionState>> = BTreeMap::new();
+    let mut partitions: BTreeSet<(Uuid, i32)> = BTreeSet::new();
     let mut brokers: BTreeSet<NodeId> = BTreeSet::new();
     for record in records {
         let record = record.map_err(|error| wrong(format!("a committed record: {error}"), "a sound record"))?;
@@ -33,16 +33,44 @@ pub(crate) fn metadata_committed(
         let record = MetadataRecord::decode(value)
             .map_err(|error| wrong(format!("a committed record: {error}"), "a metadata record"))?;
         broker_epoch(ledger, &record)?;
-        for key in touched(ledger, &record) {
-            before.entry(key).or_insert_with(|| ledger.image.partition(key.0, key.1).cloned());
-        }
+        let touched = touched(ledger, &record);
+        let before: Vec<Option<PartitionState>> =
+            touched.iter().map(|key| ledger.image.partition(key.0, key.1).cloned()).collect();
         let change = ledger
             .image
             .apply(&record)
             .map_err(|error| wrong(format!("{}: {error}", record.name()), "a record that applies"))?;
-        note(&change, &mut before, &mut brokers);
+        for (key, before) in touched.iter().zip(before) {
+            partition_changed(ledger, *key, before, unclean_allowed)?;
+        }
+        partitions.extend(touched);
+        note(&change, &mut brokers);
     }
-    settle(ledger, before, &brokers, unclean_allowed)
+    settle(ledger, partitions, &brokers)
+}
+
+/// A record changed a partition: it goes one way, and its leader may lead.
+fn partition_changed(
+    ledger: &mut Ledger,
+    (topic, partition): (Uuid, i32),
+    before: Option<PartitionState>,
+    unclean_allowed: bool,
+) -> Check {
+    let log = ledger.log(LogId::Partition(TopicPartition { topic, partition }));
+    let (Some(before), Some(after)) = (before, ledger.image.partition(topic, partition).cloned()) else {
+        return Ok(());
+    };
+    epochs(ledger, log, &before, &after)?;
+    if !election::is_unclean(&before, &after) {
+        return Ok(());
+    }
+    let nobody = before.isr.is_empty() && before.elr.is_empty();
+    if unclean_allowed {
+        ledger.logs[log].tainted.get_or_insert("an unclean election");
+    } else if nobody && ledger.logs[log].is_beyond(ledger.min_isr) {
+        ledger.logs[log].tainted.get_or_insert("everybody eligible crashed");
+    }
+    election::elected(ledger, log, &before, &after)
 }
 
 /// The partitions that a record changes, as far as they are known before it is applied.
@@ -66,19 +94,15 @@ fn touched(ledger: &Ledger, record: &MetadataRecord) -> Vec<(Uuid, i32)> {
 
 fn note(
     change: &Change,
-    partitions: &mut BTreeMap<(Uuid, i32), Option<PartitionState>>,
     brokers: &mut BTreeSet<NodeId>,
 ) {
     match change {
-        Change::Partition(topic, partition) => {
-            partitions.entry((*topic, *partition)).or_insert(None);
-        }
         Change::Broker(broker) => {
             brokers.insert(*broker);
         }
         Change::Several(changes) => {
             for change in changes {
-                note(change, partitions, brokers);
+                note(change, brokers);
             }
         }
         _ => {}
@@ -101,28 +125,16 @@ fn broker_epoch(ledger: &Ledger, record: &MetadataRecord) -> Check {
 /// Takes the changed partitions into the books, and checks them as the batch leaves them.
 fn settle(
     ledger: &mut Ledger,
-    before: BTreeMap<(Uuid, i32), Option<PartitionState>>,
+    partitions: BTreeSet<(Uuid, i32)>,
     brokers: &BTreeSet<NodeId>,
-    unclean_allowed: bool,
 ) -> Result<Vec<LogIndex>, Violation> {
     let mut changed = Vec::new();
-    for ((topic, partition), before) in before {
+    for (topic, partition) in partitions {
         let log = ledger.log(LogId::Partition(TopicPartition { topic, partition }));
         let state = ledger.image.partition(topic, partition).cloned();
         let (isr, elr) = state.as_ref().map_or((0, 0), |s| (ledger.set(&s.isr), ledger.set(&s.elr)));
-        if let (Some(before), Some(after)) = (&before, &state) {
-            epochs(ledger, log, before, after)?;
-            if election::is_unclean(before, after) {
-                if unclean_allowed {
-                    ledger.logs[log].tainted.get_or_insert("an unclean election");
-                } else if ledger.logs[log].nobody_is_left(ledger.min_isr) {
-                    ledger.logs[log].tainted.get_or_insert("everybody eligible crashed");
-                }
-            }
-        }
         let book = &mut ledger.logs[log];
         (book.state, book.isr, book.elr) = (state, isr, elr);
-        election::changed(ledger, log, before.as_ref())?;
         changed.push(log);
     }
     for &broker in brokers {
@@ -138,7 +150,7 @@ fn settle(
     changed.sort_unstable();
     changed.dedup();
     for &log in &changed {
-        election::changed(ledger, log, None)?;
+        election::changed(ledger, log)?;
         forgive(ledger, log);
     }
     Ok(changed)

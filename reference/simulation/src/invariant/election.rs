@@ -13,22 +13,22 @@ pub(super) fn is_unclean(before: &PartitionState, after: &PartitionState) -> boo
         || (after.recovery == LeaderRecovery::Recovering && before.recovery == LeaderRecovery::Recovered)
 }
 
-pub(super) fn changed(
-    ledger: &Ledger,
-    log: LogIndex,
-    before: Option<&PartitionState>,
-) -> Check {
+/// A leader was elected that may lack records: only where that is allowed, which taints the partition.
+pub(super) fn elected(ledger: &Ledger, log: LogIndex, before: &PartitionState, after: &PartitionState) -> Check {
+    if ledger.logs[log].tainted.is_some() {
+        return Ok(());
+    }
+    Err(Violation::new(
+        Invariant::Election,
+        format!("{:?} is elected leader of {} in epoch {}", after.leader, ledger.name(log), after.leader_epoch),
+        format!("somebody of the ISR {:?} or of the ELR {:?}", before.isr, before.elr),
+    ))
+}
+
+/// What a batch of metadata leaves.
+pub(super) fn changed(ledger: &Ledger, log: LogIndex) -> Check {
     let Some(after) = &ledger.logs[log].state else { return Ok(()) };
     let wrong = |found: String, expected: String| Err(Violation::new(Invariant::Election, found, expected));
-    if let Some(before) = before
-        && is_unclean(before, after)
-        && ledger.logs[log].tainted.is_none()
-    {
-        return wrong(
-            format!("{:?} is elected leader of {} in epoch {}", after.leader, ledger.name(log), after.leader_epoch),
-            format!("somebody of the ISR {:?} or of the ELR {:?}", before.isr, before.elr),
-        );
-    }
     let fenced = |node: usize| ledger.image.broker(ledger.ids[node]).is_none_or(|broker| broker.fenced);
     if let Some(leader) = after.leader
         && (ledger.node(leader).is_none_or(fenced) || !after.isr.contains(&leader))

@@ -214,10 +214,10 @@ impl LogBook {
         self.crashed.iter().filter(|crashed| crashed.loss > Loss::Nothing).count()
     }
 
-    /// Whether so many replicas crashed that nobody is left who could be elected: a restart without the marker of a clean stop ends
-    /// eligibility, whether anything was lost or not (KIP-966).
-    pub(crate) fn nobody_is_left(&self, min_isr: usize) -> bool {
-        self.isr | self.elr == 0 && self.crashed.len() >= min_isr
+    /// Whether so many replicas crashed and are not back that those who are eligible may have nothing: a restart without the marker of
+    /// a clean stop ends eligibility, whether anything was lost or not (KIP-966).
+    pub(crate) fn is_beyond(&self, min_isr: usize) -> bool {
+        self.crashed.len() >= min_isr
     }
 
     fn new(id: LogId) -> Self {
