@@ -169,6 +169,8 @@ impl<D: Disk> Broker<D> {
     ) -> Result<(), Fatal> {
         match (caller, response) {
             (Caller::Register(attempt), Some(ControllerResponse::RegisterBroker(answer))) => {
+                // The registration may have been applied before it is answered.
+                self.dirty.brokers = true;
                 self.lifecycle.registered(ports, attempt, answer)
             }
             (Caller::Heartbeat(attempt), Some(ControllerResponse::Heartbeat(answer))) => {

@@ -119,7 +119,8 @@ impl<D: Disk> Node<D> {
             self.ports.answer_from_controller(Caller::Peer(token), Some(refused));
             return Ok(());
         }
-        if self.ports.outstanding() >= self.config.waiting_requests_max {
+        let is_own = !matches!(caller, Caller::Client(_));
+        if !is_own && self.ports.outstanding() >= self.config.waiting_requests_max {
             return self.controller_answered(caller, Some(request.refused(too_many())));
         }
         let patience = match caller {

@@ -116,6 +116,9 @@ impl Fetchers {
     pub(crate) fn resume(&mut self, leader: NodeId) {
         if let Some(fetcher) = self.by_leader.get_mut(&leader) {
             fetcher.resume = None;
+            if fetcher.turns.is_empty() && fetcher.outstanding.is_none() {
+                self.by_leader.remove(&leader);
+            }
             self.ready(leader);
         }
     }

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use bytes::Bytes;
 use highwater_core::NodeId;
 use highwater_core::controller::{ConfigKey, ConfigResource, Image};
-use highwater_core::partition::{self, Partition};
+use highwater_core::partition::{self, Partition, PartitionState};
 use highwater_log::DataDirectory;
 use highwater_log::disk::Disk;
 
@@ -91,11 +91,9 @@ impl<D: Disk> Broker<D> {
             if hosted(with, *id) || !self.replicas.contains_key(id) {
                 continue;
             }
-            if let Some(state) = with.image.partition(id.topic, id.partition)
-                && let Some(replica) = self.replicas.get_mut(id)
-            {
-                // Whoever waits is told why.
-                replica.core.assign(ports.now, state);
+            if let Some(replica) = self.replicas.get_mut(id) {
+                // Whoever waits for it is told.
+                replica.core.assign(ports.now, &gone(replica.core.state()));
                 self.drain(ports, *id, &Bytes::new())?;
             }
             let Some(mut replica) = self.replicas.remove(id) else { continue };
@@ -184,6 +182,11 @@ pub(crate) fn partition_config(config: &NodeConfig, broker_epoch: i64) -> partit
         alter_retry: config.alter_partition_retry,
         wait_for_joining: true,
     }
+}
+
+/// A partition that this node holds no replica of any more.
+fn gone(state: &PartitionState) -> PartitionState {
+    PartitionState { replicas: Vec::new(), leader: None, partition_epoch: i32::MAX, ..state.clone() }
 }
 
 /// Whether this node is a replica of the partition.

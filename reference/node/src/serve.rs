@@ -131,7 +131,9 @@ impl<D: Disk> Broker<D> {
     /// What there is to say now, and whether it is anything.
     fn evaluate(&mut self, ports: &mut Ports, fetch: &Fetch) -> Result<(Vec<Answer>, bool), Fatal> {
         let mut answers = Vec::with_capacity(fetch.partitions.len());
-        let (mut says, mut left) = (false, fetch.max_bytes as usize);
+        // Room for a batch there always is.
+        let bytes_max = fetch.max_bytes.max(1) as usize;
+        let (mut says, mut left) = (false, bytes_max);
         for (id, asked) in &fetch.partitions {
             let (fetched, bytes) = match self.replicas.get_mut(id) {
                 None => (absent(PartitionError::UnknownTopicOrPartition), Bytes::new()),
@@ -147,7 +149,7 @@ impl<D: Disk> Broker<D> {
                         })?;
                     }
                     // A batch that is larger than what may be sent goes alone, so that nobody is stuck before it.
-                    if bytes.len() > left && left < fetch.max_bytes as usize {
+                    if bytes.len() > left && left < bytes_max {
                         bytes = Bytes::new();
                     }
                     let sent = records::end(&bytes).unwrap_or(Offset::MIN);

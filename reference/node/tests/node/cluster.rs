@@ -11,15 +11,15 @@ use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NO_EPOCH, NodeId, Offset, Uuid};
 use highwater_log::disk::{Loss, SimulatedDisk};
 use highwater_node::message::{
-    ClientRequest, ClientResponse, Input, LogId, Output, PeerResponse, TopicPartition,
+    ClientRequest, ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse, TopicPartition,
 };
 use highwater_node::{Node, NodeConfig, OpenError, Role, Roles, Rules};
 
 /// How long a message takes, and a flush.
 const DELAY: Duration = Duration::from_millis(1);
 
-/// Changes an answer on its way from one node to another.
-pub(crate) type Tamper = Box<dyn FnMut(NodeId, NodeId, &mut PeerResponse)>;
+/// Changes an answer on its way from one node to another; or lets it get lost, if it says no.
+pub(crate) type Tamper = Box<dyn FnMut(NodeId, NodeId, &mut PeerResponse) -> bool>;
 
 /// A cluster.
 pub(crate) struct Cluster {
@@ -31,6 +31,8 @@ pub(crate) struct Cluster {
     pub(crate) stopped: BTreeMap<NodeId, Option<String>>,
     pub(crate) tamper: Option<Tamper>,
     pub(crate) events: u64,
+    /// What was asked since the last start of a node.
+    pub(crate) requests: Vec<(NodeId, NodeId, PeerRequest)>,
     answers: BTreeMap<u64, ClientResponse>,
     on_the_way: BTreeMap<(Instant, u64), (NodeId, Input)>,
     /// Who waits for the answer to a request that a node got: by receiver and token, the sender and its correlation number.
@@ -66,6 +68,7 @@ impl Cluster {
             stopped: BTreeMap::new(),
             tamper: None,
             events: 0,
+            requests: Vec::new(),
             answers: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -93,6 +96,7 @@ impl Cluster {
         let (config, disk) = (self.configs[&NodeId(id)].clone(), self.disks[&NodeId(id)].clone());
         let node = Node::open(config, Rules::default(), disk, self.starts, self.now)?;
         self.stopped.remove(&NodeId(id));
+        self.requests.clear();
         self.nodes.insert(NodeId(id), node);
         Ok(())
     }
@@ -180,15 +184,16 @@ impl Cluster {
                     self.sequence += 1;
                     let token = self.sequence;
                     self.asked.insert((to, token), (id, correlation));
+                    self.requests.push((id, to, request.clone()));
                     self.post(to, Input::Request { token, from: id, request });
                 }
                 Output::Reply { token, mut response } => {
                     // Nobody waits any more for what was asked of an earlier start.
                     let Some((to, correlation)) = self.asked.remove(&(id, token)) else { continue };
-                    if let Some(tamper) = &mut self.tamper {
-                        tamper(id, to, &mut response);
+                    let arrives = self.tamper.as_mut().is_none_or(|tamper| tamper(id, to, &mut response));
+                    if arrives {
+                        self.post(to, Input::Response { correlation, response });
                     }
-                    self.post(to, Input::Response { correlation, response });
                 }
                 Output::Answer { token, response } => {
                     self.answers.insert(token, response);
@@ -209,6 +214,18 @@ impl Cluster {
         let token = self.send(id, request);
         self.run_until("an answer", Duration::from_secs(60), |cluster| cluster.answers.contains_key(&token));
         self.answers.remove(&token).expect("the answer")
+    }
+
+    /// Asks a node and waits for the answer; none if the node stops first.
+    pub(crate) fn ask_while_running(&mut self, id: i32, request: ClientRequest) -> Option<ClientResponse> {
+        let token = self.send(id, request);
+        while !self.answers.contains_key(&token) {
+            if self.node(id).stopped() {
+                return None;
+            }
+            self.step();
+        }
+        self.answers.remove(&token)
     }
 
     /// Asks a node; the answer is for [`Cluster::answer`].

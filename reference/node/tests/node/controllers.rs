@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use highwater_core::NodeId;
+use highwater_core::controller::{ControllerRequest, RegisterBroker};
 use highwater_core::partition::Acks;
-use highwater_node::message::{ClientRequest, ClientResponse, Input};
+use highwater_node::message::{ClientRequest, ClientResponse, Input, PeerRequest};
 use highwater_node::{Role, Roles};
 
 use crate::cluster::{Cluster, combined};
@@ -137,4 +138,67 @@ fn same_inputs_give_the_same_outputs() {
         (cluster.now, cluster.events, format!("{:?}", cluster.nodes[&NodeId(2)].metadata()))
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn broker_that_was_forgotten_registers_again() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let active = cluster.active().expect("a controller");
+    let forgotten = (1..=3).find(|&id| id != active).expect("another");
+    let before = cluster.node(forgotten).broker_epoch().expect("a broker epoch");
+    let request = ControllerRequest::UnregisterBroker(NodeId(forgotten));
+    cluster.controller_request(active, request).expect("an answer");
+    cluster.run_until("another broker epoch", SOON, |cluster| {
+        cluster.node(forgotten).broker_epoch().is_some_and(|epoch| epoch > before)
+    });
+    cluster.settle();
+    cluster.run_until_isr(partition, &[1, 2, 3]);
+    let replica = cluster.node(forgotten).replica(partition).expect("a replica");
+    assert_eq!(Some(replica.broker_epoch), cluster.node(forgotten).broker_epoch());
+}
+
+#[test]
+fn broker_that_stopped_cleanly_says_so_when_it_registers() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    let leaving = (1..=3).find(|&id| id != active).expect("another");
+    let epoch = cluster.node(leaving).broker_epoch().expect("a broker epoch");
+    let now = cluster.now;
+    cluster.nodes.get_mut(&NodeId(leaving)).expect("a node").handle(now, Input::ShutDown);
+    cluster.run_until("the node stops", SOON, |cluster| cluster.node(leaving).stopped());
+    cluster.kill(leaving);
+    cluster.restart(leaving).expect("the disk is sound");
+    let said = registration_of(&mut cluster, leaving, active);
+    assert_eq!(said.previous_broker_epoch, epoch);
+}
+
+#[test]
+fn broker_that_crashed_does_not_say_that_it_stopped_cleanly() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    let crashing = (1..=3).find(|&id| id != active).expect("another");
+    cluster.crash(crashing);
+    cluster.restart(crashing).expect("the disk is sound");
+    let said = registration_of(&mut cluster, crashing, active);
+    assert_eq!(said.previous_broker_epoch, -1);
+}
+
+/// What a node that was just started says when it registers with the active controller.
+fn registration_of(cluster: &mut Cluster, id: i32, active: i32) -> RegisterBroker {
+    for _ in 0..10_000 {
+        if let Some(said) = cluster.requests.iter().find_map(|(from, to, request)| match request {
+            PeerRequest::Controller(ControllerRequest::RegisterBroker(said)) => {
+                (*from == NodeId(id) && *to == NodeId(active) && said.id == NodeId(id)).then(|| said.clone())
+            }
+            _ => None,
+        }) {
+            return said;
+        }
+        cluster.step();
+    }
+    panic!("node {id} has not registered");
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use highwater_core::controller::{ControllerRequest, ControllerResponse, NewTopic};
 use highwater_core::partition::Acks;
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NodeId, Uuid};
-use highwater_log::disk::SimulatedDisk;
-use highwater_node::message::{Input, Output};
-use highwater_node::{Node, NodeConfig, Roles, Rules};
+use highwater_log::disk::{Disk, File, Loss, SimulatedDisk};
+use highwater_node::message::{ClientRequest, ClientResponse, Input, Output};
+use highwater_node::{Node, NodeConfig, Role, Roles, Rules};
 
-use crate::cluster::{combined, produce_request};
+use crate::cluster::{Cluster, combined, produce_request};
 
 fn config() -> NodeConfig {
     let voter = ReplicaKey { id: NodeId(1), directory: Uuid(1) };
@@ -114,4 +115,128 @@ fn cluster_goes_on_when_a_full_disk_stops_the_leader() {
     cluster.run_until_isr(partition, &[2, 3]);
     cluster.produce(leader, partition, Acks::All, "c").expect("acknowledged");
     assert_eq!(cluster.consume(leader, partition).0, ["a", "c"]);
+}
+
+/// A controller and broker that is alone.
+fn alone() -> Cluster {
+    Cluster::start([(1, Roles::COMBINED)], |config| {
+        config.default_replication_factor = 1;
+        config.min_insync_replicas = 1;
+        config.metadata_snapshot_bytes = 700;
+        // What is acknowledged is on disk, since nobody else has it.
+        config.log_flush_interval_messages = Some(1);
+        config.high_watermark_checkpoint_interval = Duration::from_millis(100);
+    })
+}
+
+/// Creates topics, as long as the node runs; the names of those that it said it had.
+fn create_topics(cluster: &mut Cluster) -> Vec<String> {
+    let mut created = Vec::new();
+    while cluster.active().is_none() || cluster.node(1).fenced() {
+        if cluster.node(1).stopped() {
+            return created;
+        }
+        cluster.step();
+    }
+    for index in 0..8 {
+        let name = format!("topic-{index}");
+        let topic = NewTopic {
+            name: name.clone(),
+            partitions: 1,
+            replication_factor: 1,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        };
+        let request = ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false };
+        match cluster.ask_while_running(1, ClientRequest::Controller(request)) {
+            Some(ClientResponse::Controller(Some(ControllerResponse::CreateTopics(Ok(_))))) => {
+                created.push(name)
+            }
+            Some(other) => panic!("{other:?}"),
+            None => break,
+        }
+    }
+    created
+}
+
+#[test]
+fn node_that_loses_power_at_any_operation_starts_again_with_all_that_was_committed() {
+    let mut cuts = 0;
+    loop {
+        let mut cluster = alone();
+        let disk = cluster.disks[&NodeId(1)].clone();
+        disk.cut_power_after(cuts);
+        let created = create_topics(&mut cluster);
+        let finished = !cluster.node(1).stopped();
+        cluster.nodes.clear();
+        disk.crash(Loss::Any);
+        cluster.restart(1).unwrap_or_else(|refused| panic!("after {cuts} operations: {refused}"));
+        cluster.settle();
+        let image = cluster.node(1).image();
+        for name in &created {
+            assert!(image.topic_id(name).is_some(), "after {cuts} operations {name} is gone");
+        }
+        // The replicas are there again, too.
+        let hosted = image.hosted_by(NodeId(1)).count();
+        cluster.run_until("all replicas", Duration::from_secs(30), |cluster| {
+            cluster.node(1).replicas().filter(|replica| replica.role == Role::Leader).count() == hosted
+        });
+        if finished {
+            break;
+        }
+        cuts += 1;
+    }
+    assert!(cuts > 100, "only {cuts} operations");
+}
+
+#[test]
+fn node_that_loses_power_while_it_starts_starts_again() {
+    let mut cluster = alone();
+    create_topics(&mut cluster);
+    let before = cluster.disks[&NodeId(1)].snapshot();
+    for cuts in 0.. {
+        let disk = before.snapshot();
+        cluster.nodes.clear();
+        cluster.disks.insert(NodeId(1), disk.clone());
+        disk.crash(Loss::Any);
+        disk.cut_power_after(cuts);
+        let opened = cluster.restart(1).is_ok();
+        cluster.nodes.clear();
+        disk.crash(Loss::Any);
+        cluster.restart(1).unwrap_or_else(|refused| panic!("after {cuts} operations: {refused}"));
+        if opened {
+            assert!(cuts > 10, "only {cuts} operations");
+            return;
+        }
+    }
+}
+
+#[test]
+fn torn_end_of_a_log_is_cut_and_reported() {
+    let mut cluster = alone();
+    create_topics(&mut cluster);
+    let disk = cluster.disks[&NodeId(1)].clone();
+    let name = "__cluster_metadata-0/00000000000000000000.log";
+    let size = disk.files().get(name).map(Vec::len);
+    cluster.kill(1);
+    let file = disk.open(name).expect("the segment");
+    file.write_at(file.size().expect("a size"), &[0; 100]).expect("room");
+    cluster.restart(1).expect("a torn end is no reason to refuse");
+    assert_eq!(disk.files().get(name).map(Vec::len), size);
+    cluster.settle();
+    assert!(cluster.reports.iter().any(|(_, what)| what.contains("cut 100 bytes")), "{:?}", cluster.reports);
+}
+
+#[test]
+fn damaged_snapshot_is_refused_and_nothing_is_changed() {
+    let mut cluster = alone();
+    create_topics(&mut cluster);
+    let disk = cluster.disks[&NodeId(1)].clone();
+    cluster.kill(1);
+    let name = disk.files().into_keys().find(|name| name.ends_with(".checkpoint")).expect("a snapshot");
+    disk.flip_bit(&name, 70, 3);
+    let before = disk.files();
+    let refused = cluster.restart(1).expect_err("a damaged snapshot");
+    assert!(refused.to_string().contains(".checkpoint"), "{refused}");
+    assert_eq!(disk.files(), before);
 }

@@ -6,10 +6,10 @@ use highwater_core::controller::{
     ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, TopicReference,
 };
 use highwater_core::partition::{Acks, PartitionError};
-use highwater_node::message::{ClientRequest, ClientResponse, LogId};
+use highwater_node::message::{ClientRequest, ClientResponse, LogId, PeerResponse};
 use highwater_node::{NodeConfig, Role, Roles};
 
-use crate::cluster::{Cluster, combined, fetch_request, records};
+use crate::cluster::{Cluster, combined, fetch_request, produce_request, records};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -157,7 +157,7 @@ fn partition_is_not_starved_by_others_of_its_leader() {
     let mut tokens = Vec::new();
     for _ in 0..10 {
         for &partition in &partitions {
-            tokens.push(cluster.send(1, crate::cluster::produce_request(partition, Acks::All, &[&value])));
+            tokens.push(cluster.send(1, produce_request(partition, Acks::All, &[&value])));
         }
     }
     // 80 batches one at a time, two messages of a millisecond each.
@@ -218,9 +218,80 @@ fn offsets_for_consumers_end_at_the_high_watermark() {
     cluster.settle();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
-    cluster.send(1, crate::cluster::produce_request(partition, Acks::Leader, &["b"]));
+    cluster.send(1, produce_request(partition, Acks::Leader, &["b"]));
     let latest = cluster.ask(1, ClientRequest::ListOffsets { partition, timestamp: -1 });
     assert!(matches!(latest, ClientResponse::ListOffsets(Ok(1))), "{latest:?}");
     let earliest = cluster.ask(1, ClientRequest::ListOffsets { partition, timestamp: -2 });
     assert!(matches!(earliest, ClientResponse::ListOffsets(Ok(0))), "{earliest:?}");
+}
+
+#[test]
+fn producer_and_consumer_that_wait_for_a_topic_that_is_deleted_are_told_so() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    // Nobody fetches what is produced.
+    cluster.tamper = Some(Box::new(|_, _, response| !matches!(response, PeerResponse::Fetch(_))));
+    cluster.run_for(Duration::from_secs(1));
+    let produced = cluster.send(1, produce_request(partition, Acks::All, &["a"]));
+    let fetched = cluster.send(1, fetch_request(partition, 0, 30_000));
+    let request = ControllerRequest::DeleteTopics(vec![TopicReference::Name("orders".to_owned())]);
+    cluster.controller_request(2, request).expect("an answer");
+    cluster.run_for(Duration::from_secs(1));
+    let answer = cluster.answer(produced);
+    assert!(matches!(answer, Some(ClientResponse::Produce(Err(_)))), "{answer:?}");
+    let answer = cluster.answer(fetched);
+    let Some(ClientResponse::Fetch(fetched, _)) = answer else { panic!("{answer:?}") };
+    assert_eq!(fetched.error, Some(PartitionError::UnknownTopicOrPartition));
+}
+
+#[test]
+fn log_is_flushed_after_as_many_records_as_configured() {
+    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+        config.log_flush_interval_messages = Some(2);
+    });
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let flushed = |cluster: &Cluster| {
+        [1, 2, 3].map(|id| cluster.node(id).replica(partition).expect("a replica").log.flushed())
+    };
+    cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
+    cluster.run_for(Duration::from_millis(10));
+    assert_eq!(flushed(&cluster), [0, 0, 0]);
+    cluster.produce(1, partition, Acks::All, "b").expect("acknowledged");
+    cluster.run_for(Duration::from_millis(10));
+    assert_eq!(flushed(&cluster), [2, 2, 2]);
+}
+
+#[test]
+fn batch_that_is_too_large_is_refused() {
+    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+        config.message_max_bytes = 200;
+    });
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let answer = cluster.produce(1, partition, Acks::All, &"x".repeat(200));
+    assert_eq!(answer, Err(PartitionError::MessageTooLarge));
+}
+
+#[test]
+fn topic_made_anew_under_the_same_name_begins_empty() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let before = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    cluster.produce(1, before, Acks::All, "a").expect("acknowledged");
+    cluster.crash(3);
+    let request = ControllerRequest::DeleteTopics(vec![TopicReference::Name("orders".to_owned())]);
+    cluster.controller_request(2, request).expect("an answer");
+    cluster.settle();
+    let after = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    assert_ne!(after.topic, before.topic);
+    // Its disk has the old one.
+    cluster.restart(3).expect("the disk is sound");
+    cluster.run_until("the new topic's replica", SOON, |cluster| cluster.node(3).replica(after).is_some());
+    cluster.run_until_isr(after, &[1, 2, 3]);
+    assert!(cluster.node(3).replica(before).is_none());
+    cluster.produce(1, after, Acks::All, "b").expect("acknowledged");
+    assert_eq!(cluster.bytes_of(3, LogId::Partition(after)), cluster.bytes_of(1, LogId::Partition(after)));
+    assert_eq!(cluster.consume(1, after).0, ["b"]);
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use highwater_core::NodeId;
+use highwater_core::controller::{ControllerRequest, ControllerResponse};
 use highwater_core::partition::Acks;
 use highwater_core::quorum::Response;
+use highwater_node::Roles;
 use highwater_node::message::{LogId, PeerResponse};
 
 use crate::cluster::{Cluster, combined};
@@ -39,6 +41,7 @@ fn fetched_records_with_a_wrong_checksum_are_dropped_and_fetched_again() {
                 left -= 1;
             }
         }
+        true
     }));
     assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Ok(0));
     assert!(reported(&cluster, 2));
@@ -63,6 +66,7 @@ fn fetched_metadata_with_a_wrong_checksum_is_dropped_and_fetched_again() {
             flip(bytes);
             left -= 1;
         }
+        true
     }));
     let partition = cluster.create_topic(active, "orders", &[active]);
     cluster.run_until("the victim knows", Duration::from_secs(30), |cluster| {
@@ -83,6 +87,7 @@ fn answer_of_another_kind_is_dropped() {
             *response = PeerResponse::Fetch(Vec::new());
             left -= 1;
         }
+        true
     }));
     cluster.run_for(Duration::from_secs(5));
     assert!(cluster.nodes.values().all(|node| !node.stopped()));
@@ -107,7 +112,42 @@ fn answer_about_a_partition_that_was_not_asked_for_is_dropped() {
             }
             left -= 1;
         }
+        true
     }));
     assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Ok(0));
     assert!(reported(&cluster, 2));
+}
+
+#[test]
+fn fetch_that_nobody_answers_is_given_up_and_sent_again() {
+    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+        config.replica_socket_timeout = Duration::from_secs(1);
+    });
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let mut left = 1;
+    cluster.tamper = Some(Box::new(move |_, to, response| {
+        let loses = matches!(response, PeerResponse::Fetch(_)) && to == NodeId(2) && left > 0;
+        left -= i32::from(loses);
+        !loses
+    }));
+    let asked = cluster.now;
+    assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Ok(0));
+    // A second until it counts as lost, another until the leader is asked again.
+    let took = cluster.now.since(asked);
+    assert!((Duration::from_secs(1)..Duration::from_secs(3)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn client_whose_request_the_controller_never_answers_is_told_so() {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    let other = (1..=3).find(|&id| id != active).expect("another");
+    cluster.tamper = Some(Box::new(move |_, to, response| {
+        !(matches!(response, PeerResponse::Controller(ControllerResponse::CreateTopics(_)))
+            && to == NodeId(other))
+    }));
+    let request = ControllerRequest::CreateTopics { topics: Vec::new(), validate_only: false };
+    assert_eq!(cluster.controller_request(other, request), None);
 }
