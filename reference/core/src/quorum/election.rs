@@ -6,8 +6,8 @@ use super::role::{Ballots, Electable, GaveUp, Leader, Patience, Role, Search};
 use super::voters::{VoterSet, is_same};
 use super::{
     BeginQuorum, BeginQuorumEpochRequest, Candidates, CheckQuorum, Effect, EndQuorumEpochRequest,
-    EpochResponse, LeaderHighWatermark, LogCheck, Quorum, QuorumError, ReplicaKey, Request, Response,
-    VoteMemory, VoteRequest, VoteResponse,
+    EpochResponse, LogCheck, Quorum, QuorumError, ReplicaKey, Request, Response, VoteMemory, VoteRequest,
+    VoteResponse,
 };
 use crate::{Epoch, Extent, Instant, NodeId, Token};
 use core::time::Duration;
@@ -128,7 +128,8 @@ impl Quorum {
     fn handle_end(&mut self, now: Instant, request: &EndQuorumEpochRequest) -> EpochResponse {
         let error = self.check_leader(request.epoch, request.leader);
         if error.is_none() {
-            self.learn(now, request.epoch, Some(request.leader));
+            self.hear(now, request.epoch);
+            self.accept(now, request.leader);
             let backoff = self.backoff_of_successor(&request.successors);
             if let Role::Follower(follower) = &mut self.role
                 && follower.leader == request.leader
@@ -205,7 +206,12 @@ impl Quorum {
             }
             return;
         }
-        let Some(epoch) = self.epoch.checked_add(1) else { return };
+        let Some(epoch) = self.epoch.checked_add(1) else {
+            // There is none left. Nobody gets here in earnest, but it must not be tried again at once.
+            let patience = Patience::Until(now + self.election_timeout());
+            self.patience_mut().into_iter().for_each(|left| *left = patience);
+            return;
+        };
         let own = self.own();
         let deadline = now + self.election_timeout();
         let retry = now + self.config().request_timeout;
@@ -360,9 +366,6 @@ impl Quorum {
         let start = self.log.end();
         let mut leader = candidate.win(start, self.voters().count());
         self.arm(&mut leader, now);
-        if self.rules().leader_high_watermark() == LeaderHighWatermark::Unknown {
-            self.high_watermark = None;
-        }
         self.become_role(Role::Leader(leader));
         let extent = Extent { epoch: self.epoch, base: start, end: start.saturating_add(1) };
         let (leader, voters) = (self.me().id, self.voters().ids().collect());

@@ -2,7 +2,7 @@
 
 use super::{
     BeginQuorum, Candidates, CheckQuorum, CommitGate, FetchCorrelation, FetchCount, FollowerHighWatermark,
-    Identity, LeaderFlush, LogCheck, RestartRole, Rules, VoteMemory,
+    Identity, LeaderFlush, LogCheck, RestartRole, Rules, Search, VoteMemory,
 };
 use crate::rules::Flaw;
 
@@ -52,7 +52,10 @@ pub const FLAWS: &[Flaw<Rules>] = &[
     Flaw {
         id: "A35",
         name: "begin-quorum-epoch-once",
-        change: |rules| rules.begin_quorum = BeginQuorum::Once,
+        change: |rules| {
+            rules.begin_quorum = BeginQuorum::Once;
+            rules.search = Search::Observers;
+        },
     },
     Flaw { id: "A36", name: "no-check-quorum", change: |rules| rules.check_quorum = CheckQuorum::Absent },
     Flaw { id: "A43", name: "observer-campaigns", change: |rules| rules.candidates = Candidates::Anyone },
@@ -81,7 +84,10 @@ pub const FLAWS: &[Flaw<Rules>] = &[
     Flaw {
         id: "E08",
         name: "no-begin-quorum-epoch",
-        change: |rules| rules.begin_quorum = BeginQuorum::Never,
+        change: |rules| {
+            rules.begin_quorum = BeginQuorum::Never;
+            rules.search = Search::Observers;
+        },
     },
     Flaw { id: "E09", name: "candidate-not-flushed", change: |rules| rules.candidate_flush = false },
     Flaw { id: "E40", name: "elected-by-one-less", change: |rules| rules.election_majority = false },

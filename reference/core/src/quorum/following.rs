@@ -53,6 +53,9 @@ impl Quorum {
             // The next beat repeats it.
             Request::BeginQuorumEpoch(_) => false,
         };
+        if let Request::Fetch(request) = request {
+            self.search_on(now, request);
+        }
         if !is_awaited {
             return;
         }

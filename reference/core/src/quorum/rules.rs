@@ -23,6 +23,8 @@ rules! {
         identity: Identity = Identity::DirectoryId,
         /// How often a leader announces itself (`kraft/epoch/4`).
         begin_quorum: BeginQuorum = BeginQuorum::UntilHeard,
+        /// Who asks around for the leader (`kraft/epoch/4`; not in the model, whose announcements last).
+        search: Search = Search::Everyone,
         /// Who may campaign, and be voted for (KIP-853; not in the model, which has no observers).
         candidates: Candidates = Candidates::Voters,
         /// A leader that hears of no majority resigns (KAFKA-15489; not in the model).
@@ -35,8 +37,6 @@ rules! {
         high_watermark_max: bool = true,
         /// What a follower takes for its high watermark (`kraft/commit/5`).
         follower_high_watermark: FollowerHighWatermark = FollowerHighWatermark::VerifiedEnd,
-        /// What a new leader knows of the high watermark (`kraft/commit/4`).
-        leader_high_watermark: LeaderHighWatermark = LeaderHighWatermark::Carried,
         /// When a leader takes note of how far a follower has got (`kraft/fetch/1`).
         fetch_count: FetchCount = FetchCount::AfterValidation,
         /// A leader answers only fetches of its own epoch (`kraft/fetch/2`).
@@ -106,6 +106,15 @@ pub enum BeginQuorum {
     Never,
 }
 
+/// Who asks one voter after another who leads, when it does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Search {
+    /// Voters and observers.
+    Everyone,
+    /// Observers: voters wait to be told (with flaws A35 and E08, which it would cure).
+    Observers,
+}
+
 /// Who may campaign, and be voted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Candidates {
@@ -142,15 +151,6 @@ pub enum FollowerHighWatermark {
     VerifiedEnd,
     /// The leader's, up to the end of its own log, verified or not (flaw A17).
     LogEnd,
-}
-
-/// What a new leader knows of the high watermark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LeaderHighWatermark {
-    /// What it knew as a follower.
-    Carried,
-    /// Nothing, until it commits (control).
-    Unknown,
 }
 
 /// When a leader takes note of how far a follower has got.

@@ -411,9 +411,16 @@ impl Quorum {
 
     /// Follows who is said to lead this epoch, unless a leader is known.
     pub(super) fn follow(&mut self, now: Instant, leader: NodeId) {
+        if self.accept(now, leader) {
+            self.pull(now);
+        }
+    }
+
+    /// Takes for the leader of this epoch who is said to be it, unless one is known.
+    pub(super) fn accept(&mut self, now: Instant, leader: NodeId) -> bool {
         let me = self.me();
         if leader == me.id || self.voters().index(leader).is_none() {
-            return;
+            return false;
         }
         let deadline = now + self.config().fetch_timeout;
         let mut follower = match &self.role {
@@ -426,16 +433,15 @@ impl Quorum {
             }
             Role::Observer(Observer::Searching(_)) => {
                 self.become_role(Role::Observer(Observer::follow(leader, now, deadline)));
-                self.pull(now);
-                return;
+                return true;
             }
-            _ => return,
+            _ => return false,
         };
         if self.rules().vote_memory() == VoteMemory::UntilFollowing {
             follower.voted = None;
         }
         self.become_role(Role::Follower(follower));
-        self.pull(now);
+        true
     }
 
     /// Takes note of the epoch and the leader that an answer names.

@@ -10,7 +10,7 @@ pub(super) const VOTERS_MAX: usize = 64;
 
 /// The voters, in the order of their ids.
 ///
-/// - Not empty, at most [`VOTERS_MAX`], each id once.
+/// - Not empty, at most 64, each id once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Voters {
     keys: Vec<ReplicaKey>,

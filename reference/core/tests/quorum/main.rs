@@ -2,6 +2,8 @@
 
 #[cfg(feature = "flaws")]
 mod flaws;
+mod high_watermark;
+mod open;
 mod random;
 mod script;
 mod show;
@@ -19,7 +21,6 @@ fn random_schedules_break_no_claim() {
             Err((step, violation)) => panic!("seed {seed}, step {step}: {violation}"),
         }
     }
-    println!("committed {committed}");
     assert!(committed > 1000, "only {committed} records were committed: nothing was tried");
 }
 

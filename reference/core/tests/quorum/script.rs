@@ -50,6 +50,16 @@ fn transcripts() {
     assert!(failures.is_empty(), "{failures}");
 }
 
+/// Plays a script, whatever it puts out. The world at its end, or why it got no further.
+#[cfg(feature = "flaws")]
+pub(crate) fn play(rules: Rules, script: &str) -> Result<World, String> {
+    let mut player = Player { world: World::new(rules) };
+    match goldenscript::generate(&mut player, script) {
+        Ok(_) => Ok(player.world),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 struct Player {
     world: World,
 }
@@ -79,7 +89,7 @@ impl Player {
                 let pre_vote = args.take_key("pre-vote") == Some("true");
                 let timed = args.take_key("timed") == Some("true");
                 let story = world.story.take();
-                *world = cluster(Rules::default(), voters, observers, |config| {
+                *world = cluster(world.rules, voters, observers, |config| {
                     if timed {
                         let (me, voters) = (config.me, std::mem::take(&mut config.voters));
                         *config = highwater_core::quorum::Config::new(me, voters);

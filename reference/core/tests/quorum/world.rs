@@ -35,6 +35,7 @@ struct Disk {
 }
 
 /// A node: its core while it is up, and its disk.
+#[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) config: Config,
     pub(crate) quorum: Option<Quorum>,
@@ -65,6 +66,7 @@ pub(crate) enum Body {
 /// What went wrong: which claim, and how.
 pub(crate) type Violation = String;
 
+#[derive(Debug)]
 pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) rules: Rules,
@@ -165,10 +167,6 @@ impl World {
         let member = self.member(id);
         member.disk = Disk::default();
         member.config.me.directory.0 += 100;
-    }
-
-    pub(crate) fn saved(&mut self, id: NodeId) -> &mut ElectionState {
-        &mut self.member(id).disk.saved
     }
 
     pub(crate) fn expire(&mut self, id: NodeId, timer: Timer) {
@@ -473,18 +471,16 @@ impl World {
     }
 
     fn check_committed_durable(&self) -> Result<(), Violation> {
-        let holders = self.members.values().filter(|member| {
-            let is_voter = member.config.voters.iter().any(|voter| *voter == member.config.me);
-            let durable = &member.disk.records[..usize::try_from(member.disk.flushed).expect("an offset")];
-            is_voter && durable.starts_with(&self.committed)
-        });
         let voters = self.members.values().next().map_or(0, |member| member.config.voters.len());
-        let is_wiped = self.members.values().any(|member| {
-            !member.config.voters.contains(&member.config.me)
-                && member.config.voters.iter().any(|voter| voter.id == member.config.me.id)
-        });
+        let (mut intact, mut holders) = (0, 0);
+        for member in self.members.values().filter(|member| member.config.voters.contains(&member.config.me))
+        {
+            let durable = &member.disk.records[..usize::try_from(member.disk.flushed).expect("an offset")];
+            intact += 1;
+            holders += usize::from(durable.starts_with(&self.committed));
+        }
         // A disk that is lost takes its copy along.
-        if is_wiped || self.committed.is_empty() || holders.count() * 2 > voters {
+        if intact < voters || self.committed.is_empty() || holders * 2 > voters {
             return Ok(());
         }
         Err(format!("committed-durable: fewer than a majority hold all {} records", self.committed.len()))
