@@ -64,7 +64,10 @@ fn partition_changed(
     if !election::is_unclean(&before, &after) {
         return Ok(());
     }
-    let nobody = before.isr.is_empty() && before.elr.is_empty();
+    // Whoever was eligible crashed, and ends its eligibility by registering anew.
+    let eligible = ledger.set(&before.isr) | ledger.set(&before.elr);
+    let crashed = ledger.logs[log].crashed.iter().fold(0, |set, one| set | 1 << one.node);
+    let nobody = eligible & !crashed == 0;
     if unclean_allowed {
         ledger.logs[log].tainted.get_or_insert("an unclean election");
     } else if nobody && ledger.logs[log].is_beyond(ledger.min_isr) {
@@ -111,8 +114,11 @@ fn note(
 
 fn broker_epoch(ledger: &Ledger, record: &MetadataRecord) -> Check {
     let MetadataRecord::RegisterBroker(record) = record else { return Ok(()) };
-    let known = ledger.image.broker(record.broker).map_or(-1, |broker| broker.epoch);
-    if record.broker_epoch > known {
+    let broker = ledger.image.broker(record.broker);
+    let known = broker.map_or(-1, |broker| broker.epoch);
+    // The same process may register again, and stays who it is (KAFKA-16952).
+    let again = broker.is_some_and(|broker| broker.incarnation == record.incarnation);
+    if record.broker_epoch > known || again && record.broker_epoch == known {
         return Ok(());
     }
     Err(Violation::new(

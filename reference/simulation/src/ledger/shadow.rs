@@ -90,6 +90,12 @@ impl Shadow {
         }
     }
 
+    /// The epoch of the record before `offset`, if it is there.
+    pub(crate) fn epoch_before(&self, offset: Offset) -> Option<Epoch> {
+        let index = self.held.partition_point(|held| held.batch.end < offset);
+        self.held.get(index).filter(|held| held.batch.base < offset).map(|held| held.batch.epoch)
+    }
+
     /// The batch that begins at `base`.
     pub(crate) fn batch_at(&self, base: Offset) -> Option<&Held> {
         let index = self.held.partition_point(|held| held.batch.base < base);

@@ -199,7 +199,7 @@ impl World {
         match event {
             Event::Look => self.look(),
             Event::Happens(happening) => {
-                self.counts.steps += 1;
+                self.count();
                 self.done.push((*happening).clone());
                 match happening.what {
                     What::Fault(fault) => self.fault(fault),

@@ -278,7 +278,6 @@ impl World {
         let Some(node) = &mut running.node else { return Ok(()) };
         if node.deadline().is_some_and(|deadline| deadline <= now) {
             node.elapse(now);
-            if node.deadline().is_some_and(|d| d <= now) { eprintln!("DBG stuck timer n{index} now {} node {:?} quorum {:?} role {:?} controller {:?}", now.0, node.deadline(), node.quorum().timers().map(|t| (t, node.quorum().deadline_of(t))).collect::<Vec<_>>(), node.quorum().role(), node.controller().and_then(|c| c.deadline())); }
             self.count();
             if self.trace.is_some() {
                 let name = self.ledger.ids[index];

@@ -22,6 +22,7 @@ struct Seen {
     end: Offset,
     flushed: Offset,
     last_epoch: Epoch,
+    base_epoch: Epoch,
     high_watermark: Option<Offset>,
     maximal_isr: NodeSet,
 }
@@ -36,6 +37,7 @@ impl World {
             end: view.log.end(),
             flushed: view.log.flushed(),
             last_epoch: view.log.last_epoch(),
+            base_epoch: view.log.base_epoch(),
             high_watermark: view.high_watermark,
             maximal_isr: self.ledger.set(&view.maximal_isr),
         }
@@ -124,7 +126,8 @@ impl World {
             self.ledger.replica_mut(index, log).shadow = Shadow::empty_from(seen.start, base);
             return Ok(());
         };
-        if seen.start > known.shadow.end() {
+        let own_epoch = known.shadow.epoch_before(seen.start);
+        if seen.start > known.shadow.start() && own_epoch != Some(seen.base_epoch) {
             // The whole log was dropped: it goes on where a snapshot, or the leader's log, begins.
             let base = self.ledger.logs[log].committed.mark(seen.start).unwrap_or(0);
             self.ledger.replica_mut(index, log).shadow = Shadow::empty_from(seen.start, base);
@@ -211,10 +214,29 @@ impl World {
             let bytes = self.ledger.logs[METADATA].bytes.remove(&(batch.base, batch.epoch));
             let Some(bytes) = bytes else { continue };
             for log in invariant::metadata_committed(&mut self.ledger, &bytes, self.unclean_allowed)? {
+                self.note_partition(log);
                 invariant::partition_changed(&self.ledger, log)?;
             }
         }
         Ok(())
+    }
+
+    fn note_partition(&mut self, log: LogIndex) {
+        if self.trace.is_none() {
+            return;
+        }
+        let name = self.ledger.name(log);
+        let book = &self.ledger.logs[log];
+        let (isr, elr) = (self.ledger.told(book.isr), self.ledger.told(book.elr));
+        let line = book.state.as_ref().map_or_else(
+            || format!("{name} is gone"),
+            |state| {
+                let leader = state.leader.map_or_else(|| "nobody".to_owned(), |leader| leader.to_string());
+                let (epoch, partition_epoch) = (state.leader_epoch, state.partition_epoch);
+                format!("{name} is led by {leader} in epoch {epoch}, ISR {isr}, ELR {elr}, version {partition_epoch}")
+            },
+        );
+        self.note(|| line);
     }
 
     /// Replicas that the node does not hold any more.
