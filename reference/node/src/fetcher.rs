@@ -112,6 +112,14 @@ impl Fetchers {
         }
     }
 
+    /// Ends the pause of a leader: what was wrong may be right now.
+    pub(crate) fn hurry(&mut self, leader: NodeId, ports: &mut Ports) {
+        if let Some(fetcher) = self.by_leader.get_mut(&leader) {
+            ports.timers.arm(Timer::Fetcher(leader), &mut fetcher.resume, None);
+            self.ready(leader);
+        }
+    }
+
     /// The pause of a leader is over.
     pub(crate) fn resume(&mut self, leader: NodeId) {
         if let Some(fetcher) = self.by_leader.get_mut(&leader) {

@@ -141,7 +141,15 @@ impl<D: Disk> Broker<D> {
             }
             replica.core.assign(ports.now, state);
         }
-        self.drain(ports, id, &Bytes::new())
+        self.drain(ports, id, &Bytes::new())?;
+        // Newer metadata may cure what the last answer complained of.
+        if let Some(replica) = self.replicas.get_mut(&id)
+            && replica.paused.take().is_some()
+            && let Some(turn) = replica.turn
+        {
+            self.fetchers.hurry(turn.leader, ports);
+        }
+        Ok(())
     }
 
     fn tell_configs(

@@ -7,6 +7,7 @@ mod failover;
 mod flaws;
 mod invariants;
 mod random;
+mod samples;
 mod script;
 mod tell;
 mod world;

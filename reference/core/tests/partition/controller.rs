@@ -9,32 +9,32 @@ use crate::world::Broker;
 
 /// The controller's state, and all metadata that it ever gave out.
 #[derive(Debug, Clone)]
-pub struct Controller {
-    pub state: PartitionState,
-    pub brokers: Vec<Registration>,
-    pub min_isr: usize,
+pub(crate) struct Controller {
+    pub(crate) state: PartitionState,
+    pub(crate) brokers: Vec<Registration>,
+    pub(crate) min_isr: usize,
     /// The metadata after each change, the newest last.
-    pub published: Vec<Metadata>,
+    pub(crate) published: Vec<Metadata>,
 }
 
 /// A broker as the controller knows it.
 #[derive(Debug, Clone, Copy)]
-pub struct Registration {
-    pub id: NodeId,
-    pub epoch: i64,
-    pub fenced: bool,
+pub(crate) struct Registration {
+    pub(crate) id: NodeId,
+    pub(crate) epoch: i64,
+    pub(crate) fenced: bool,
 }
 
 /// What brokers learn at a time.
 #[derive(Debug, Clone)]
-pub struct Metadata {
-    pub state: PartitionState,
-    pub brokers: Vec<(NodeId, i64, bool)>,
+pub(crate) struct Metadata {
+    pub(crate) state: PartitionState,
+    pub(crate) brokers: Vec<(NodeId, i64, bool)>,
 }
 
 impl Controller {
     /// The first of the replicas leads epoch 1 and all are in the ISR.
-    pub fn new(replicas: usize, min_isr: usize) -> Self {
+    pub(crate) fn new(replicas: usize, min_isr: usize) -> Self {
         let ids: Vec<NodeId> = (1..=replicas as i32).map(NodeId).collect();
         let state = PartitionState {
             replicas: ids.clone(),
@@ -52,16 +52,16 @@ impl Controller {
         controller
     }
 
-    pub fn newest(&self) -> usize {
+    pub(crate) fn newest(&self) -> usize {
         self.published.len() - 1
     }
 
-    pub fn broker(&self, id: NodeId) -> &Registration {
+    pub(crate) fn broker(&self, id: NodeId) -> &Registration {
         &self.brokers[id.0 as usize - 1]
     }
 
     /// Whether a broker asks only for new members that may join by the metadata that it knows.
-    pub fn is_eligible(&self, asker: &Broker, request: &AlterPartition) -> bool {
+    pub(crate) fn is_eligible(&self, asker: &Broker, request: &AlterPartition) -> bool {
         let brokers = &self.published[asker.known].brokers;
         let may_join = |id: NodeId| brokers.iter().any(|(broker, _, may)| *broker == id && *may);
         let member = |id: NodeId| asker.core.as_ref().is_some_and(|core| core.isr().contains(&id));
@@ -90,8 +90,16 @@ impl Controller {
         self.state.isr = isr;
     }
 
+    /// Whoever was eligible by another minimum is so no more.
+    pub(crate) fn set_min_isr(&mut self, min_isr: usize) {
+        self.min_isr = min_isr;
+        self.state.elr.clear();
+        self.state.partition_epoch += 1;
+        self.publish();
+    }
+
     /// Decides on an AlterPartition.
-    pub fn alter(&mut self, request: &AlterPartition) -> AlterPartitionResult {
+    pub(crate) fn alter(&mut self, request: &AlterPartition) -> AlterPartitionResult {
         let state = &self.state;
         if request.leader_epoch < state.leader_epoch {
             return Err(PartitionError::FencedLeaderEpoch);
@@ -129,7 +137,7 @@ impl Controller {
     }
 
     /// Fences a broker: it leaves the ISR and leads no more.
-    pub fn fence(&mut self, id: NodeId) {
+    pub(crate) fn fence(&mut self, id: NodeId) {
         self.broker_mut(id).fenced = true;
         let led = self.state.leader == Some(id);
         let member = self.state.isr.contains(&id);
@@ -147,20 +155,20 @@ impl Controller {
         self.publish();
     }
 
-    pub fn unfence(&mut self, id: NodeId) {
+    pub(crate) fn unfence(&mut self, id: NodeId) {
         self.broker_mut(id).fenced = false;
         self.publish();
     }
 
     /// Whom a clean election may choose.
-    pub fn candidates(&self) -> Vec<NodeId> {
+    pub(crate) fn candidates(&self) -> Vec<NodeId> {
         let unfenced = |id: &&NodeId| !self.broker(**id).fenced;
         let from = if self.state.isr.is_empty() { &self.state.elr } else { &self.state.isr };
         from.iter().filter(unfenced).copied().collect()
     }
 
     /// Makes a broker the leader; one that is in neither ISR nor ELR has to recover.
-    pub fn elect(&mut self, id: NodeId) {
+    pub(crate) fn elect(&mut self, id: NodeId) {
         let clean = self.candidates().contains(&id);
         self.state.leader = Some(id);
         self.state.leader_epoch += 1;
@@ -177,7 +185,7 @@ impl Controller {
     }
 
     /// Registers a new incarnation of a broker, and unfences it.
-    pub fn register(&mut self, id: NodeId, clean: bool) -> i64 {
+    pub(crate) fn register(&mut self, id: NodeId, clean: bool) -> i64 {
         let broker = self.broker_mut(id);
         broker.epoch += 1;
         broker.fenced = false;

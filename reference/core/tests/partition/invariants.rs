@@ -6,7 +6,7 @@ use highwater_core::{NodeId, Offset};
 use crate::world::{Broker, World};
 
 /// The claims that do not hold, after a step; the stains of the step included.
-pub fn broken(world: &World) -> Vec<&'static str> {
+pub(crate) fn broken(world: &World) -> Vec<&'static str> {
     let claims: [(&'static str, fn(&World) -> bool); 9] = [
         ("strong-isr", strong_isr),
         ("candidate-completeness", candidate_completeness),
@@ -23,15 +23,21 @@ pub fn broken(world: &World) -> Vec<&'static str> {
 }
 
 /// What holds although leaders are elected uncleanly.
-pub const UNDER_UNCLEAN_ELECTION: &[&str] =
-    &["log-matching", "leader-append-only", "isr-unfenced", "proposals-eligible", "recovering-alone"];
+pub(crate) const UNDER_UNCLEAN_ELECTION: &[&str] = &[
+    "log-matching",
+    "leader-append-only",
+    "leader-high-watermark-monotone",
+    "isr-unfenced",
+    "proposals-eligible",
+    "recovering-alone",
+];
 
 fn presumed_leaders(world: &World) -> impl Iterator<Item = &Broker> {
     world.brokers.iter().filter(|broker| broker.leads())
 }
 
 /// The leader of the newest epoch, once it knows.
-pub fn true_leader(world: &World) -> Option<&Broker> {
+pub(crate) fn true_leader(world: &World) -> Option<&Broker> {
     let state = &world.controller.state;
     let broker = &world.brokers[World::index(state.leader?)];
     let core = broker.core.as_ref()?;

@@ -12,16 +12,16 @@ use crate::world::{Message, Settings, World};
 
 /// What a run may do.
 #[derive(Debug, Clone)]
-pub struct Limits {
-    pub settings: Settings,
-    pub records: usize,
-    pub messages: usize,
+pub(crate) struct Limits {
+    pub(crate) settings: Settings,
+    pub(crate) records: usize,
+    pub(crate) messages: usize,
     /// Changes of leader or ISR by the controller.
-    pub changes: usize,
-    pub crashes: usize,
-    pub unclean_elections: bool,
+    pub(crate) changes: usize,
+    pub(crate) crashes: usize,
+    pub(crate) unclean_elections: bool,
     /// Time passes and timers run out by it; else they run out whenever they like.
-    pub timed: bool,
+    pub(crate) timed: bool,
 }
 
 /// Something that may happen.
@@ -45,8 +45,8 @@ enum Action {
 }
 
 /// A run in progress.
-pub struct Run {
-    pub world: World,
+pub(crate) struct Run {
+    pub(crate) world: World,
     limits: Limits,
     taste: u32,
     produced: usize,
@@ -54,7 +54,7 @@ pub struct Run {
 }
 
 impl Limits {
-    pub fn new(replicas: usize, min_isr: usize, rules: Rules) -> Self {
+    pub(crate) fn new(replicas: usize, min_isr: usize, rules: Rules) -> Self {
         let settings = Settings { replicas, min_isr, wait_for_joining: false, answer_max: 1, rules };
         Self {
             settings,
@@ -69,7 +69,7 @@ impl Limits {
 }
 
 impl Run {
-    pub fn new(limits: Limits, taste: u32) -> Self {
+    pub(crate) fn new(limits: Limits, taste: u32) -> Self {
         Self { world: World::new(limits.settings.clone()), limits, taste, produced: 0, crashes: 0 }
     }
 
@@ -169,7 +169,7 @@ impl Run {
     }
 
     /// Does one of the things that may happen next: always the same for the same choice.
-    pub fn step(&mut self, choice: u32) {
+    pub(crate) fn step(&mut self, choice: u32) {
         let actions = self.actions();
         let total: u32 = actions.iter().map(|action| self.weight(action)).sum();
         let mut left = choice.checked_rem(total).unwrap_or(0);
@@ -253,7 +253,7 @@ impl Run {
         }
     }
 
-    pub fn broken(&self) -> Vec<&'static str> {
+    pub(crate) fn broken(&self) -> Vec<&'static str> {
         let mut broken = invariants::broken(&self.world);
         if self.limits.unclean_elections {
             broken.retain(|claim| invariants::UNDER_UNCLEAN_ELECTION.contains(claim));
@@ -263,7 +263,7 @@ impl Run {
 }
 
 /// Runs until a claim breaks or the choices are used up; the claims and the story, if any broke.
-pub fn run(limits: &Limits, taste: u32, choices: &[u32]) -> Result<Run, String> {
+pub(crate) fn run(limits: &Limits, taste: u32, choices: &[u32]) -> Result<Run, String> {
     let mut run = Run::new(limits.clone(), taste);
     for (step, choice) in choices.iter().enumerate() {
         run.step(*choice);

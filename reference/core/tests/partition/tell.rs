@@ -8,7 +8,7 @@ use highwater_core::partition::{
 use crate::world::{Broker, Message, Record, World};
 
 /// `n2 -> n1 Fetch 3@1 in epoch 1`: from offset 3 on, after a record of epoch 1.
-pub fn message(message: &Message) -> String {
+pub(crate) fn message(message: &Message) -> String {
     match message {
         Message::Fetch { from, to, broker_epoch, fetch } => {
             let incarnation =
@@ -35,11 +35,11 @@ pub fn message(message: &Message) -> String {
     }
 }
 
-pub fn position(fetch: &PartitionFetch) -> String {
+pub(crate) fn position(fetch: &PartitionFetch) -> String {
     format!("{}@{} epoch={}", fetch.offset, fetch.last_epoch, fetch.leader_epoch)
 }
 
-pub fn answer(answer: &PartitionFetched, records: &[Record]) -> String {
+pub(crate) fn answer(answer: &PartitionFetched, records: &[Record]) -> String {
     let what = match (answer.error, answer.diverging) {
         (Some(error), Some(end)) => format!("{error:?} end={} start={}", end.end, answer.log_start),
         (Some(error), None) => format!("{error:?} start={}", answer.log_start),
@@ -65,7 +65,7 @@ fn recovery(recovery: LeaderRecovery) -> &'static str {
     if recovery == LeaderRecovery::Recovering { " recovering" } else { "" }
 }
 
-pub fn effect(id: NodeId, effect: &Effect) -> String {
+pub(crate) fn effect(id: NodeId, effect: &Effect) -> String {
     match effect {
         Effect::Truncate { end } => format!("{id} truncates to {end}"),
         Effect::Restart { start } => format!("{id} begins anew at {start}"),
@@ -81,19 +81,19 @@ pub fn effect(id: NodeId, effect: &Effect) -> String {
     }
 }
 
-pub fn ids(ids: &[NodeId]) -> String {
+pub(crate) fn ids(ids: &[NodeId]) -> String {
     let ids: Vec<String> = ids.iter().map(NodeId::to_string).collect();
     format!("[{}]", ids.join(" "))
 }
 
-pub fn records(records: &[Record]) -> String {
+pub(crate) fn records(records: &[Record]) -> String {
     let records: Vec<String> =
         records.iter().map(|record| format!("{}@{}", record.value, record.epoch)).collect();
     format!("[{}]", records.join(" "))
 }
 
 /// A line for a broker: `n1 leader epoch=1 hw=0 log=[a@1] isr=[n1 n2]`.
-pub fn broker(broker: &Broker) -> String {
+pub(crate) fn broker(broker: &Broker) -> String {
     let log = format!(
         "{}{}",
         if broker.start > 0 { format!("{}:", broker.start) } else { String::new() },
@@ -118,7 +118,7 @@ pub fn broker(broker: &Broker) -> String {
 }
 
 /// The world, a line for each broker, and the controller.
-pub fn status(world: &World) -> String {
+pub(crate) fn status(world: &World) -> String {
     let mut lines: Vec<String> = world.brokers.iter().map(broker).collect();
     let state = &world.controller.state;
     let leader = state.leader.map_or("nobody".to_string(), |leader| leader.to_string());

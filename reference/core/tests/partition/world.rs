@@ -14,42 +14,44 @@ use crate::tell;
 
 /// What stays the same in a run.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    pub replicas: usize,
-    pub min_isr: usize,
-    pub wait_for_joining: bool,
+pub(crate) struct Settings {
+    pub(crate) replicas: usize,
+    pub(crate) min_isr: usize,
+    pub(crate) wait_for_joining: bool,
     /// Records in one answer at most.
-    pub answer_max: usize,
-    pub rules: Rules,
+    pub(crate) answer_max: usize,
+    pub(crate) rules: Rules,
 }
 
 /// A record: what a producer sent, under the leader epoch that it was appended in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record {
-    pub epoch: Epoch,
-    pub value: char,
+pub(crate) struct Record {
+    pub(crate) epoch: Epoch,
+    pub(crate) value: char,
 }
 
 /// A broker, up or down.
 #[derive(Debug, Clone)]
-pub struct Broker {
-    pub id: NodeId,
-    pub epoch: i64,
-    pub start: Offset,
-    pub records: Vec<Record>,
-    pub core: Option<Partition>,
+pub(crate) struct Broker {
+    pub(crate) id: NodeId,
+    pub(crate) epoch: i64,
+    pub(crate) start: Offset,
+    pub(crate) records: Vec<Record>,
+    pub(crate) core: Option<Partition>,
     /// How far it has applied the metadata.
-    pub known: usize,
+    pub(crate) known: usize,
     /// What it last asked the controller for.
-    pub asked: Option<AlterPartition>,
-    pub checkpoint: Offset,
+    pub(crate) asked: Option<AlterPartition>,
+    pub(crate) checkpoint: Offset,
+    /// Its high watermark as far as it has told.
+    pub(crate) high_watermark: Offset,
     /// It stopped uncleanly and has not been in the ISR since.
-    pub unclean: bool,
+    pub(crate) unclean: bool,
 }
 
 /// What is on its way.
 #[derive(Debug, Clone)]
-pub enum Message {
+pub(crate) enum Message {
     Fetch {
         from: NodeId,
         to: NodeId,
@@ -75,31 +77,31 @@ pub enum Message {
 
 /// Who sends or receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Broker(NodeId),
     Controller,
 }
 
 /// The world.
 #[derive(Debug, Clone)]
-pub struct World {
-    pub settings: Settings,
-    pub now: Instant,
-    pub brokers: Vec<Broker>,
-    pub controller: Controller,
-    pub network: Vec<Message>,
-    pub acknowledged: BTreeSet<char>,
-    pub read: BTreeSet<char>,
+pub(crate) struct World {
+    pub(crate) settings: Settings,
+    pub(crate) now: Instant,
+    pub(crate) brokers: Vec<Broker>,
+    pub(crate) controller: Controller,
+    pub(crate) network: Vec<Message>,
+    pub(crate) acknowledged: BTreeSet<char>,
+    pub(crate) read: BTreeSet<char>,
     /// Steps that break a claim that no state shows.
-    pub stains: Vec<&'static str>,
+    pub(crate) stains: Vec<&'static str>,
     /// What happened, a line each, if anybody wants to know.
-    pub transcript: Option<Vec<String>>,
+    pub(crate) transcript: Option<Vec<String>>,
     tokens: Token,
     producers: BTreeMap<Token, Vec<char>>,
 }
 
 impl Message {
-    pub fn ends(&self) -> (End, End) {
+    pub(crate) fn ends(&self) -> (End, End) {
         match self {
             Message::Fetch { from, to, .. } | Message::Answer { from, to, .. } => {
                 (End::Broker(*from), End::Broker(*to))
@@ -111,16 +113,16 @@ impl Message {
 }
 
 impl Broker {
-    pub fn end(&self) -> Offset {
+    pub(crate) fn end(&self) -> Offset {
         self.start + self.records.len() as Offset
     }
 
-    pub fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         self.core.as_ref().is_some_and(|core| core.role() == Role::Leader)
     }
 
     /// The records from `from` to `to`.
-    pub fn slice(&self, from: Offset, to: Offset) -> &[Record] {
+    pub(crate) fn slice(&self, from: Offset, to: Offset) -> &[Record] {
         &self.records[(from - self.start) as usize..(to - self.start) as usize]
     }
 
@@ -145,7 +147,7 @@ impl Broker {
 
 impl World {
     /// Everybody is up and knows that n1 leads epoch 1 with all in the ISR; all logs are empty.
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let controller = Controller::new(settings.replicas, settings.min_isr);
         let mut world = Self {
             now: Instant(0),
@@ -170,6 +172,7 @@ impl World {
                 known: 0,
                 asked: None,
                 checkpoint: 0,
+                high_watermark: 0,
                 unclean: false,
             });
             world.open(index);
@@ -178,17 +181,17 @@ impl World {
         world
     }
 
-    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.transcript {
             lines.push(line());
         }
     }
 
-    pub fn index(id: NodeId) -> usize {
+    pub(crate) fn index(id: NodeId) -> usize {
         id.0 as usize - 1
     }
 
-    pub fn core(&mut self, index: usize) -> &mut Partition {
+    pub(crate) fn core(&mut self, index: usize) -> &mut Partition {
         self.brokers[index].core.as_mut().expect("a running broker")
     }
 
@@ -203,13 +206,15 @@ impl World {
             wait_for_joining: self.settings.wait_for_joining,
         };
         let view = broker.view();
-        broker.core = Some(Partition::open(config, self.settings.rules, view, broker.checkpoint, self.now));
+        let core = Partition::open(config, self.settings.rules, view, broker.checkpoint, self.now);
+        broker.high_watermark = core.high_watermark();
+        broker.core = Some(core);
     }
 
     // ---- clients ----
 
     /// A producer sends records; they are refused or appended at once.
-    pub fn produce(
+    pub(crate) fn produce(
         &mut self,
         index: usize,
         values: &[char],
@@ -230,7 +235,11 @@ impl World {
     }
 
     /// A consumer reads; what it gets, it has read.
-    pub fn consume(&mut self, index: usize, fetch: &PartitionFetch) -> (PartitionFetched, Vec<Record>) {
+    pub(crate) fn consume(
+        &mut self,
+        index: usize,
+        fetch: &PartitionFetch,
+    ) -> (PartitionFetched, Vec<Record>) {
         let now = self.now;
         let answer = self.core(index).fetch(now, Reader::Consumer, fetch);
         let records = self.payload(index, &answer);
@@ -240,7 +249,7 @@ impl World {
     }
 
     /// A consumer waits for what is at its offset.
-    pub fn wait(&mut self, index: usize, token: Token, reader: Reader, fetch: &PartitionFetch) {
+    pub(crate) fn wait(&mut self, index: usize, token: Token, reader: Reader, fetch: &PartitionFetch) {
         self.core(index).wait(token, reader, fetch);
         self.settle(index, &[], 0);
     }
@@ -255,7 +264,7 @@ impl World {
     // ---- the network ----
 
     /// A follower sends what it asks next; not if it follows nobody.
-    pub fn fetch(&mut self, index: usize) -> bool {
+    pub(crate) fn fetch(&mut self, index: usize) -> bool {
         let broker = &self.brokers[index];
         let Some((leader, fetch)) = broker.core.as_ref().and_then(Partition::position) else { return false };
         let message = Message::Fetch { from: broker.id, to: leader, broker_epoch: broker.epoch, fetch };
@@ -265,7 +274,7 @@ impl World {
     }
 
     /// A message arrives.
-    pub fn deliver(&mut self, slot: usize) {
+    pub(crate) fn deliver(&mut self, slot: usize) {
         let message = self.network.remove(slot);
         match message {
             Message::Fetch { from, to, broker_epoch, fetch } => {
@@ -298,7 +307,7 @@ impl World {
     }
 
     /// The controller has decided on a request, or is taken to have.
-    pub fn decided(&mut self, asked: AlterPartition, result: Option<AlterPartitionResult>) {
+    pub(crate) fn decided(&mut self, asked: AlterPartition, result: Option<AlterPartitionResult>) {
         let message = Message::Altered { asked, result };
         self.tell(|| tell::message(&message));
         self.network.push(message);
@@ -327,7 +336,7 @@ impl World {
     // ---- metadata ----
 
     /// A broker learns the metadata up to this change.
-    pub fn learn(&mut self, index: usize, change: usize) {
+    pub(crate) fn learn(&mut self, index: usize, change: usize) {
         self.brokers[index].known = change;
         let metadata = self.controller.published[change].clone();
         let now = self.now;
@@ -340,13 +349,13 @@ impl World {
     // ---- faults ----
 
     /// A broker stops in good order.
-    pub fn shut_down(&mut self, index: usize) {
+    pub(crate) fn shut_down(&mut self, index: usize) {
         let broker = &mut self.brokers[index];
         broker.checkpoint = broker.core.take().map_or(0, |core| core.high_watermark());
     }
 
     /// A broker stops, and keeps of its log what is below `keep` and of its high watermark nothing.
-    pub fn crash(&mut self, index: usize, keep: Offset) {
+    pub(crate) fn crash(&mut self, index: usize, keep: Offset) {
         let broker = &mut self.brokers[index];
         broker.core = None;
         broker.truncate(keep);
@@ -355,7 +364,7 @@ impl World {
     }
 
     /// A broker that is fenced starts anew. It learns no metadata from before its registration.
-    pub fn restart(&mut self, index: usize) {
+    pub(crate) fn restart(&mut self, index: usize) {
         let broker = &self.brokers[index];
         let epoch = self.controller.register(broker.id, !broker.unclean);
         self.brokers[index].epoch = epoch;
@@ -364,7 +373,7 @@ impl World {
     }
 
     /// Whoever is in the ISR has what it needs, whatever it lost.
-    pub fn note_recovered(&mut self) {
+    pub(crate) fn note_recovered(&mut self) {
         for broker in &mut self.brokers {
             let member = self.controller.state.isr.contains(&broker.id);
             broker.unclean &= !(member && broker.core.is_some());
@@ -373,7 +382,7 @@ impl World {
 
     // ---- time ----
 
-    pub fn elapse(&mut self, time: Duration) {
+    pub(crate) fn elapse(&mut self, time: Duration) {
         self.now = self.now + time;
         let now = self.now;
         for index in 0..self.brokers.len() {
@@ -387,7 +396,7 @@ impl World {
         }
     }
 
-    pub fn expire(&mut self, index: usize, timer: Timer) {
+    pub(crate) fn expire(&mut self, index: usize, timer: Timer) {
         let now = self.now;
         self.core(index).expire(now, timer);
         self.settle(index, &[], 0);
@@ -396,7 +405,7 @@ impl World {
     // ---- effects ----
 
     /// Carries out what the core wants, in order; `incoming` are the records of the answer that it handles, from `base` on.
-    pub fn settle(&mut self, index: usize, incoming: &[Record], base: Offset) {
+    pub(crate) fn settle(&mut self, index: usize, incoming: &[Record], base: Offset) {
         while let Some(effect) = self.core(index).poll() {
             let leads = self.brokers[index].leads();
             let broker = &mut self.brokers[index];
@@ -405,6 +414,9 @@ impl World {
                 Effect::Truncate { end } => {
                     if leads {
                         self.stains.push("leader-append-only");
+                    }
+                    if *end < broker.high_watermark {
+                        self.stains.push("no-truncation-below-high-watermark");
                     }
                     broker.truncate(*end);
                 }
@@ -417,7 +429,10 @@ impl World {
                     broker.records.extend(&incoming[(from - base) as usize..(end - base) as usize]);
                 }
                 Effect::ForgetBefore { start } => {
-                    broker.records.drain(..(start - broker.start) as usize);
+                    for record in broker.records.drain(..(start - broker.start) as usize) {
+                        self.acknowledged.remove(&record.value);
+                        self.read.remove(&record.value);
+                    }
                     broker.start = *start;
                 }
                 Effect::AlterPartition(request) => {
@@ -435,7 +450,13 @@ impl World {
                         self.acknowledged.extend(values);
                     }
                 }
-                Effect::Wake { .. } | Effect::HighWatermark(_) => {}
+                Effect::HighWatermark(offset) => {
+                    if leads && *offset < broker.high_watermark {
+                        self.stains.push("leader-high-watermark-monotone");
+                    }
+                    broker.high_watermark = *offset;
+                }
+                Effect::Wake { .. } => {}
             }
             self.tell(|| tell::effect(id, &effect));
         }

@@ -15,6 +15,7 @@ use crate::config::{LogConfig, Recorded};
 use crate::disk::{Disk, File, join};
 use crate::files::epochs;
 use crate::files::offsets::{self, RECOVERY_POINTS};
+use crate::files::restart;
 use crate::scan::Scan;
 use crate::segment::{LOG, OFFSET_INDEX, SCAN_CHUNK, Segment, TIME_INDEX, stem};
 
@@ -198,33 +199,31 @@ impl<D: Disk> Log<D> {
     }
 
     fn cut(&mut self, end: Offset) -> Result<Offset, LogError> {
+        let kept = self.segments.partition_point(|segment| segment.base() < end).max(1);
+        let found = self.segments[kept - 1].locate(end)?;
+        let end = found.map_or(end, |(_, header)| header.base_offset.min(end));
+        if end <= self.view.start() {
+            // The log's start may be in the midst of a batch that must go: the next one begins there.
+            let (start, base_epoch) = (self.view.start(), self.view.base_epoch());
+            self.drop_all(start, base_epoch)?;
+            return Ok(start);
+        }
         self.lower_recovery_point(end)?;
-        while self.segments.len() > 1 && self.active().base() >= end {
+        while self.segments.len() > kept {
             if let Some(last) = self.segments.pop() {
                 self.remove_files(last.base())?;
             }
         }
         let active = self.active_mut();
-        let cut = active.locate(end)?;
-        let end = match cut {
-            Some((position, header)) => {
-                let end = header.base_offset.min(end);
-                active.truncate(position, end)?;
-                end
-            }
-            None => active.end.min(end),
-        };
-        active.offsets.thaw()?;
-        active.times.thaw()?;
-        active.end = end;
+        let position = found.map_or(active.size, |(position, _)| position);
+        active.truncate(position, end)?;
         self.view.truncate_to(end);
-        // What the segment still holds was perhaps never flushed; what is left of the log is not much.
-        self.active().sync()?;
+        // The segment may never have been flushed as far as this; now it is.
         self.view.flush_to(end);
         self.epochs_changed = true;
         self.save_epochs()?;
         self.dirty_since_ms = None;
-        Ok(self.view.end())
+        Ok(end)
     }
 
     /// Lowers the recovery point in the data directory, if it is above: what comes to stand there will not be flushed at first.
@@ -251,6 +250,10 @@ impl<D: Disk> Log<D> {
         if start <= self.view.start() {
             return Ok(());
         }
+        // What is forgotten counts as flushed, and after a crash the log must not end before it starts.
+        if start > self.view.flushed() {
+            self.flush()?;
+        }
         self.poisoning(|log| {
             log.view.forget_before(start);
             log.epochs_changed = true;
@@ -262,21 +265,26 @@ impl<D: Disk> Log<D> {
         })
     }
 
-    /// Drops all records: the log goes on, empty, at `start`, after a record of `base_epoch` (a snapshot's last).
+    /// Drops all records: the log goes on, empty, at `start`, after a record of `base_epoch` (a snapshot's last). After a crash
+    /// nothing was dropped, or all.
     pub fn restart(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
         self.sound()?;
-        self.poisoning(|log| {
-            log.lower_recovery_point(start.min(log.view.start()))?;
-            while let Some(last) = log.segments.pop() {
-                log.remove_files(last.base())?;
-            }
-            log.segments.push(Segment::create(&log.disk, &log.directory, start)?);
-            log.sync_directory()?;
-            log.view = LogView::empty_from(start, base_epoch);
-            log.epochs_changed = true;
-            log.dirty_since_ms = None;
-            log.save_epochs()
-        })
+        self.poisoning(|log| log.drop_all(start, base_epoch))
+    }
+
+    fn drop_all(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
+        self.lower_recovery_point(start.min(self.view.start()))?;
+        restart::intend(&self.disk, &self.directory, start)?;
+        while let Some(last) = self.segments.pop() {
+            self.remove_files(last.base())?;
+        }
+        self.segments.push(Segment::create(&self.disk, &self.directory, start)?);
+        self.sync_directory()?;
+        self.view = LogView::empty_from(start, base_epoch);
+        self.epochs_changed = true;
+        self.dirty_since_ms = None;
+        self.save_epochs()?;
+        restart::done(&self.disk, &self.directory)
     }
 
     /// Makes all that was appended durable, and says up to where that is.

@@ -22,7 +22,7 @@ use highwater_core::{Epoch, EpochCache, EpochStart, LogView, NO_EPOCH, Offset};
 use super::Log;
 use crate::config::{LogConfig, Recorded};
 use crate::disk::{Disk, File, TEMPORARY, join, parent};
-use crate::files::epochs;
+use crate::files::{epochs, restart};
 use crate::index::{Entry, Index, OffsetEntry, TimeEntry};
 use crate::scan::{Scan, ScanError};
 use crate::segment::{
@@ -65,6 +65,8 @@ pub struct Cut {
 struct Names {
     /// Bases of the segments, ascending.
     bases: Vec<Offset>,
+    /// Files of segments.
+    files: Vec<String>,
     /// What is of no use.
     leftovers: Vec<String>,
 }
@@ -107,7 +109,11 @@ pub(super) fn open<D: Disk>(
     recorded: Recorded,
 ) -> Result<(Log<D>, Recovery), LogError> {
     let mut recovery = Recovery::default();
-    let names = Names::of(disk, directory)?;
+    let mut names = Names::of(disk, directory)?;
+    let restart = restart::begun(disk, directory)?;
+    if restart.is_some() {
+        names.drop_segments();
+    }
     let saved_epochs = epochs::load(disk, directory)?;
     let mut found = Vec::with_capacity(names.bases.len());
     let mut looker = Looker {
@@ -132,7 +138,7 @@ pub(super) fn open<D: Disk>(
         segments.push(found.into_segment(disk, directory, index + 1 == count)?);
     }
     if segments.is_empty() {
-        segments.push(Segment::create(disk, directory, recorded.start.max(0))?);
+        segments.push(Segment::create(disk, directory, restart.unwrap_or(recorded.start).max(0))?);
     }
     sync_directory(disk, directory)?;
     let view = view(directory, &segments, &epochs, recorded)?;
@@ -153,6 +159,9 @@ pub(super) fn open<D: Disk>(
     // What a process that died left in the page cache counts as flushed from now on.
     log.active().sync()?;
     log.save_epochs()?;
+    if restart.is_some() {
+        restart::done(disk, directory)?;
+    }
     Ok((log, recovery))
 }
 
@@ -174,14 +183,25 @@ impl Names {
                     return Err(Damage::new(&path, "a file of a compaction", "segments only", cure).into());
                 }
                 _ if name.ends_with(TEMPORARY) || name.ends_with(".deleted") => found.leftovers.push(path),
-                Some((base, LOG)) => found.bases.push(base),
+                Some((base, LOG)) => {
+                    found.bases.push(base);
+                    found.files.push(path);
+                }
                 Some((base, OFFSET_INDEX | TIME_INDEX)) => indexes.push((base, path)),
                 _ => {}
             }
         }
-        let orphans = indexes.into_iter().filter(|(base, _)| found.bases.binary_search(base).is_err());
-        found.leftovers.extend(orphans.map(|(_, path)| path));
+        for (base, path) in indexes {
+            let of_a_log = found.bases.binary_search(&base).is_ok();
+            if of_a_log { &mut found.files } else { &mut found.leftovers }.push(path);
+        }
         Ok(found)
+    }
+
+    /// The log is being dropped: nothing in it counts.
+    fn drop_segments(&mut self) {
+        self.bases.clear();
+        self.leftovers.append(&mut self.files);
     }
 }
 

@@ -4,4 +4,6 @@
 mod support;
 
 mod files;
+mod model;
 mod operations;
+mod properties;

@@ -9,6 +9,7 @@ use highwater_core::batch::{BatchBuilder, batches};
 use highwater_core::{Epoch, Offset};
 use highwater_log::disk::{Disk, RealDisk};
 use highwater_log::{Log, LogConfig, Recorded, Recovery};
+use proptest::prelude::ProptestConfig;
 
 /// A batch of `count` records, each with a value of `size` bytes that tells its offset.
 pub(crate) fn batch(base: Offset, epoch: Epoch, count: usize, size: usize) -> Vec<u8> {
@@ -54,6 +55,21 @@ pub(crate) fn all<D: Disk>(log: &Log<D>) -> Vec<u8> {
         let Some(last) = shape(&read).last().copied() else { return bytes };
         bytes.extend_from_slice(&read);
         from = last.0 + i64::from(last.2);
+    }
+}
+
+/// How much longer than usual to try: `HIGHWATER_EFFORT=100` for a hundred times the random cases.
+pub(crate) fn effort() -> u32 {
+    std::env::var("HIGHWATER_EFFORT")
+        .map_or(1, |effort| effort.parse().expect("HIGHWATER_EFFORT is a number"))
+}
+
+/// So many random cases, times the effort.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases: count.saturating_mul(effort()),
+        failure_persistence: None,
+        ..ProptestConfig::default()
     }
 }
 

@@ -99,13 +99,14 @@ impl Decision<'_> {
         if rules.unclean { ElectionRule::Unclean } else { ElectionRule::Online }
     }
 
-    /// An id that no topic has.
+    /// An id that no topic has and that, in the text form of Kafka's tools, does not begin with a dash and look like an option.
     fn new_topic_id(&mut self) -> Uuid {
         loop {
             let high = u128::from(self.dice.roll());
             let id = Uuid(high << 64 | u128::from(self.dice.roll()));
             let is_reserved = id == Uuid::ZERO || id == Uuid::METADATA;
-            if !is_reserved && self.image.topic(id).is_none() {
+            let has_dash = id.0 >> 122 == 62;
+            if !is_reserved && !has_dash && self.image.topic(id).is_none() {
                 return id;
             }
         }
