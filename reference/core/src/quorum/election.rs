@@ -152,16 +152,16 @@ impl Quorum {
         (other || leader == self.me().id).then_some(QuorumError::InvalidRequest)
     }
 
-    /// The first successor campaigns at once, the others give it time, twice as much from one to the next, and whoever
-    /// is none of them waits longest.
-    fn backoff_of_successor(&self, successors: &[NodeId]) -> Duration {
+    /// The first successor campaigns at once, the others give it time, twice as much from one to the next; whoever
+    /// is none of them waits as long as chance will have it.
+    fn backoff_of_successor(&mut self, successors: &[NodeId]) -> Duration {
         let most = self.config().election_backoff_max;
         match successors.iter().position(|&successor| successor == self.me().id) {
             Some(0) => Duration::ZERO,
             Some(position) => {
                 most / 2u32.saturating_pow(u32::try_from(successors.len() - 1 - position).unwrap_or(u32::MAX))
             }
-            None => most,
+            None => self.random_up_to(most),
         }
     }
 }

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::{EpochEnd, Extent, Instant, LogView, NodeId, Offset};
 
+/// No log gets this far by records; what claims to would leave no room to append.
+const OFFSET_MAX: Offset = Offset::MAX / 2;
+
 /// Answers.
 impl Quorum {
     pub(super) fn handle_response(
@@ -208,7 +211,8 @@ impl Quorum {
     fn append_fetched(&mut self, records: &[Extent]) -> bool {
         let (mut end, mut epoch) = (self.log.end(), self.log.last_epoch().max(0));
         for extent in records {
-            if extent.base != end || extent.end <= end || extent.epoch < epoch || extent.epoch > self.epoch {
+            let fits = extent.base == end && end < extent.end && extent.end <= OFFSET_MAX;
+            if !fits || extent.epoch < epoch || extent.epoch > self.epoch {
                 return false;
             }
             (end, epoch) = (extent.end, extent.epoch);
@@ -286,7 +290,8 @@ impl Quorum {
 impl Quorum {
     /// The log is behind the leader's start.
     fn begin_snapshot(&mut self, snapshot: SnapshotId) -> bool {
-        if snapshot.end <= self.committed_end() || snapshot.epoch > self.epoch || snapshot.epoch < 0 {
+        let is_later = self.committed_end() < snapshot.end && snapshot.end <= OFFSET_MAX;
+        if !is_later || snapshot.epoch > self.epoch || snapshot.epoch < 0 {
             return false;
         }
         if let Some(pull) = self.pull_mut() {

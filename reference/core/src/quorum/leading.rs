@@ -7,8 +7,7 @@ use super::{
     CommitGate, Effect, FetchCount, FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse,
     LeaderFlush, Quorum, QuorumError, ReplicaKey, Response, SnapshotId,
 };
-use crate::{Epoch, EpochEnd, Extent, Instant, Offset};
-use crate::{NO_EPOCH, Token};
+use crate::{Epoch, EpochEnd, Extent, Instant, Offset, Token};
 use core::time::Duration;
 
 /// How many fetches a leader holds at most; any more are answered at once.
@@ -43,8 +42,8 @@ impl Quorum {
             && (is_valid || self.constant.rules().fetch_count() == FetchCount::BeforeValidation)
         {
             leader.reached[voter] = request.offset;
-            self.advance(now);
-            self.answer_held(now);
+            self.advance();
+            self.answer_held();
         }
         self.release_held(request.replica);
 
@@ -151,7 +150,7 @@ impl Quorum {
     }
 
     /// Answers the held fetches that there is something to say to.
-    pub(super) fn answer_held(&mut self, _now: Instant) {
+    pub(super) fn answer_held(&mut self) {
         let mut index = 0;
         while let Role::Leader(leader) = &self.role
             && let Some(held) = leader.held.get(index).copied()
@@ -216,7 +215,7 @@ impl Quorum {
     }
 
     /// Moves the leader's high watermark as far as its view of the others admits.
-    pub(super) fn advance(&mut self, _now: Instant) {
+    pub(super) fn advance(&mut self) {
         let Role::Leader(leader) = &self.role else { return };
         let (start, end) = (leader.start, self.log.end());
         let counted =
@@ -266,5 +265,3 @@ impl Quorum {
         }
     }
 }
-
-const _: () = assert!(NO_EPOCH < 0, "no epoch is below every epoch");

@@ -141,7 +141,7 @@ impl Quorum {
     ///
     /// # Errors
     /// If it does not lead that epoch (any more).
-    pub fn append(&mut self, now: Instant, epoch: Epoch, count: u32) -> Result<Extent, NotLeader> {
+    pub fn append(&mut self, _now: Instant, epoch: Epoch, count: u32) -> Result<Extent, NotLeader> {
         assert!(count > 0, "an extent is never empty");
         if !matches!(self.role, Role::Leader(_)) || epoch != self.epoch {
             return Err(NotLeader { epoch: self.epoch, leader: self.leader() });
@@ -149,7 +149,7 @@ impl Quorum {
         let base = self.log.end();
         let extent = Extent { epoch, base, end: base.saturating_add(i64::from(count)) };
         self.append_own(extent);
-        self.answer_held(now);
+        self.answer_held();
         Ok(extent)
     }
 
@@ -359,7 +359,8 @@ impl Quorum {
             }
             return;
         };
-        let patience = Patience::Until(now + self.election_timeout());
+        let election = now + self.election_timeout();
+        let patience = Patience::Until(election);
         self.role = match (leader, voted) {
             (Some(leader), _) if leader == me.id => match self.rules().restart_role() {
                 RestartRole::Resigned => Role::Resigned(Resigned::restarted(patience, now)),
@@ -370,10 +371,9 @@ impl Quorum {
                 let voted = voted.filter(|_| self.rules().vote_memory() == VoteMemory::WholeEpoch);
                 Role::Follower(Follower::restarted(leader, voted, now, fetch))
             }
-            (None, Some(candidate)) if candidate.id == me.id => match patience {
-                Patience::Until(deadline) => Role::Candidate(Candidate::restarted(Some(own), deadline, now)),
-                Patience::Flushing => unreachable!("all of the log is flushed at a start"),
-            },
+            (None, Some(candidate)) if candidate.id == me.id => {
+                Role::Candidate(Candidate::restarted(Some(own), election, now))
+            }
             (None, Some(candidate)) => Role::Voted(Voted::restarted(candidate, patience, search)),
             (None, None) => Role::Unattached(Unattached::new(patience, search)),
         };
@@ -478,8 +478,8 @@ impl Quorum {
         }
         match &self.role {
             Role::Leader(_) => {
-                self.advance(now);
-                self.answer_held(now);
+                self.advance();
+                self.answer_held();
             }
             _ if self.log.flushed() < self.log.end() => {}
             _ => {

@@ -3,6 +3,8 @@
 #[cfg(feature = "flaws")]
 mod flaws;
 mod high_watermark;
+mod hostile;
+
 mod open;
 mod random;
 mod script;
