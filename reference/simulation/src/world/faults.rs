@@ -75,12 +75,18 @@ impl World {
                 self.disk_fails(node, for_us);
                 Ok(())
             }
-            Fault::FlushFails { node, down_us } | Fault::ReadFails { node, down_us } => {
+            Fault::FlushFails { node, down_us } => {
                 let Some(node) = self.up(node) else { return Ok(()) };
                 self.counts.fault(kind);
-                let operation =
-                    if kind == FaultKind::FlushFails { Operation::Sync } else { Operation::Read };
+                let operation = Operation::Sync;
                 self.nodes[node].disk.fail(Failure { operation, path: String::new(), after: 0, times: 1 });
+                self.disk_fails(node, down_us);
+                Ok(())
+            }
+            Fault::ReadFails { node, down_us } => {
+                let Some(node) = self.up(node) else { return Ok(()) };
+                self.counts.fault(kind);
+                self.nodes[node].fail_reads();
                 self.disk_fails(node, down_us);
                 Ok(())
             }

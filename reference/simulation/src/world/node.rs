@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{NodeId, Token, Uuid};
-use highwater_log::disk::{Loss, SimulatedDisk};
+use highwater_log::disk::{Failure, Loss, Operation, SimulatedDisk};
 use highwater_node::message::{ClientResponse, Input, Output, PeerResponse};
 use highwater_node::{Node, NodeConfig, Roles};
 use rustc_hash::FxHashMap;
@@ -37,6 +37,8 @@ pub(super) struct Running {
     timer_at: Option<u64>,
     /// Its disk was made to fail: it may stop.
     pub(super) disk_fails: bool,
+    /// Its disk fails all reads.
+    pub(super) reads_fail: bool,
     /// It was told to stop, and starts so long after it has.
     pub(super) leaving: Option<u64>,
     flushes: u64,
@@ -66,10 +68,18 @@ impl Running {
             asked: FxHashMap::default(),
             timer_at: None,
             disk_fails: false,
+            reads_fail: false,
             leaving: None,
             flushes: 0,
             wiped: 0,
         }
+    }
+
+    /// Its disk fails all reads from now on, until it crashes.
+    pub(super) fn fail_reads(&mut self) {
+        self.reads_fail = true;
+        let operation = Operation::Read;
+        self.disk.fail(Failure { operation, path: String::new(), after: 0, times: u64::MAX });
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -229,6 +239,7 @@ impl World {
         running.life += 1;
         running.timer_at = None;
         running.disk_fails = false;
+        running.reads_fail = false;
         running.leaving = None;
         running.asked.clear();
         let dice = keyed(seed, Purpose::Node, index as u64, u64::from(running.life)).roll();
@@ -459,6 +470,7 @@ impl World {
         running.asked.clear();
         running.timer_at = None;
         running.paused_until = 0;
+        running.reads_fail = false;
         running.disk.crash(loss);
         running.disk.set_capacity(u64::MAX);
         self.ledger.nodes[index].up = false;

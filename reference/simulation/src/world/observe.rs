@@ -3,7 +3,7 @@
 use highwater_core::batch::BatchHeader;
 use highwater_core::{Epoch, Offset};
 use highwater_node::message::LogId;
-use highwater_node::{ReplicaView, Role};
+use highwater_node::{Node, ReplicaView, Role};
 
 use super::World;
 use crate::ledger::{Batch, Crashed, LogIndex, Loss, METADATA, NodeSet, Replica, Shadow};
@@ -50,6 +50,22 @@ impl World {
 
     /// Looks at what a node changed in its step.
     pub(super) fn observe(&mut self, index: usize) -> Result<(), Violation> {
+        let running = &self.nodes[index];
+        if running.disk_fails && running.node.as_ref().is_some_and(Node::stopped) {
+            // What it believes of a log that it could not write counts for nothing: it has stopped.
+            return Ok(());
+        }
+        if !running.reads_fail {
+            return self.look_at(index);
+        }
+        // The world's own reads are none of the node's.
+        self.nodes[index].disk.heal();
+        let result = self.look_at(index);
+        self.nodes[index].fail_reads();
+        result
+    }
+
+    fn look_at(&mut self, index: usize) -> Result<(), Violation> {
         let Some(node) = &self.nodes[index].node else { return Ok(()) };
         let broker_epoch = node.broker_epoch();
         let seen = self.all_seen(index);
@@ -176,7 +192,6 @@ impl World {
             let name = self.ledger.ids[index];
             let read = match node.read(seen.id, end, READ_BYTES) {
                 Ok(read) => read,
-                Err(_) if self.nodes[index].disk_fails => return Ok(()),
                 Err(error) => return Err(unreadable(format!("{name}, offset {end} of {:?}: {error}", seen.id))),
             };
             if read.is_empty() {

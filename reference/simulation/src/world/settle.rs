@@ -105,6 +105,7 @@ impl World {
             running.paused_until = 0;
             running.disk.set_capacity(u64::MAX);
             running.disk.heal();
+            running.reads_fail = false;
         }
         for client in &mut self.clients {
             client.rest();
