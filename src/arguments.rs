@@ -216,6 +216,12 @@ pub(crate) struct SimulateArguments {
     /// Where the shrunk scenario of a failure goes; highwater-seed-N.scenario.json if nothing is said
     #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     pub(crate) write: Option<PathBuf>,
+    /// Look for every flaw of the reference, and print the table of how each falls
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "from", "scenario", "steps", "time", "nodes", "profile", "flaw", "trace", "json"])]
+    pub(crate) kill_table: bool,
+    /// The table has to stand in this file as it comes out (specs/simulation.md)
+    #[arg(long, value_name = "FILE", requires = "kill_table")]
+    pub(crate) check: Option<PathBuf>,
     /// How many runs shrinking may take
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub(crate) shrink_runs: u32,

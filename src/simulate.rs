@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use highwater_simulation::report::{Counts, Outcome};
-use highwater_simulation::{Scenario, Shrunk, Sweep, Wishes, run, shrink, sweep};
+use highwater_simulation::{Scenario, Shrunk, Sweep, Wishes, kill, run, shrink, sweep};
 use serde_json::json;
 
 use crate::arguments::SimulateArguments;
@@ -22,6 +22,9 @@ pub(crate) fn run_command(arguments: &SimulateArguments) -> Result<Exit, Failure
     std::panic::set_hook(Box::new(|_| {}));
     if let Some(path) = &arguments.scenario {
         return replay(arguments, path);
+    }
+    if arguments.kill_table {
+        return kill_table(arguments);
     }
     let wishes = wishes(arguments);
     if let Some(seed) = arguments.seed {
@@ -47,6 +50,40 @@ pub(crate) fn run_command(arguments: &SimulateArguments) -> Result<Exit, Failure
         sweep.counts.events as f64 / seconds.max(1e-9)
     ));
     tell(arguments, from, count, &sweep)
+}
+
+/// Looks for every flaw. One that survives is a violation, and so is a table that is not what a file says.
+fn kill_table(arguments: &SimulateArguments) -> Result<Exit, Failure> {
+    let expected = match &arguments.check {
+        None => None,
+        Some(path) => Some(
+            fs::read_to_string(path)
+                .map_err(|error| Failure::usage(format!("{}: cannot be read: {error}", path.display())))?,
+        ),
+    };
+    let threads = arguments.threads.map_or_else(cores, usize::from);
+    let mut rows = Vec::new();
+    for target in kill::TARGETS {
+        let began = Instant::now();
+        rows.push(kill::kill(*target, threads).map_err(|error| Failure::usage(error.to_string()))?);
+        output::say(&format!("{} {:.1} s", target.id, began.elapsed().as_secs_f64()));
+        if searching::interrupted() {
+            return Ok(Exit::Incomplete);
+        }
+    }
+    let table = kill::table(&rows);
+    output::print(&table)?;
+    if let Some(survivor) = rows.iter().find(|row| row.killed.is_none()) {
+        output::complain(&format!("{} survives {} seeds", survivor.target.id, survivor.target.seeds));
+        return Ok(Exit::Violated);
+    }
+    match (expected, &arguments.check) {
+        (Some(text), Some(path)) if !text.contains(&table) => {
+            output::complain(&format!("{}: does not have this table; put it there", path.display()));
+            Ok(Exit::Violated)
+        }
+        _ => Ok(Exit::Holds),
+    }
 }
 
 fn cores() -> usize {

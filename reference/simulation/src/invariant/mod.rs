@@ -17,6 +17,8 @@ mod quorum_superset;
 mod read_stability;
 mod state_machine;
 mod strong_isr;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use controller::metadata_committed;
 pub(crate) use durability::acknowledged;

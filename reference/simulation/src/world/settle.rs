@@ -264,7 +264,8 @@ impl World {
     fn partition_missing(&self, log: LogIndex) -> Option<String> {
         let book = &self.ledger.logs[log];
         let state = book.state.as_ref()?;
-        if state.leader.is_none() && book.tainted.is_some() {
+        let nobody_is_eligible = book.isr | book.elr == 0 && book.is_beyond(self.ledger.min_isr);
+        if state.leader.is_none() && (book.tainted.is_some() || nobody_is_eligible) {
             // Whoever could lead it cleanly has lost what it had: it waits for an operator.
             return None;
         }
