@@ -8,7 +8,7 @@ use highwater_core::{NodeId, Uuid, batch};
 use highwater_node::message::{LogId, TopicPartition};
 
 use super::{Check, election};
-use crate::ledger::{Crashed, Ledger, LogIndex, Loss};
+use crate::ledger::{Crashed, Ledger, LogIndex, Loss, members};
 use crate::{Invariant, Violation};
 
 /// A batch of the metadata log was committed: applies it to the books, checks what it changed, and returns the partitions that have to be looked at.
@@ -139,9 +139,18 @@ fn settle(
         let log = ledger.log(LogId::Partition(TopicPartition { topic, partition }));
         let state = ledger.image.partition(topic, partition).cloned();
         let (isr, elr) = state.as_ref().map_or((0, 0), |s| (ledger.set(&s.isr), ledger.set(&s.elr)));
+        let is_new = ledger.logs[log].state.is_none();
         let book = &mut ledger.logs[log];
         (book.state, book.isr, book.elr) = (state, isr, elr);
         changed.push(log);
+        if is_new {
+            // Who lies crashed, or has not registered since, will end its eligibility when it does.
+            for node in members(isr).filter(|&node| !ledger.is_registered(node)).collect::<Vec<_>>() {
+                let broker_epoch = ledger.image.broker(ledger.ids[node]).map_or(-1, |broker| broker.epoch);
+                let crash = Crashed { node, broker_epoch, left: false, loss: Loss::Nothing };
+                ledger.logs[log].crashed.push(crash);
+            }
+        }
     }
     for &broker in brokers {
         if let Some(node) = ledger.node(broker) {

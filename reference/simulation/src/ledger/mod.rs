@@ -190,6 +190,12 @@ impl Ledger {
         member.up && member.broker_epoch.is_some() && member.broker_epoch == known
     }
 
+    /// Whether a node is, or is to be, a replica of a partition.
+    pub(crate) fn is_assigned(&self, node: usize, log: LogIndex) -> bool {
+        let state = self.logs[log].state.as_ref();
+        self.replica(node, log).is_some() || state.is_some_and(|state| state.replicas.contains(&self.ids[node]))
+    }
+
     /// Who presumes to lead a log, among those that run.
     pub(crate) fn presumed_leaders(&self, log: LogIndex) -> impl Iterator<Item = (usize, &Replica)> {
         self.nodes.iter().enumerate().filter(|(_, member)| member.up).filter_map(move |(node, member)| {

@@ -63,15 +63,16 @@ pub(super) fn shape(seed: u64, wishes: &Wishes) -> Shape {
     let nodes = nodes(&mut dice, profile, wishes.nodes);
     let brokers = nodes.iter().filter(|node| node.broker).count() as u64;
     let topics = topics(&mut dice, profile, brokers);
-    let timing = timing(&mut dice, profile);
-    let slow = dice.permille(200);
+    // A network or disk that is slower than the timeouts leaves nothing to converge.
+    let slow = profile != Profile::Elections && dice.permille(200);
+    let timing = timing(&mut dice, profile, slow);
     Shape {
         profile: profile.name().to_owned(),
         nodes,
         timing,
         topics,
-        network: Network { delay_us_min: 100, delay_us_max: if slow { 20_000 } else { 3_000 } },
-        disk: Disk { flush_us_min: 100, flush_us_max: if dice.permille(200) { 30_000 } else { 3_000 } },
+        network: Network { delay_us_min: 100, delay_us_max: if slow { 15_000 } else { 2_000 } },
+        disk: Disk { flush_us_min: 100, flush_us_max: if slow { 20_000 } else { 2_000 } },
         limits: Limits {
             steps: wishes.steps.unwrap_or(if wishes.time_us.is_some() { u64::MAX } else { STEPS }),
             time_us: wishes.time_us,
@@ -134,10 +135,10 @@ fn topics(dice: &mut Dice, profile: Profile, brokers: u64) -> Topics {
     }
 }
 
-fn timing(dice: &mut Dice, profile: Profile) -> Timing {
+fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
     let hasty = profile == Profile::Elections;
-    let quorum = if hasty { dice.between(20, 60) } else { dice.between(80, 300) };
-    let session = dice.between(200, 900);
+    let quorum = if hasty { dice.between(20, 60) } else { dice.between(80, 300) } + if slow { 200 } else { 0 };
+    let session = dice.between(200, 900) + if slow { 600 } else { 0 };
     Timing {
         quorum_election_timeout: quorum,
         quorum_fetch_timeout: quorum * dice.between(1, 2),
@@ -150,10 +151,10 @@ fn timing(dice: &mut Dice, profile: Profile) -> Timing {
         broker_heartbeat_interval: session / 5,
         controller_request_timeout: session / 2,
         controlled_shutdown_timeout: dice.between(200, 2_000),
-        replica_lag_time_max: dice.between(60, 500),
+        replica_lag_time_max: dice.between(60, 500) + if slow { 200 } else { 0 },
         replica_fetch_wait_max: dice.between(10, 50),
         replica_fetch_backoff: dice.between(2, 30),
-        replica_socket_timeout: dice.between(50, 200),
+        replica_socket_timeout: dice.between(80, 200) + if slow { 100 } else { 0 },
         high_watermark_checkpoint_interval: dice.between(50, 1_000),
         client_timeout: dice.between(100, 1_000),
         metadata_snapshot_bytes: if dice.permille(300) { dice.between(400, 4_000) } else { 20 << 20 },

@@ -460,7 +460,7 @@ impl World {
     pub(super) fn stop(&mut self, index: usize, loss: Loss, clean: bool) {
         if !clean {
             for log in METADATA + 1..self.ledger.logs.len() {
-                if self.ledger.replica(index, log).is_some() {
+                if self.ledger.is_assigned(index, log) {
                     self.crashed(index, log, ledger::Loss::Nothing);
                 }
             }
