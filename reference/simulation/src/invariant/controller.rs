@@ -207,6 +207,8 @@ fn forgive(ledger: &mut Ledger, log: LogIndex) {
     }
     let is_back = |one: &Crashed| isr >> one.node & 1 == 1 && epoch_of(one.node) > one.broker_epoch;
     let lost = !elr && crashed.iter().any(|one| one.loss > Loss::Nothing && !one.left && is_back(one));
+    // Or it is last already, and stays in it whoever comes back first.
+    let lost = lost || !elr && crashed.iter().any(|one| one.loss > Loss::Nothing && isr == 1 << one.node);
     crashed.retain(|one| !(one.left && is_back(one)));
     let book = &mut ledger.logs[log];
     book.crashed = crashed;

@@ -168,8 +168,7 @@ impl World {
         let quorum_stands = !is_voter || (wiped + 1) * 2 < voters.count_ones() as usize;
         let partitions_stand = self.scenario.shape.loss_is_legal
             || (METADATA + 1..self.ledger.logs.len()).all(|log| {
-                let holds = self.ledger.replica(node, log).is_some_and(|replica| replica.shadow.end() > 0);
-                !holds || self.may_lose_log(node, log)
+                !self.ledger.is_assigned(node, log) || self.may_lose_log(node, log)
             });
         quorum_stands && partitions_stand
     }

@@ -329,7 +329,8 @@ impl World {
         let book = &mut self.ledger.logs[log];
         let left = book.isr >> node & 1 == 0;
         match book.crashed.iter_mut().find(|one| one.node == node) {
-            Some(known) => known.loss = known.loss.max(loss),
+            // It may have come back in between, and crashed again.
+            Some(known) => *known = Crashed { node, broker_epoch, left, loss: known.loss.max(loss) },
             None => book.crashed.push(Crashed { node, broker_epoch, left, loss }),
         }
         if book.lossy() >= min_isr {
