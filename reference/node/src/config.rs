@@ -115,6 +115,12 @@ pub struct NodeConfig {
     pub log_segment_bytes: u32,
     /// `log.index.interval.bytes`; 4 KiB.
     pub log_index_interval_bytes: u32,
+    /// `log.retention.bytes`: whole segments are deleted as long as so many bytes are left; never with `None`, Kafka's default.
+    pub log_retention_bytes: Option<u64>,
+    /// `log.retention.ms`: a segment is deleted when its newest record is so old; 7 days.
+    pub log_retention: Option<Duration>,
+    /// `log.retention.check.interval.ms`; 5 min.
+    pub log_retention_check_interval: Duration,
     /// `log.flush.interval.messages`: after so many records a partition's log is flushed. None (Kafka's default) leaves it to the
     /// operating system: what is acknowledged is then in the page caches of the ISR.
     pub log_flush_interval_messages: Option<u64>,
@@ -175,6 +181,9 @@ impl NodeConfig {
             message_max_bytes: (1 << 20) + 12,
             log_segment_bytes: 1 << 30,
             log_index_interval_bytes: 4 << 10,
+            log_retention_bytes: None,
+            log_retention: Some(Duration::from_secs(7 * 24 * 3600)),
+            log_retention_check_interval: Duration::from_secs(300),
             log_flush_interval_messages: None,
             waiting_requests_max: 10_000,
             clock_origin_ms: 0,

@@ -41,7 +41,9 @@
 //!
 //! # What is not implemented
 //! - Authentication, quotas, idempotent producers and transactions: they come with the server.
-//! - Several log directories (KIP-113, 858); tiered storage (KIP-405); retention by time or size on a timer.
+//! - Several log directories (KIP-113, 858); tiered storage (KIP-405); compaction. Retention and segments are as the node's own file
+//!   says, whatever a topic is configured to.
+//! - A bound on producers that wait for the ISR of one partition; each waits for its own time at most.
 //! - Minimum bytes of a fetch: one byte is enough.
 
 mod broker;

@@ -232,7 +232,8 @@ impl<D: Disk> Node<D> {
         Ok((response, bytes))
     }
 
-    /// Gives a controller core that took back more than was not committed (a decision of several batches is all or nothing) what is committed.
+    /// Gives a controller core that is behind what is applied: a snapshot was loaded, or the core took back more than what was not committed (a
+    /// decision of several batches is all or nothing).
     pub(crate) fn catch_up_controller(&mut self) {
         let applied = self.metadata.applied;
         if let Some(control) = &mut self.control

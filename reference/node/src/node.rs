@@ -77,6 +77,7 @@ pub struct Node<D: Disk> {
     pub(crate) broker: Option<Broker<D>>,
     pub(crate) phase: Phase,
     pub(crate) checkpoint_armed: Option<Instant>,
+    pub(crate) retention_armed: Option<Instant>,
 }
 
 impl<D: Disk> Node<D> {
@@ -289,13 +290,20 @@ impl<D: Disk> Node<D> {
                 None => Ok(()),
             };
         }
-        if timer == Timer::Checkpoint {
-            self.checkpoint_armed = None;
-            return self.checkpoint();
+        match timer {
+            Timer::Checkpoint => {
+                self.checkpoint_armed = None;
+                return self.checkpoint();
+            }
+            Timer::Retention => {
+                self.retention_armed = None;
+                return self.retain();
+            }
+            _ => {}
         }
         let Some(broker) = &mut self.broker else { return Ok(()) };
         match timer {
-            Timer::Request(_) | Timer::Checkpoint => {}
+            Timer::Request(_) | Timer::Checkpoint | Timer::Retention => {}
             Timer::Partition(id) => broker.elapse(&mut self.ports, id)?,
             Timer::WaitingFetch(token) => broker.wake(&mut self.ports, token)?,
             Timer::Fetcher(leader) => broker.fetchers.resume(leader),
@@ -380,6 +388,24 @@ impl<D: Disk> Node<D> {
         self.save_checkpoints()?;
         let next = self.ports.now + self.config.high_watermark_checkpoint_interval;
         self.ports.timers.arm(Timer::Checkpoint, &mut self.checkpoint_armed, Some(next));
+        Ok(())
+    }
+
+    /// Deletes what is too old, or too much, now and again.
+    pub(crate) fn retain(&mut self) -> Result<(), Fatal> {
+        let Some(broker) = &mut self.broker else { return Ok(()) };
+        let now_ms = self.config.timestamp_ms(self.ports.now);
+        let ids: Vec<TopicPartition> = broker.replicas.keys().copied().collect();
+        for id in ids {
+            if let Some(replica) = broker.replicas.get_mut(&id)
+                && replica.log.retain(now_ms, replica.core.high_watermark())?
+            {
+                replica.core.forget_before(replica.log.view().start());
+                broker.drain(&mut self.ports, id, &Bytes::new())?;
+            }
+        }
+        let next = self.ports.now + self.config.log_retention_check_interval;
+        self.ports.timers.arm(Timer::Retention, &mut self.retention_armed, Some(next));
         Ok(())
     }
 

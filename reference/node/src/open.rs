@@ -64,9 +64,11 @@ pub(crate) fn open<D: Disk>(
         broker,
         phase: Phase::Running,
         checkpoint_armed: None,
+        retention_armed: None,
     };
     node.drain_quorum()?;
     node.checkpoint()?;
+    node.retain()?;
     Ok(node)
 }
 

@@ -80,3 +80,88 @@ pub(crate) fn align<D: Disk>(log: &Log<D>, diverging: &mut Option<EpochEnd>) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use highwater_core::batch::BatchBuilder;
+    use highwater_log::disk::SimulatedDisk;
+    use highwater_log::{LogConfig, Recorded};
+
+    use super::*;
+
+    /// Batches of these numbers of records, from offset 10 on, in epoch 1.
+    fn batches(counts: &[u32]) -> Bytes {
+        let (mut bytes, mut base) = (Vec::new(), 10);
+        for &count in counts {
+            let mut batch = BatchBuilder::new(base, 1);
+            for _ in 0..count {
+                batch.record(0, None, Some(b"x"));
+            }
+            bytes.extend(batch.build());
+            base += Offset::from(count);
+        }
+        bytes.into()
+    }
+
+    fn bases(bytes: &Bytes) -> Vec<Offset> {
+        batch::batches(bytes).map(|batch| batch.expect("a sound batch").header().base_offset).collect()
+    }
+
+    #[test]
+    fn records_from_the_offset_asked_for_are_accepted() {
+        let extents = check(&batches(&[2, 3]), 10, 1);
+        assert_eq!(extents, Ok(vec![Extent { epoch: 1, base: 10, end: 15 }]));
+    }
+
+    #[test]
+    fn no_records_are_accepted() {
+        assert_eq!(check(&[], 10, 1), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn records_of_an_epoch_above_the_leaders_are_refused() {
+        assert_eq!(check(&batches(&[2]), 10, 0), Err(BatchError::EpochRange { found: 1 }));
+    }
+
+    #[test]
+    fn batches_between_two_offsets_begin_and_end_there() {
+        let bytes = batches(&[2, 3, 1]);
+        assert_eq!(bases(&between(&bytes, 12, 15)), [12]);
+        assert_eq!(bases(&between(&bytes, Offset::MIN, 15)), [10, 12]);
+        assert_eq!(bases(&between(&bytes, 12, 100)), [12, 15]);
+    }
+
+    #[test]
+    fn batches_between_two_offsets_are_none_where_nothing_is() {
+        assert!(between(&batches(&[2]), 12, 15).is_empty());
+        assert!(between(&Bytes::new(), 0, 15).is_empty());
+    }
+
+    #[test]
+    fn extents_are_cut_at_what_is_sent() {
+        let mut extents =
+            vec![Extent { epoch: 1, base: 10, end: 12 }, Extent { epoch: 2, base: 12, end: 15 }];
+        cut(&mut extents, 13);
+        assert_eq!(extents.last(), Some(&Extent { epoch: 2, base: 12, end: 13 }));
+        cut(&mut extents, 12);
+        assert_eq!(extents, [Extent { epoch: 1, base: 10, end: 12 }]);
+    }
+
+    #[test]
+    fn divergence_in_the_midst_of_a_batch_is_moved_to_its_front() {
+        let recorded = Recorded { start: 10, ..Recorded::default() };
+        let opened = Log::open(&SimulatedDisk::new(1), "log-0", LogConfig::default(), recorded);
+        let (mut log, _) = opened.expect("a blank disk");
+        log.append(&batches(&[2, 3])).expect("room");
+        let aligned = |end| {
+            let mut diverging = Some(EpochEnd { epoch: 1, end });
+            align(&log, &mut diverging).expect("a sound log");
+            diverging.map(|diverging| diverging.end)
+        };
+        assert_eq!(aligned(13), Some(12));
+        assert_eq!(aligned(12), Some(12));
+        assert_eq!(aligned(11), Some(10));
+        // What is not in the log is left to the core.
+        assert_eq!((aligned(15), aligned(99), aligned(-1)), (Some(15), Some(99), Some(-1)));
+    }
+}

@@ -100,9 +100,6 @@ impl<D: Disk> Node<D> {
             return Ok(());
         }
         let (image, contained) = store::load_snapshot(self.disk(), snapshot)?;
-        if let Some(control) = &mut self.control {
-            control.core.restore(self.ports.now, image.clone(), snapshot.end);
-        }
         self.metadata.load(image, snapshot, contained);
         if let Some(broker) = &mut self.broker {
             broker.dirty = Dirty { all: true, ..Dirty::default() };

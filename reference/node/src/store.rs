@@ -1,5 +1,7 @@
 //! The disk of a node: whose it is, the logs that are on it, and what is noted beside them.
 
+use std::time::Duration;
+
 use highwater_core::batch::Record;
 use highwater_core::controller::{Image, MetadataRecord, MetadataVersion};
 use highwater_core::quorum::{ElectionState, SnapshotId};
@@ -10,7 +12,7 @@ use highwater_log::files::meta_properties::{self, MetaProperties};
 use highwater_log::files::snapshot::{self, SnapshotReader, SnapshotWriter};
 use highwater_log::files::{partition_metadata, quorum_state, uuid};
 use highwater_log::{
-    DataDirectory, FlushPolicy, Log, LogConfig, LogError, METADATA, Recovery, directory_name,
+    DataDirectory, FlushPolicy, Log, LogConfig, LogError, METADATA, Recovery, Retention, directory_name,
 };
 
 use crate::config::NodeConfig;
@@ -111,8 +113,11 @@ pub(crate) fn note_clean_stop<D: Disk>(disk: &D, broker_epoch: Option<i64>) -> R
 
 // ---- logs ----
 
+/// How the log of a partition is kept.
 fn log_config(config: &NodeConfig) -> LogConfig {
+    let retained = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     LogConfig {
+        retention: Retention { bytes: config.log_retention_bytes, ms: config.log_retention.map(retained) },
         segment_bytes: config.log_segment_bytes,
         index_interval_bytes: config.log_index_interval_bytes,
         // The node itself asks its driver to flush.
@@ -130,7 +135,9 @@ pub(crate) fn open_metadata_log<D: Disk>(
 ) -> Result<Log<D>, OpenError> {
     let mut recorded = directory.recorded(METADATA);
     recorded.base = latest.map(|snapshot| (snapshot.end, snapshot.epoch));
-    let (log, recovery) = Log::open(directory.disk(), METADATA, log_config(config), recorded)?;
+    // What of the metadata log may go, snapshots say.
+    let settings = LogConfig { retention: Retention::default(), ..log_config(config) };
+    let (log, recovery) = Log::open(directory.disk(), METADATA, settings, recorded)?;
     report(METADATA, &recovery, ports);
     Ok(log)
 }

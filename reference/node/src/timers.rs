@@ -23,6 +23,8 @@ pub(crate) enum Timer {
     ShutDown,
     /// The next checkpoint of the high watermarks.
     Checkpoint,
+    /// The next deletion of what is too old, or too much.
+    Retention,
 }
 
 /// The armed timers, each at most once.

@@ -93,6 +93,7 @@ impl Active {
 
     /// The oldest answer that may leave now.
     pub(super) fn ready(&mut self, high_watermark: Offset) -> Option<Answer> {
-        self.answers.pop_front_if(|answer| answer.after <= high_watermark)
+        let is_ready = self.answers.front().is_some_and(|answer| answer.after <= high_watermark);
+        if is_ready { self.answers.pop_front() } else { None }
     }
 }

@@ -1,9 +1,9 @@
 //! Historic bugs of controllers, each a change to the rules.
 
 use super::rules::{
-    Activation, Election, Expirations, Fence, FirstIsr, LastMember, Rules, UncleanRegistration,
+    Activation, Election, ElrLife, Expirations, Fence, FirstIsr, LastMember, Rules, UncleanRegistration,
 };
-use crate::rules::Flaw;
+use crate::Flaw;
 
 /// The flaws of the controller.
 pub const FLAWS: &[Flaw<Rules>] = &[
@@ -13,10 +13,11 @@ pub const FLAWS: &[Flaw<Rules>] = &[
     Flaw { id: "B18", name: "fenced-member", change: |rules| rules.fenced_member = Fence::Open },
     Flaw { id: "B20", name: "last-replica-standing", change: |rules| rules.last_member = LastMember::Stays },
     Flaw {
-        id: "B21",
+        id: "B21b",
         name: "unclean-registration-stays-eligible",
         change: |rules| rules.unclean_registration = UncleanRegistration::StaysInElr,
     },
+    Flaw { id: "B21c", name: "eligible-for-ever", change: |rules| rules.elr = ElrLife::Forever },
     Flaw { id: "B22", name: "anyone-may-lead", change: |rules| rules.election = Election::Anyone },
     Flaw {
         id: "B29",

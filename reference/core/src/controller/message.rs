@@ -79,7 +79,7 @@ pub enum ControllerResponse {
     /// One each, in the order asked.
     CreatePartitions(Result<Vec<Result<(), ControllerError>>, ControllerError>),
     /// By topic name and index.
-    ElectLeaders(Result<Vec<(String, i32, Result<(), ControllerError>)>, ControllerError>),
+    ElectLeaders(Result<Vec<ElectionAnswer>, ControllerError>),
     /// One each, in the order asked.
     AlterConfigs(Result<Vec<Result<(), ControllerError>>, ControllerError>),
     /// The first id of the block and their number.
@@ -87,6 +87,9 @@ pub enum ControllerResponse {
     /// To [`ControllerRequest::UpdateFeatures`].
     UpdateFeatures(Result<(), ControllerError>),
 }
+
+/// What came of the election of one partition, by topic name and index.
+pub type ElectionAnswer = (String, i32, Result<(), ControllerError>);
 
 /// `BrokerRegistration`, version 4.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -19,9 +19,9 @@ rules! {
         election: Election = Election::Clean,
         /// What happens to the last member of the ISR when its broker is fenced, where there are eligible leader replicas (B20).
         last_member: LastMember = LastMember::Leaves,
-        /// What a registration after an unclean shutdown does to eligibility (B21).
+        /// What a registration after an unclean shutdown does to eligibility (B21b).
         unclean_registration: UncleanRegistration = UncleanRegistration::LeavesElr,
-        /// When the eligible leader replicas are forgotten (B21).
+        /// When the eligible leader replicas are forgotten (B21c).
         elr: ElrLife = ElrLife::UntilMinIsr,
         /// What several sessions that expire together are decided on (B29).
         expirations: Expirations = Expirations::InSequence,

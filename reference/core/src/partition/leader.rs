@@ -262,7 +262,8 @@ impl Leader {
         }
         let position = replica.locate(fetch);
         let counted = match position {
-            Position::Confirmed => true,
+            // Who does not say its leader epoch may have been told to truncate in another one since.
+            Position::Confirmed => fetch.leader_epoch >= 0 || replica.rules.fetch_fence() == Fence::Open,
             Position::Diverging(_) => replica.rules.diverging_fetch() == DivergingFetch::Counted,
             Position::OutOfRange => false,
         };

@@ -66,6 +66,8 @@
 //!   follower asks for it (ListOffsets).
 //! - A leader elected uncleanly says at once that it has recovered, and lets nobody into the ISR before that is committed. Kafka
 //!   takes itself for recovered and says so with the next change.
+//! - A follower's fetch that states no leader epoch is served, and not counted (isr/fetch/1); Kafka counts it, for followers older
+//!   than KIP-320.
 //! - An older incarnation of a broker is told by the fetches seen too, not by metadata alone (isr/fetch/3).
 //!
 //! # What is not implemented
@@ -244,6 +246,12 @@ impl Partition {
         };
     }
 
+    /// The partition is no more (its topic was deleted, or this broker stops): whoever waits is told so.
+    pub fn unassign(&mut self) {
+        let role = core::mem::replace(&mut self.role, Current::Unassigned);
+        self.leave(role);
+    }
+
     /// Ends a role: whoever waits in it looks again.
     fn leave(&mut self, role: Current) {
         if let Current::Leader(leader) = role {
@@ -253,7 +261,7 @@ impl Partition {
     }
 
     /// Takes what metadata says of brokers: id, broker epoch, and whether it may join an ISR (registered, neither fenced nor
-    /// shutting down). Replaces what was known. Of one batch of metadata this comes before [`Partition::assign`].
+    /// shutting down). Replaces what was known; only its replicas matter. Of one batch of metadata this comes before [`Partition::assign`].
     pub fn set_brokers(&mut self, brokers: &[(NodeId, i64, bool)]) {
         let known = &mut self.replica.brokers;
         known.clear();
@@ -345,7 +353,8 @@ impl Partition {
         }
     }
 
-    /// Takes what came of an AlterPartition; `None` if nobody knows.
+    /// Takes what came of an AlterPartition; `None` if nobody knows. The driver says this of each, in time, also where no
+    /// answer comes: until then nothing else is proposed.
     pub fn altered(&mut self, now: Instant, asked: &AlterPartition, result: Option<AlterPartitionResult>) {
         if let Current::Leader(leader) = &mut self.role
             && let Some(state) = leader.altered(&mut self.replica, now, asked, result)

@@ -174,6 +174,16 @@ fn versions_follow_metadata_version() {
     }
 }
 
+#[test]
+fn registration_change_is_written_at_the_lowest_version_that_has_its_fields() {
+    let changes =
+        samples().into_iter().filter(|(record, _)| record.name() == "BrokerRegistrationChangeRecord");
+    let read = changes
+        .map(|(record, version)| MetadataRecord::decode(&encoded(&record, version)).expect("a sample"));
+    let versions: Vec<u16> = read.map(|record| MetadataVersion::HIGHEST.of(&record)).collect();
+    assert_eq!(versions, [0, 1, 2, 3, 0]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 

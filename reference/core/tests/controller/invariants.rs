@@ -12,26 +12,27 @@ use crate::world::World;
 pub(crate) type Before = BTreeMap<(Uuid, i32), PartitionState>;
 
 /// The image of the log up to an offset.
-fn image_of(world: &World, end: Offset) -> Image {
+fn image_of(world: &World, end: Offset) -> Result<Image, String> {
     let mut image = Image::default();
     for batch in world.log.iter().take_while(|batch| batch.end <= end) {
         for record in &batch.records {
-            image.apply(record).unwrap_or_else(|error| panic!("{error} by {record:?}"));
+            image.apply(record).map_err(|error| format!("{error}, in the log: {record:?}"))?;
         }
     }
-    image
+    Ok(image)
 }
 
 /// What is wrong, if anything.
 pub(crate) fn check(world: &World, before: &mut Before) -> Result<(), String> {
     for (at, controller) in world.controllers.iter().enumerate() {
-        if *controller.image() != image_of(world, controller.applied()) {
+        if *controller.image() != image_of(world, controller.applied())? {
             return Err(format!(
                 "controller {at} has another image than the log up to {}",
                 controller.applied()
             ));
         }
     }
+    check_broker_epochs(world)?;
     let Some(leader) = world.leader else { return Ok(()) };
     if !world.controllers[leader].is_active() {
         return Ok(());
@@ -45,6 +46,23 @@ pub(crate) fn check(world: &World, before: &mut Before) -> Result<(), String> {
         }
     }
     check_snapshot(image)
+}
+
+/// A registration has the offset of its record for a broker epoch, or that of an earlier one of the same process.
+fn check_broker_epochs(world: &World) -> Result<(), String> {
+    let mut known: BTreeMap<NodeId, (Uuid, i64)> = BTreeMap::new();
+    for batch in &world.log {
+        let base = batch.end - batch.records.len() as Offset;
+        for (offset, record) in (base..).zip(&batch.records) {
+            let MetadataRecord::RegisterBroker(record) = record else { continue };
+            let process = (record.incarnation, record.broker_epoch);
+            if record.broker_epoch != offset && known.get(&record.broker) != Some(&process) {
+                return Err(format!("at {offset} {record:?}"));
+            }
+            known.insert(record.broker, process);
+        }
+    }
+    Ok(())
 }
 
 /// Epochs never decrease, a change raises them, and who is elected had everything unless it is said to recover. What a lost leader had

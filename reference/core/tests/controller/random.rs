@@ -1,15 +1,18 @@
 //! Random runs: whatever brokers and clients ask and whoever leads, what always holds does, after every step.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use highwater_core::controller::{
     Config, ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, ElectionKind, MorePartitions,
-    NewTopic, Rules, Timer, TopicReference,
+    NewTopic, RegisterBroker, Rules, Timer, TopicReference,
 };
 use highwater_core::partition::{AlterPartition, LeaderRecovery};
 use highwater_core::{NodeId, Offset};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use crate::invariants::{self, Before};
 use crate::world::{World, config, config_with_elr, registration};
@@ -88,6 +91,11 @@ pub(crate) fn run() -> impl Strategy<Value = (Config, Vec<Step>)> {
 
 /// Goes through a run; the first thing that does not hold, if any.
 pub(crate) fn play(config: Config, rules: Rules, steps: &[Step]) -> Result<(), String> {
+    watch(config, rules, steps, |_| {})
+}
+
+/// As [`play`], and shows the world after every step.
+fn watch(config: Config, rules: Rules, steps: &[Step], mut see: impl FnMut(&World)) -> Result<(), String> {
     let mut world = World::with_brokers(config, rules, 4);
     let mut before = Before::new();
     for (at, step) in steps.iter().enumerate() {
@@ -97,6 +105,7 @@ pub(crate) fn play(config: Config, rules: Rules, steps: &[Step]) -> Result<(), S
         take(&mut world, step);
         invariants::check(&world, &mut before)
             .map_err(|error| format!("after step {at}, {step:?}: {error}"))?;
+        see(&world);
     }
     Ok(())
 }
@@ -232,4 +241,107 @@ proptest! {
         let played = play(config, Rules::default(), &steps);
         prop_assert!(played.is_ok(), "{}", played.unwrap_err());
     }
+
+    #[test]
+    fn replicas_are_spread_over_brokers_and_racks(
+        brokers in prop::collection::vec((0..4u8, prop::bool::weighted(0.8)), 1..10),
+        partitions in 1..40i32,
+        replicas in 1..6i16,
+    ) {
+        let mut world = World::new(config(), Rules::default());
+        world.lead(0, Offset::MAX);
+        for (id, &(rack, unfenced)) in (1..).zip(&brokers) {
+            let rack = (rack > 0).then(|| format!("rack {rack}"));
+            let registration = RegisterBroker { rack, ..registration(id, id as u128, -1) };
+            world.ask(ControllerRequest::RegisterBroker(registration));
+            if unfenced {
+                world.ask(ControllerRequest::Heartbeat(world.heartbeat(id)));
+            }
+        }
+        let topic = NewTopic { partitions, replication_factor: replicas, ..topic(0) };
+        world.ask(ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false });
+        let topic = world.image().topics().values().next();
+        let possible = replicas as usize <= brokers.len() && brokers.iter().any(|&(_, unfenced)| unfenced);
+        prop_assert_eq!(topic.is_some(), possible);
+        let rack_of = |id: &NodeId| brokers[id.0 as usize - 1].0;
+        let racks: BTreeSet<u8> = brokers.iter().map(|&(rack, _)| rack).collect();
+        for partition in topic.into_iter().flat_map(|topic| topic.partitions.values()) {
+            let state = &partition.state;
+            let distinct: BTreeSet<&NodeId> = state.replicas.iter().collect();
+            prop_assert_eq!(distinct.len(), replicas as usize);
+            prop_assert!(brokers[state.replicas[0].0 as usize - 1].1, "the first is unfenced");
+            prop_assert_eq!(state.leader, Some(state.replicas[0]));
+            let used: BTreeSet<u8> = state.replicas.iter().map(rack_of).collect();
+            prop_assert_eq!(used.len(), racks.len().min(replicas as usize), "as many racks as there can be");
+        }
+        let is_even = racks.len() == 1 && brokers.iter().all(|&(_, unfenced)| unfenced);
+        if let (Some(topic), true) = (topic, is_even) {
+            let leads = |id: i32| topic.partitions.values().filter(|part| part.state.leader == Some(NodeId(id))).count();
+            let leads: Vec<usize> = (1..=brokers.len() as i32).map(leads).collect();
+            prop_assert!(leads.iter().max().unwrap() - leads.iter().min().unwrap() <= 1, "{:?}", leads);
+        }
+    }
+}
+
+/// The same runs every time.
+pub(crate) fn runs(count: usize) -> impl Iterator<Item = (Config, Vec<Step>)> {
+    let mut runner = TestRunner::deterministic();
+    (0..count).map(move |_| run().new_tree(&mut runner).expect("a run").current())
+}
+
+/// A random run proves nothing of what it never comes to.
+#[test]
+fn random_runs_come_to_what_they_are_about() {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (config, steps) in runs(300) {
+        let played = watch(config, Rules::default(), &steps, |world| {
+            for witness in witnesses(world) {
+                *seen.entry(witness).or_default() += 1;
+            }
+        });
+        assert_eq!(played, Ok(()));
+    }
+    let all = [
+        "aborted transaction",
+        "caught up late",
+        "controlled shutdown",
+        "eligible leader replica",
+        "empty isr",
+        "last known leader",
+        "leaderless",
+        "recovering",
+        "taken back",
+        "transaction",
+        "uncommitted decision",
+    ];
+    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), all, "{seen:?}");
+}
+
+fn witnesses(world: &World) -> BTreeSet<&'static str> {
+    let image = world.image();
+    let partitions = image.topics().values().flat_map(|topic| topic.partitions.values());
+    let mut seen = BTreeSet::new();
+    for state in partitions.map(|partition| &partition.state) {
+        let of_partition = [
+            ("leaderless", state.leader.is_none()),
+            ("empty isr", state.isr.is_empty()),
+            ("eligible leader replica", !state.elr.is_empty()),
+            ("last known leader", !state.last_known_elr.is_empty()),
+            ("recovering", state.recovery == LeaderRecovery::Recovering),
+        ];
+        seen.extend(of_partition.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name));
+    }
+    let has =
+        |api_key| world.log.iter().flat_map(|batch| &batch.records).any(|record| record.api_key() == api_key);
+    let is_active = |at: usize| world.controllers[at].is_active();
+    let of_world = [
+        ("controlled shutdown", image.brokers().values().any(|broker| broker.in_controlled_shutdown)),
+        ("transaction", has(24)),
+        ("aborted transaction", has(25)),
+        ("uncommitted decision", world.leader.is_some_and(is_active) && world.high_watermark < world.end()),
+        ("caught up late", world.leader.is_some_and(|at| !is_active(at))),
+        ("taken back", world.leader.is_none() && world.high_watermark < world.end()),
+    ];
+    seen.extend(of_world.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name));
+    seen
 }

@@ -50,8 +50,8 @@ fn high_watermark(broker: &Broker) -> Offset {
 
 /// Whether both have the same records below `end`, as far as both still have them.
 fn same_below(a: &Broker, b: &Broker, end: Offset) -> bool {
-    let start = a.start.max(b.start).min(end);
-    a.end() >= end && b.end() >= end && a.slice(start, end) == b.slice(start, end)
+    let start = a.start.max(b.start);
+    a.end() >= end && b.end() >= end && (start >= end || a.slice(start, end) == b.slice(start, end))
 }
 
 fn strong_isr(world: &World) -> bool {
@@ -67,6 +67,10 @@ fn holds(broker: &Broker, value: char) -> bool {
     broker.records.iter().any(|record| record.value == value)
 }
 
+fn acknowledged(world: &World) -> impl Iterator<Item = char> {
+    world.acknowledged.difference(&world.deleted).copied()
+}
+
 fn candidates(world: &World) -> impl Iterator<Item = &Broker> {
     let state = &world.controller.state;
     state.isr.iter().chain(&state.elr).map(|id| &world.brokers[World::index(*id)])
@@ -75,19 +79,20 @@ fn candidates(world: &World) -> impl Iterator<Item = &Broker> {
 fn candidate_completeness(world: &World) -> bool {
     candidates(world)
         .filter(|broker| broker.core.is_some() || !broker.unclean)
-        .all(|broker| world.acknowledged.iter().all(|value| holds(broker, *value)))
+        .all(|broker| acknowledged(world).all(|value| holds(broker, value)))
 }
 
 fn leader_completeness(world: &World) -> bool {
-    true_leader(world).is_none_or(|leader| world.acknowledged.iter().all(|value| holds(leader, *value)))
+    true_leader(world).is_none_or(|leader| acknowledged(world).all(|value| holds(leader, value)))
 }
 
 fn durability(world: &World) -> bool {
-    world.acknowledged.iter().all(|value| candidates(world).any(|broker| holds(broker, *value)))
+    acknowledged(world).all(|value| candidates(world).any(|broker| holds(broker, value)))
 }
 
 fn read_stability(world: &World) -> bool {
-    true_leader(world).is_none_or(|leader| world.read.iter().all(|value| holds(leader, *value)))
+    true_leader(world)
+        .is_none_or(|leader| world.read.difference(&world.deleted).all(|value| holds(leader, *value)))
 }
 
 fn log_matching(world: &World) -> bool {

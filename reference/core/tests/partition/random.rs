@@ -22,6 +22,8 @@ pub(crate) struct Limits {
     pub(crate) unclean_elections: bool,
     /// Time passes and timers run out by it; else they run out whenever they like.
     pub(crate) timed: bool,
+    /// Replicas delete old records.
+    pub(crate) retention: bool,
 }
 
 /// Something that may happen.
@@ -42,6 +44,7 @@ enum Action {
     ShutDown { index: usize },
     Crash { index: usize, keep: Offset },
     Restart { index: usize },
+    Retain { index: usize, from: Offset },
 }
 
 /// A run in progress.
@@ -64,6 +67,7 @@ impl Limits {
             crashes: 2,
             unclean_elections: false,
             timed: false,
+            retention: false,
         }
     }
 }
@@ -81,7 +85,7 @@ impl Run {
             Action::Deliver { .. } => [1, 3, 3, 6][(self.taste & 3) as usize],
             Action::Fetch { .. } | Action::Restart { .. } => 3,
             Action::Learn { .. } | Action::Unfence { .. } | Action::Elect { .. } => 2,
-            Action::Produce { .. } | Action::Elapse { .. } => 1,
+            Action::Produce { .. } | Action::Elapse { .. } | Action::Retain { .. } => 1,
             Action::Lose { .. } => tastes(2),
             Action::Duplicate { .. } => tastes(3),
             Action::LoseDecision { .. } => tastes(4),
@@ -123,6 +127,9 @@ impl Run {
         }
         if core.position().is_some() && self.world.network.len() < self.limits.messages {
             actions.push(Action::Fetch { index });
+        }
+        if self.limits.retention && core.high_watermark() > broker.start {
+            actions.push(Action::Retain { index, from: core.high_watermark() });
         }
         let newest = self.world.controller.newest();
         if broker.known < newest {
@@ -205,7 +212,7 @@ impl Run {
                 // A connection that breaks is noticed by who waits for AlterPartition to be answered.
                 match world.network.remove(slot) {
                     Message::Alter { request } => world.decided(request, None),
-                    Message::Altered { asked, result: Some(_) } => world.decided(asked, None),
+                    Message::Altered { asked, .. } => world.decided(asked, None),
                     _ => {}
                 }
             }
@@ -240,6 +247,10 @@ impl Run {
                 world.crash(index, keep);
             }
             Action::Restart { index } => world.restart(index),
+            Action::Retain { index, from } => {
+                world.core(index).forget_before(from);
+                world.settle(index, &[], 0);
+            }
         }
     }
 
@@ -251,6 +262,54 @@ impl Run {
         if core.role() != Role::Unassigned {
             self.world.consume(index, &fetch);
         }
+    }
+
+    /// From now on nothing fails: brokers come back, messages arrive, metadata are learnt, somebody leads.
+    fn calm_down(&mut self) {
+        let world = &mut self.world;
+        for index in 0..world.brokers.len() {
+            let id = world.brokers[index].id;
+            if world.brokers[index].core.is_none() {
+                if !world.controller.broker(id).fenced {
+                    world.controller.fence(id);
+                }
+                world.restart(index);
+            } else if world.controller.broker(id).fenced {
+                world.controller.unfence(id);
+            }
+        }
+        for _ in 0..40 {
+            if world.controller.state.leader.is_none() {
+                let candidate = world.controller.candidates().first().copied();
+                world.controller.elect(candidate.expect("somebody may lead"));
+            }
+            let newest = world.controller.newest();
+            for index in 0..world.brokers.len() {
+                world.learn(index, newest);
+                world.fetch(index);
+            }
+            while !world.network.is_empty() {
+                world.deliver(0);
+            }
+            world.note_recovered();
+            world.elapse(Duration::from_millis(10));
+        }
+    }
+
+    /// One leader, everybody follows it and is in the ISR, all logs are the same, all of it is committed.
+    fn has_converged(&self) -> bool {
+        let world = &self.world;
+        invariants::true_leader(world).is_some_and(|leader| {
+            let is_same = |broker: &crate::world::Broker| {
+                broker.records.ends_with(leader.slice(leader.start.max(broker.start), leader.end()))
+                    && broker.high_watermark == broker.end()
+            };
+            world
+                .brokers
+                .iter()
+                .all(|broker| world.controller.state.isr.contains(&broker.id) && is_same(broker))
+                && leader.core.as_ref().is_some_and(|core| core.isr().len() == world.brokers.len())
+        })
     }
 
     pub(crate) fn broken(&self) -> Vec<&'static str> {
@@ -295,7 +354,7 @@ fn holds(limits: &Limits, (taste, choices): &(u32, Vec<u32>)) -> Result<(), Test
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: std::env::var("CASES").map_or(2000, |c| c.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: std::env::var("CASES").map_or(2000,|c|c.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn clean_elections_of_three_replicas_keep_every_claim(choices in choices()) {
@@ -318,6 +377,30 @@ proptest! {
         limits.timed = true;
         limits.settings.wait_for_joining = true;
         limits.settings.answer_max = 3;
+        holds(&limits, &choices)?;
+    }
+
+    #[test]
+    fn replicas_converge_once_nothing_fails((taste, choices) in choices(), timed in any::<bool>(), waits in any::<bool>(), retention in any::<bool>()) {
+        let mut limits = Limits { timed, retention, ..Limits::new(3, 2, Rules::default()) };
+        limits.settings.wait_for_joining = waits;
+        let mut run = run(&limits, taste, &choices).map_err(TestCaseError::fail)?;
+        let before = tell::status(&run.world);
+        run.calm_down();
+        prop_assert_eq!(run.broken(), Vec::<&str>::new());
+        prop_assert!(run.has_converged(), "{}\n\n{}", before, tell::status(&run.world));
+    }
+
+    #[test]
+    fn retention_keeps_every_claim(choices in choices()) {
+        let limits = Limits { retention: true, records: 8, ..Limits::new(3, 2, Rules::default()) };
+        holds(&limits, &choices)?;
+    }
+
+    #[test]
+    fn unclean_elections_with_retention_keep_logs_matching(choices in choices()) {
+        let mut limits = Limits { retention: true, records: 8, ..Limits::new(3, 1, Rules::default()) };
+        limits.unclean_elections = true;
         holds(&limits, &choices)?;
     }
 

@@ -92,6 +92,8 @@ pub(crate) struct World {
     pub(crate) network: Vec<Message>,
     pub(crate) acknowledged: BTreeSet<char>,
     pub(crate) read: BTreeSet<char>,
+    /// By retention: nobody needs to hold them.
+    pub(crate) deleted: BTreeSet<char>,
     /// Steps that break a claim that no state shows.
     pub(crate) stains: Vec<&'static str>,
     /// What happened, a line each, if anybody wants to know.
@@ -156,6 +158,7 @@ impl World {
             network: Vec::new(),
             acknowledged: BTreeSet::new(),
             read: BTreeSet::new(),
+            deleted: BTreeSet::new(),
             stains: Vec::new(),
             transcript: None,
             tokens: 0,
@@ -430,8 +433,7 @@ impl World {
                 }
                 Effect::ForgetBefore { start } => {
                     for record in broker.records.drain(..(start - broker.start) as usize) {
-                        self.acknowledged.remove(&record.value);
-                        self.read.remove(&record.value);
+                        self.deleted.insert(record.value);
                     }
                     broker.start = *start;
                 }

@@ -12,11 +12,21 @@ use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Input(Input),
-    /// A request of the core is answered by this.
-    Answer(prop::sample::Index, Box<Response>),
+    /// Whatever comes; if `near`, of the epoch that the core is in.
+    Input {
+        input: Input,
+        near: bool,
+    },
+    /// A request of the core is answered by this; if `near`, in its epoch, with records that begin where its log ends.
+    Answer {
+        to: prop::sample::Index,
+        response: Box<Response>,
+        near: bool,
+    },
     /// A request of the core is granted or acknowledged, as it should be.
     Help(prop::sample::Index),
+    /// A voter fetches from the end of the log, or a little before.
+    Acknowledge(i32, Offset),
     Expire(prop::sample::Index),
     Elapse(u64),
     Append(u32),
@@ -125,12 +135,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Input::Resign),
     ];
     prop_oneof![
-        6 => input.prop_map(Step::Input),
-        4 => (any::<prop::sample::Index>(), response()).prop_map(|(index, response)| Step::Answer(index, Box::new(response))),
-        6 => any::<prop::sample::Index>().prop_map(Step::Help),
+        6 => (input, prop::bool::weighted(0.9)).prop_map(|(input, near)| Step::Input { input, near }),
+        6 => (any::<prop::sample::Index>(), response(), prop::bool::weighted(0.9))
+            .prop_map(|(to, response, near)| Step::Answer { to, response: Box::new(response), near }),
+        10 => any::<prop::sample::Index>().prop_map(Step::Help),
+        4 => (0..3, 0..3i64).prop_map(|(voter, behind)| Step::Acknowledge(voter, behind)),
         3 => any::<prop::sample::Index>().prop_map(Step::Expire),
         1 => (0..3000u64).prop_map(Step::Elapse),
-        1 => (1..4u32).prop_map(Step::Append),
+        2 => (1..4u32).prop_map(Step::Append),
     ]
 }
 
@@ -148,15 +160,26 @@ struct Lone {
 
 impl Lone {
     fn take(&mut self, step: Step) {
+        let current = self.quorum.epoch();
         match step {
-            Step::Input(Input::Request { request, .. }) => {
-                self.tokens += 1;
-                self.open.insert(self.tokens);
-                self.quorum.handle(self.now, Input::Request { token: self.tokens, request });
+            Step::Input { mut input, near } => {
+                if let (Input::Request { request, .. } | Input::Response { request, .. }, true) =
+                    (&mut input, near)
+                {
+                    *epoch_of(request) = current;
+                }
+                if let Input::Request { token, .. } = &mut input {
+                    self.tokens += 1;
+                    self.open.insert(self.tokens);
+                    *token = self.tokens;
+                }
+                self.quorum.handle(self.now, input);
             }
-            Step::Input(input) => self.quorum.handle(self.now, input),
-            Step::Answer(index, response) => {
-                if let Some((from, request)) = self.outstanding(index) {
+            Step::Answer { to, mut response, near } => {
+                if near {
+                    bring_near(&mut response, current, self.quorum.log().end());
+                }
+                if let Some((from, request)) = self.outstanding(to) {
                     self.quorum.handle(self.now, Input::Response { from, request, response: *response });
                 }
             }
@@ -165,6 +188,24 @@ impl Lone {
                     let response = helpful(&request);
                     self.quorum.handle(self.now, Input::Response { from, request, response });
                 }
+            }
+            Step::Acknowledge(voter, behind) => {
+                let log = self.quorum.log();
+                let offset = (log.end() - behind).max(log.start());
+                let last_epoch = log.epochs().epoch_at(offset - 1).unwrap_or(log.base_epoch());
+                let replica = ReplicaKey { id: NodeId(voter), directory: Uuid(voter as u128) };
+                let fetch = FetchRequest {
+                    replica,
+                    epoch: current,
+                    offset,
+                    last_epoch,
+                    high_watermark: None,
+                    max_wait_ms: 9,
+                };
+                self.tokens += 1;
+                self.open.insert(self.tokens);
+                self.quorum
+                    .handle(self.now, Input::Request { token: self.tokens, request: Request::Fetch(fetch) });
             }
             Step::Expire(index) => {
                 let timers: Vec<Timer> = self.quorum.timers().collect();
@@ -185,7 +226,9 @@ impl Lone {
     }
 
     fn outstanding(&self, index: prop::sample::Index) -> Option<(NodeId, Request)> {
-        (!self.asked.is_empty()).then(|| index.get(&self.asked).clone())
+        // Most often the latest.
+        let latest = self.asked.len().saturating_sub(1 + index.index(3));
+        self.asked.get(latest).cloned()
     }
 
     fn carry_out(&mut self) {
@@ -225,6 +268,30 @@ impl Lone {
         assert_eq!(quorum.election(), self.saved);
         assert_eq!(quorum.is_active().then_some(quorum.epoch()), self.active);
         assert!(quorum.deadline().is_some(), "nobody waits for ever: {quorum:?}");
+    }
+}
+
+fn epoch_of(request: &mut Request) -> &mut Epoch {
+    match request {
+        Request::Vote(vote) => &mut vote.epoch,
+        Request::BeginQuorumEpoch(begin) => &mut begin.epoch,
+        Request::EndQuorumEpoch(end) => &mut end.epoch,
+        Request::Fetch(fetch) => &mut fetch.epoch,
+        Request::FetchSnapshot(part) => &mut part.epoch,
+    }
+}
+
+fn bring_near(response: &mut Response, current: Epoch, log_end: Offset) {
+    match response {
+        Response::Vote(vote) => vote.epoch = current,
+        Response::BeginQuorumEpoch(answer) | Response::EndQuorumEpoch(answer) => answer.epoch = current,
+        Response::Fetch(fetched) => {
+            fetched.epoch = current;
+            if let Some(first) = fetched.records.first_mut() {
+                first.base = log_end;
+            }
+        }
+        Response::FetchSnapshot(part) => part.epoch = current,
     }
 }
 
@@ -268,7 +335,7 @@ fn helpful(request: &Request) -> Response {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_input_keeps_invariants(

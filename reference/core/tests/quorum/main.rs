@@ -9,6 +9,7 @@ mod open;
 mod random;
 mod script;
 mod show;
+mod single;
 mod world;
 
 use highwater_core::quorum::Rules;

@@ -11,6 +11,7 @@
 //! | `drop`, `fail`, `duplicate` | the same, but lost; lost, and the sender learns it; delivered, and still in flight |
 //! | `settle` | delivers until nothing is in flight |
 //! | `append n1 x y` | records of the state machine |
+//! | `ask n1 n2 epoch=E end=OFFSET@EPOCH` | a vote request of n2 comes to n1, from when n2 was a candidate |
 //! | `resign n1`, `crash n1`, `start n1`, `wipe n1` | what they say; a crash loses what is not flushed |
 //! | `slow n1`, `flush n1` | flushes happen only when told to; now |
 //! | `snapshot n1 END`, `forget n1 START` | the state machine's snapshot; the log lets go of what is before |
@@ -27,10 +28,10 @@ use std::time::Duration;
 
 use goldenscript::{Command, Context, Runner};
 use highwater_core::NodeId;
-use highwater_core::quorum::{Input, Rules, Timer};
+use highwater_core::quorum::{Input, Request, Rules, Timer, VoteRequest};
 
 use crate::show;
-use crate::world::{Envelope, World, cluster};
+use crate::world::{Body, Envelope, World, cluster};
 
 /// Runs every script of the folder, each in a world of its own.
 #[test]
@@ -148,6 +149,25 @@ impl Player {
                         return Err("it does not lead".into());
                     }
                 }
+            }
+            "ask" => {
+                let (voter, candidate) = (node(args.next_pos())?, node(args.next_pos())?);
+                let epoch = args.take_key("epoch").ok_or("of which epoch?")?.parse()?;
+                let end =
+                    args.take_key("end").and_then(|end| end.split_once('@')).ok_or("with which log?")?;
+                let key =
+                    |id: NodeId| world.members.get(&id).map(|member| member.config.me).ok_or("no such node");
+                let request = VoteRequest {
+                    epoch,
+                    candidate: key(candidate)?,
+                    voter: key(voter)?,
+                    last_epoch: end.1.parse()?,
+                    last_offset: end.0.parse()?,
+                    pre_vote: false,
+                };
+                let body = Body::Request(Request::Vote(request));
+                world.network.push(Envelope { from: candidate, to: voter, body });
+                world.deliver(world.network.len() - 1);
             }
             "resign" => world.input(node(args.next_pos())?, Input::Resign),
             "crash" => world.crash(node(args.next_pos())?),

@@ -7,3 +7,4 @@ mod files;
 mod model;
 mod operations;
 mod properties;
+mod recovery;

@@ -41,6 +41,7 @@ fn run_and_reopen(disk: &impl Disk, steps: &[Step], config: &LogConfig) {
             assert_eq!(log.view(), &view);
             assert!(!clean || recovery.scanned_bytes == 0);
             assert_same(&log, &model);
+            assert_timestamps(&log, 20);
         }
     }
 }
@@ -95,20 +96,7 @@ proptest! {
         for step in steps {
             model.apply(step).act(&mut log).expect("done");
         }
-        let bytes = all(&log);
-        let mut records = Vec::new();
-        for batch in highwater_core::batch::batches(&bytes) {
-            for record in batch.expect("sound").records().expect("not compressed") {
-                let record = record.expect("sound");
-                records.push((record.offset, record.timestamp));
-            }
-        }
-        records.retain(|(offset, _)| *offset >= model.start);
-        for timestamp in (900..1300).step_by(3) {
-            let expected = records.iter().find(|(_, at)| *at >= timestamp).copied();
-            let found = log.offset_for_timestamp(timestamp).expect("looked up");
-            prop_assert_eq!(found.map(|found| (found.offset, found.timestamp)), expected);
-        }
+        assert_timestamps(&log, 3);
     }
 }
 
@@ -141,9 +129,14 @@ fn crash(steps: &[Step], power: u64, seed: u64, loss: Loss, config: &LogConfig) 
     }
     disk.crash(loss);
     drop(log);
-    let (log, _) = open(&disk, config.clone());
     // What the step that was cut off was about to do may be done, in part, or not.
     let kept = before.flushed.min(model.flushed).min(model.end);
+    let recovery_point = if seed % 2 == 0 { kept } else { 0 };
+    let reopen = || {
+        let recorded = Recorded { recovery_point, ..Recorded::default() };
+        Log::open(&disk, "topic-0", config.clone(), recorded).expect("opened").0
+    };
+    let log = reopen();
     let end = log.view().end();
     let recovered = all(&log);
     let is_of = |model: &Model| {
@@ -153,4 +146,33 @@ fn crash(steps: &[Step], power: u64, seed: u64, loss: Loss, config: &LogConfig) 
     assert!(is_of(&before) || is_of(&model), "{} to {end} is neither", log.view().start());
     assert!(end >= kept, "flushed to {kept}, but ends at {end}");
     assert_epochs(&log);
+    // What came back is there to stay.
+    let view = log.view().clone();
+    drop(log);
+    disk.crash(Loss::Everything);
+    let log = reopen();
+    assert_eq!((all(&log), log.view()), (recovered, &view));
+}
+
+/// The records of a log whose offset is at least its start: offset and timestamp.
+fn records(log: &Log<impl Disk>) -> Vec<(Offset, i64)> {
+    let bytes = all(log);
+    let mut records = Vec::new();
+    for batch in highwater_core::batch::batches(&bytes) {
+        for record in batch.expect("sound").records().expect("not compressed") {
+            let record = record.expect("sound");
+            records.push((record.offset, record.timestamp));
+        }
+    }
+    records.retain(|(offset, _)| *offset >= log.view().start());
+    records
+}
+
+fn assert_timestamps(log: &Log<impl Disk>, step: usize) {
+    let records = records(log);
+    for timestamp in (900..1300).step_by(step) {
+        let expected = records.iter().find(|(_, at)| *at >= timestamp).copied();
+        let found = log.offset_for_timestamp(timestamp).expect("looked up");
+        assert_eq!(found.map(|found| (found.offset, found.timestamp)), expected, "since {timestamp}");
+    }
 }

@@ -1,13 +1,17 @@
 //! Disks that are not the node's own, or fail it.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use highwater_core::controller::{ControllerRequest, ControllerResponse, NewTopic};
 use highwater_core::partition::Acks;
-use highwater_core::quorum::ReplicaKey;
+use highwater_core::quorum::{ReplicaKey, Response};
 use highwater_core::{Instant, NodeId, Uuid};
+use highwater_log::METADATA;
 use highwater_log::disk::{Disk, File, Loss, SimulatedDisk};
-use highwater_node::message::{ClientRequest, ClientResponse, Input, Output};
+use highwater_log::files::quorum_state;
+use highwater_node::message::{ClientRequest, ClientResponse, Input, Output, PeerResponse};
 use highwater_node::{Node, NodeConfig, Role, Roles, Rules};
 
 use crate::cluster::{Cluster, combined, produce_request};
@@ -87,11 +91,13 @@ fn full_disk_stops_the_node_and_nothing_else_is_said() {
     let mut cluster = combined(3);
     cluster.settle();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
-    cluster.disks[&NodeId(1)].set_capacity(0);
     let now = cluster.now;
     let node = cluster.nodes.get_mut(&NodeId(1)).expect("a node");
-    let request = produce_request(partition, Acks::All, &["a"]);
-    node.handle(now, Input::Client { token: 1, request });
+    let request = produce_request(partition, Acks::Leader, &["a"]);
+    // Answered, but nobody has taken the answer yet.
+    node.handle(now, Input::Client { token: 1, request: request.clone() });
+    cluster.disks[&NodeId(1)].set_capacity(0);
+    node.handle(now, Input::Client { token: 2, request });
     let outputs: Vec<Output> = std::iter::from_fn(|| node.poll()).collect();
     assert!(matches!(&outputs[..], [Output::Stopped(Some(_))]), "{outputs:?}");
     assert!(node.stopped());
@@ -239,4 +245,52 @@ fn damaged_snapshot_is_refused_and_nothing_is_changed() {
     let refused = cluster.restart(1).expect_err("a damaged snapshot");
     assert!(refused.to_string().contains(".checkpoint"), "{refused}");
     assert_eq!(disk.files(), before);
+}
+
+#[test]
+fn vote_is_on_disk_before_it_is_answered() {
+    let granted = Rc::new(Cell::new(0));
+    let mut cluster = combined(3);
+    let (disks, seen) = (cluster.disks.clone(), Rc::clone(&granted));
+    cluster.tamper = Some(Box::new(move |voter, candidate, response| {
+        if let PeerResponse::Quorum(Response::Vote(vote), _) = response
+            && vote.granted
+        {
+            // What is there once the voter has lost its power.
+            let disk = disks[&voter].snapshot();
+            disk.crash(Loss::Everything);
+            let saved = quorum_state::load(&disk, METADATA).expect("a sound file");
+            // A pre-vote binds nobody, and so leaves the epoch as it was.
+            if saved.is_some_and(|saved| saved.epoch == vote.epoch && saved.epoch > 0) {
+                assert_eq!(saved.and_then(|saved| saved.voted).map(|voted| voted.id), Some(candidate));
+                seen.set(seen.get() + 1);
+            } else {
+                assert_eq!(vote.epoch, 0, "{voter} voted, and forgot it");
+            }
+        }
+        true
+    }));
+    cluster.settle();
+    assert!(granted.get() > 0);
+}
+
+/// The rules reach the cores.
+#[cfg(feature = "flaws")]
+#[test]
+fn vote_of_a_node_that_forgets_votes_is_on_no_disk() {
+    let disk = SimulatedDisk::new(1);
+    Node::format(&config(), &disk).expect("an empty disk can be formatted");
+    let mut rules = Rules::default();
+    rules.quorum.durable_vote = false;
+    let mut node = Node::open(config(), rules, disk.clone(), 1, Instant(0)).expect("its own disk");
+    for _ in 0..100 {
+        while let Some(output) = node.poll() {
+            if let Output::Flush(log) = output {
+                node.handle(node.deadline().unwrap_or_default(), Input::Flush(log));
+            }
+        }
+        node.elapse(node.deadline().expect("a node that runs has something to do"));
+    }
+    assert_eq!(node.metadata().role, Role::Leader);
+    assert_eq!(quorum_state::load(&disk, METADATA).expect("a sound file"), None);
 }

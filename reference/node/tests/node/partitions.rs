@@ -295,3 +295,52 @@ fn topic_made_anew_under_the_same_name_begins_empty() {
     assert_eq!(cluster.bytes_of(3, LogId::Partition(after)), cluster.bytes_of(1, LogId::Partition(after)));
     assert_eq!(cluster.consume(1, after).0, ["b"]);
 }
+
+/// A cluster in which each batch has a segment of its own, and old ones go soon.
+fn cluster_that_deletes() -> Cluster {
+    Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+        config.log_segment_bytes = 80;
+        config.log_retention_bytes = Some(200);
+        config.log_retention_check_interval = Duration::from_secs(1);
+    })
+}
+
+#[test]
+fn log_start_moves_when_there_is_too_much() {
+    let mut cluster = cluster_that_deletes();
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    for index in 0..10 {
+        cluster.produce(1, partition, Acks::All, &index.to_string()).expect("acknowledged");
+    }
+    cluster.run_for(Duration::from_secs(2));
+    for id in 1..=3 {
+        let log = cluster.node(id).replica(partition).expect("a replica").log.clone();
+        assert!((6..10).contains(&log.start()), "node {id}: {log:?}");
+    }
+    let (fetched, _) = cluster.fetch(1, partition, 0, 0);
+    assert_eq!(fetched.error, Some(PartitionError::OffsetOutOfRange));
+    let earliest = cluster.ask(1, ClientRequest::ListOffsets { partition, timestamp: -2 });
+    assert!(matches!(earliest, ClientResponse::ListOffsets(Ok(6..))), "{earliest:?}");
+}
+
+#[test]
+fn follower_whose_end_its_leader_has_deleted_begins_anew() {
+    let mut cluster = cluster_that_deletes();
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    cluster.produce(1, partition, Acks::All, "first").expect("acknowledged");
+    let active = cluster.active().expect("a controller");
+    let behind = (2..=3).find(|&id| id != active).expect("another");
+    cluster.kill(behind);
+    cluster.run_until_isr(partition, if behind == 2 { &[1, 3] } else { &[1, 2] });
+    let leader = cluster.leader(partition).expect("a leader");
+    for index in 0..10 {
+        cluster.produce(leader, partition, Acks::All, &index.to_string()).expect("acknowledged");
+    }
+    cluster.run_for(Duration::from_secs(2));
+    cluster.restart(behind).expect("the disk is sound");
+    cluster.run_until_isr(partition, &[1, 2, 3]);
+    let log = cluster.node(behind).replica(partition).expect("a replica").log.clone();
+    assert!(log.start() >= 6 && log.end() == 11, "{log:?}");
+}

@@ -151,3 +151,101 @@ fn client_whose_request_the_controller_never_answers_is_told_so() {
     let request = ControllerRequest::CreateTopics { topics: Vec::new(), validate_only: false };
     assert_eq!(cluster.controller_request(other, request), None);
 }
+
+/// Produces a record that node 2 gets a few times with these bytes of the batch's header changed, which no checksum covers.
+fn produce_with_header_changed<const N: usize>(at: usize, to: [u8; N]) {
+    let mut cluster = combined(3);
+    cluster.settle();
+    let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
+    let mut left = 2;
+    cluster.tamper = Some(Box::new(move |_, receiver, response| {
+        if let PeerResponse::Fetch(answers) = response
+            && receiver == NodeId(2)
+            && left > 0
+        {
+            for (_, _, bytes) in answers.iter_mut().filter(|(_, _, bytes)| !bytes.is_empty()) {
+                let mut changed = bytes.to_vec();
+                changed[at..at + N].copy_from_slice(&to);
+                *bytes = changed.into();
+                left -= 1;
+            }
+        }
+        true
+    }));
+    assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Ok(0));
+    assert!(reported(&cluster, 2));
+    assert!(!cluster.node(2).stopped());
+    let (of_leader, of_follower) =
+        (cluster.bytes_of(1, LogId::Partition(partition)), cluster.bytes_of(2, LogId::Partition(partition)));
+    assert_eq!(of_leader, of_follower);
+}
+
+#[test]
+fn fetched_records_that_begin_elsewhere_are_dropped_and_fetched_again() {
+    produce_with_header_changed(0, 7_i64.to_be_bytes());
+}
+
+#[test]
+fn fetched_records_of_an_epoch_above_the_leaders_are_dropped_and_fetched_again() {
+    produce_with_header_changed(12, 7_i32.to_be_bytes());
+}
+
+#[test]
+fn part_of_a_snapshot_that_was_not_asked_for_is_dropped_and_asked_for_again() {
+    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+        config.metadata_snapshot_bytes = 1_000;
+        config.quorum_snapshot_chunk_bytes = 300;
+    });
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    let behind = (1..=3).find(|&id| id != active).expect("another");
+    cluster.crash(behind);
+    for index in 0..20 {
+        cluster.create_topic(active, &format!("topic-{index}"), &[active]);
+    }
+    let mut left = 2;
+    cluster.tamper = Some(Box::new(move |_, _, response| {
+        if let PeerResponse::Quorum(Response::FetchSnapshot(part), _) = response
+            && left > 0
+        {
+            part.position += 1;
+            left -= 1;
+        }
+        true
+    }));
+    cluster.restart(behind).expect("the disk is sound");
+    cluster.run_until("it caught up", Duration::from_secs(60), |cluster| {
+        cluster.node(behind).image().topics().len() == 20
+    });
+    assert!(reported(&cluster, behind));
+}
+
+#[test]
+fn damaged_part_of_a_snapshot_is_dropped_and_the_snapshot_fetched_again() {
+    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+        config.metadata_snapshot_bytes = 1_000;
+        config.quorum_snapshot_chunk_bytes = 300;
+    });
+    cluster.settle();
+    let active = cluster.active().expect("a controller");
+    let behind = (1..=3).find(|&id| id != active).expect("another");
+    cluster.crash(behind);
+    for index in 0..20 {
+        cluster.create_topic(active, &format!("topic-{index}"), &[active]);
+    }
+    let mut left = 1;
+    cluster.tamper = Some(Box::new(move |_, _, response| {
+        if let PeerResponse::Quorum(Response::FetchSnapshot(_), bytes) = response
+            && left > 0
+        {
+            flip(bytes);
+            left -= 1;
+        }
+        true
+    }));
+    cluster.restart(behind).expect("the disk is sound");
+    cluster.run_until("it caught up", Duration::from_secs(60), |cluster| {
+        cluster.node(behind).image().topics().len() == 20
+    });
+    assert!(reported(&cluster, behind));
+}

@@ -7,10 +7,7 @@ use alloc::vec::Vec;
 use super::Decision;
 use super::partition_change::ElectionRule;
 use crate::Uuid;
-use crate::controller::message::{ControllerError, ElectionKind};
-
-/// The answer about one partition: topic name, index, result.
-type ElectionAnswer = (String, i32, Result<(), ControllerError>);
+use crate::controller::message::{ControllerError, ElectionAnswer, ElectionKind};
 
 /// The most leaderships that go back to preferred replicas at a time.
 const REBALANCED_AT_ONCE_MAX: usize = 1000;

@@ -56,7 +56,7 @@ impl MetadataVersion {
         self >= Self::ELIGIBLE_LEADER_REPLICAS
     }
 
-    /// The version in which a record of this type is written.
+    /// The version in which this record is written.
     pub fn of(self, record: &MetadataRecord) -> u16 {
         let partition = || u16::from(self.has_directories()) + u16::from(self.has_eligible_leader_replicas());
         match record {
@@ -65,9 +65,13 @@ impl MetadataVersion {
                     + u16::from(self.has_directories())
                     + u16::from(self >= Self::CORDONED_DIRECTORIES)
             }
-            MetadataRecord::BrokerRegistrationChange(_) => {
-                1 + u16::from(self.has_directories()) + u16::from(self >= Self::CORDONED_DIRECTORIES)
-            }
+            // The lowest that has what the record says: the fields of newer ones are all tagged.
+            MetadataRecord::BrokerRegistrationChange(change) => match change {
+                change if change.cordoned_directories.is_some() => 3,
+                change if !change.directories.is_empty() => 2,
+                change if change.in_controlled_shutdown != 0 => 1,
+                _ => 0,
+            },
             MetadataRecord::Partition(_) | MetadataRecord::PartitionChange(_) => partition(),
             _ => 0,
         }
