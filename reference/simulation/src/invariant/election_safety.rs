@@ -1,11 +1,12 @@
 //! ES: at most one leader an epoch, ever.
 
+use highwater_core::Epoch;
+
 use super::Check;
 use crate::ledger::{Ledger, LogIndex};
 use crate::{Invariant, Violation};
 
-pub(super) fn leads(ledger: &mut Ledger, node: usize, log: LogIndex) -> Check {
-    let Some(epoch) = ledger.replica(node, log).map(|replica| replica.epoch) else { return Ok(()) };
+pub(super) fn elected(ledger: &mut Ledger, node: usize, log: LogIndex, epoch: Epoch) -> Check {
     let earlier = *ledger.logs[log].leaders.entry(epoch).or_insert(node);
     if earlier == node {
         return Ok(());

@@ -26,7 +26,7 @@ pub(crate) use read_stability::read;
 
 use crate::Violation;
 use crate::ledger::{Held, Ledger, LogIndex, METADATA};
-use highwater_core::Offset;
+use highwater_core::{Epoch, Offset};
 
 /// Whether something holds.
 pub(crate) type Check = Result<(), Violation>;
@@ -48,9 +48,13 @@ pub(crate) fn truncating(
     state_machine::truncating(ledger, node, log, end)
 }
 
-/// A node has begun to lead.
-pub(crate) fn leads(ledger: &mut Ledger, node: usize, log: LogIndex) -> Check {
-    election_safety::leads(ledger, node, log)?;
+/// A node has begun to lead an epoch.
+pub(crate) fn elected(ledger: &mut Ledger, node: usize, log: LogIndex, epoch: Epoch) -> Check {
+    election_safety::elected(ledger, node, log, epoch)
+}
+
+/// A node leads, and its log in the books is what it leads with.
+pub(crate) fn leads(ledger: &Ledger, node: usize, log: LogIndex) -> Check {
     if log == METADATA { leader_completeness::leads(ledger, node) } else { Ok(()) }
 }
 

@@ -30,8 +30,9 @@ pub(super) fn moved(ledger: &mut Ledger, node: usize, log: LogIndex) -> Result<b
     let Some(replica) = ledger.nodes[node].replicas.get(log).and_then(Option::as_ref) else {
         return Ok(false);
     };
-    let high_watermark = replica.high_watermark;
-    let committed = &mut ledger.logs[log].committed;
+    let (high_watermark, epoch) = (replica.high_watermark, replica.epoch);
+    let book = &mut ledger.logs[log];
+    let committed = &mut book.committed;
     let common = high_watermark.min(committed.end());
     if !replica.shadow.agrees(committed, common) {
         let difference = replica.shadow.difference(committed, common);
@@ -49,5 +50,9 @@ pub(super) fn moved(ledger: &mut Ledger, node: usize, log: LogIndex) -> Result<b
         }
         committed.push(held.batch);
     }
-    Ok(committed.end() > known)
+    let end = committed.end();
+    if end > known {
+        book.commits.push((end, epoch));
+    }
+    Ok(end > known)
 }

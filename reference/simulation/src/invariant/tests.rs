@@ -69,6 +69,7 @@ fn lead(ledger: &mut Ledger, node: usize, log: LogIndex, epoch: Epoch) -> Check 
     replica.leads = true;
     replica.epoch = epoch;
     replica.maximal_isr = 0b111;
+    elected(ledger, node, log, epoch)?;
     leads(ledger, node, log)
 }
 

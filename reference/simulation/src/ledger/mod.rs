@@ -73,6 +73,8 @@ pub(crate) struct LogBook {
     pub(crate) bytes: FxHashMap<(Offset, Epoch), Bytes>,
     /// What was below any high watermark.
     pub(crate) committed: Shadow,
+    /// Up to where something was committed by the leader of which epoch, in the order in which it was.
+    pub(crate) commits: Vec<(Offset, Epoch)>,
     /// Who led which epoch.
     pub(crate) leaders: FxHashMap<Epoch, usize>,
     /// The partition as committed; none of the metadata log, and of what was deleted.
@@ -232,6 +234,7 @@ impl LogBook {
             seen: FxHashMap::default(),
             bytes: FxHashMap::default(),
             committed: Shadow::default(),
+            commits: Vec::new(),
             leaders: FxHashMap::default(),
             state: None,
             isr: 0,

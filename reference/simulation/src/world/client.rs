@@ -80,6 +80,11 @@ impl Client {
         self.asking.is_none() && self.waiting.is_empty()
     }
 
+    /// It asks anew what there is.
+    pub(super) fn forget_view(&mut self) {
+        self.view = None;
+    }
+
     /// It will read everything from the start again.
     pub(super) fn forget_positions(&mut self) {
         self.positions.clear();

@@ -96,7 +96,7 @@ impl World {
                     return Ok(());
                 }
                 self.counts.fault(kind);
-                self.note_losses(node, |_, end| end > 0);
+                self.note_loss_of_disk(node);
                 self.stop(node, Loss::Nothing, false);
                 self.nodes[node].wipe(self.scenario.seed, node);
                 self.restart_in(node, down_us);
@@ -145,6 +145,15 @@ impl World {
             let replica = self.ledger.replica(node, log);
             if replica.is_some_and(|replica| loses(replica.flushed, replica.shadow.end())) {
                 self.crashed(node, log, ledger::Loss::Perhaps);
+            }
+        }
+    }
+
+    /// A lost disk loses every replica, empty or not: its directory is gone.
+    fn note_loss_of_disk(&mut self, node: usize) {
+        for log in METADATA + 1..self.ledger.logs.len() {
+            if self.ledger.is_assigned(node, log) {
+                self.crashed(node, log, ledger::Loss::Records);
             }
         }
     }

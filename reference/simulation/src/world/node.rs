@@ -458,7 +458,8 @@ impl World {
 
     /// Ends a node at once.
     pub(super) fn stop(&mut self, index: usize, loss: Loss, clean: bool) {
-        if !clean {
+        // Nor is a stop clean for the controller if the node did not know how it was registered (KIP-966).
+        if !clean || !self.ledger.is_registered(index) {
             for log in METADATA + 1..self.ledger.logs.len() {
                 if self.ledger.is_assigned(index, log) {
                     self.crashed(index, log, ledger::Loss::Nothing);

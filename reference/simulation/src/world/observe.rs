@@ -99,10 +99,14 @@ impl World {
     }
 
     fn changed(&mut self, index: usize, log: LogIndex, seen: &Seen) -> Result<(), Violation> {
+        let led = self.ledger.replica(index, log).filter(|known| known.leads).map(|known| known.epoch);
+        let newly_leads = seen.leads && led != Some(seen.epoch);
+        if newly_leads {
+            invariant::elected(&mut self.ledger, index, log, seen.epoch)?;
+        }
         self.cut_down(index, log, seen)?;
         self.grown(index, log, seen)?;
         let known = self.ledger.replica_mut(index, log);
-        let newly_leads = seen.leads && !(known.leads && known.epoch == seen.epoch);
         let before = known.high_watermark;
         known.flushed = seen.flushed;
         known.leads = seen.leads;
@@ -122,7 +126,7 @@ impl World {
                 let of = self.ledger.name(log);
                 self.note(|| format!("{name} leads epoch {epoch} of {of}"));
             }
-            invariant::leads(&mut self.ledger, index, log)?;
+            invariant::leads(&self.ledger, index, log)?;
         }
         if before != after
             && invariant::high_watermark_moved(&mut self.ledger, index, log, before)?
@@ -325,13 +329,16 @@ impl World {
     /// A replica crashed. More loss than replication can stand, and nothing is claimed any more.
     pub(super) fn crashed(&mut self, node: usize, log: LogIndex, loss: Loss) {
         let broker_epoch = self.ledger.image.broker(self.ledger.ids[node]).map_or(-1, |broker| broker.epoch);
-        let min_isr = self.ledger.min_isr;
+        let (min_isr, elr) = (self.ledger.min_isr, self.ledger.elr);
         let book = &mut self.ledger.logs[log];
         let left = book.isr >> node & 1 == 0;
         match book.crashed.iter_mut().find(|one| one.node == node) {
             // It may have come back in between, and crashed again.
             Some(known) => *known = Crashed { node, broker_epoch, left, loss: known.loss.max(loss) },
             None => book.crashed.push(Crashed { node, broker_epoch, left, loss }),
+        }
+        if !elr && loss > Loss::Nothing && book.isr == 1 << node {
+            book.tainted.get_or_insert("the last in-sync replica lost its tail");
         }
         if book.lossy() >= min_isr {
             book.tainted.get_or_insert("too many replicas lost their tails");

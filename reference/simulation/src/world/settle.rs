@@ -171,6 +171,8 @@ impl World {
         if !self.clients[0].is_idle() {
             return;
         }
+        // Topics may have come since it last looked.
+        self.clients[0].forget_view();
         let partition = self.settling.next_probe;
         self.settling.next_probe += 1;
         let wants = if produce {
