@@ -235,6 +235,10 @@ pub(crate) enum ProfileChoice {
     Elections,
     /// Partitions whose leaders move, stop, stall and come back
     Replicas,
+    /// One partition whose leader changes all the time
+    Leaders,
+    /// As leaders, but whoever lives may lead; loss is legal
+    Unclean,
     /// Few replicas whose brokers crash with their tails one at a time
     Tails,
     /// Everything may break, disks too; loss is legal
@@ -247,6 +251,8 @@ impl From<ProfileChoice> for highwater_simulation::Profile {
             ProfileChoice::Mixed => Self::Mixed,
             ProfileChoice::Elections => Self::Elections,
             ProfileChoice::Replicas => Self::Replicas,
+            ProfileChoice::Leaders => Self::Leaders,
+            ProfileChoice::Unclean => Self::Unclean,
             ProfileChoice::Tails => Self::Tails,
             ProfileChoice::Lossy => Self::Lossy,
         }

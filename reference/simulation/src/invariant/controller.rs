@@ -70,7 +70,10 @@ fn partition_changed(
     let nobody = eligible & !crashed == 0;
     if unclean_allowed {
         ledger.logs[log].tainted.get_or_insert("an unclean election");
-    } else if nobody && ledger.logs[log].is_beyond(ledger.min_isr) {
+    } else if nobody
+        && (ledger.logs[log].is_beyond(ledger.min_isr) || ledger.logs[log].committed.end() == 0)
+    {
+        // More crashed than replication stands; or nothing was committed, and so nothing can be lost.
         ledger.logs[log].tainted.get_or_insert("everybody eligible crashed");
     }
     election::elected(ledger, log, &before, &after)

@@ -21,6 +21,10 @@ pub enum Profile {
     Elections,
     /// Partitions whose leaders move, stop, stall and come back.
     Replicas,
+    /// One partition whose leader changes all the time, under short sessions and late messages.
+    Leaders,
+    /// As leaders, but whoever lives may lead: loss is legal, logs still have to match.
+    Unclean,
     /// A partition of few replicas whose brokers crash with their tails one at a time.
     Tails,
     /// Everything may break, disks too; loss is legal.
@@ -29,8 +33,15 @@ pub enum Profile {
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Profile; 5] =
-        [Profile::Mixed, Profile::Elections, Profile::Replicas, Profile::Tails, Profile::Lossy];
+    pub const ALL: [Profile; 7] = [
+        Profile::Mixed,
+        Profile::Elections,
+        Profile::Replicas,
+        Profile::Leaders,
+        Profile::Unclean,
+        Profile::Tails,
+        Profile::Lossy,
+    ];
 
     /// Its name in reports.
     pub fn name(self) -> &'static str {
@@ -38,6 +49,8 @@ impl Profile {
             Profile::Mixed => "mixed",
             Profile::Elections => "elections",
             Profile::Replicas => "replicas",
+            Profile::Leaders => "leaders",
+            Profile::Unclean => "unclean",
             Profile::Tails => "tails",
             Profile::Lossy => "lossy",
         }
@@ -53,10 +66,12 @@ const SETTLE_US: u64 = 30_000_000;
 pub(super) fn shape(seed: u64, wishes: &Wishes) -> Shape {
     let mut dice = dice(seed, Purpose::Shape);
     let drawn = match dice.below(100) {
-        0..45 => Profile::Mixed,
-        45..60 => Profile::Elections,
-        60..80 => Profile::Replicas,
-        80..90 => Profile::Tails,
+        0..40 => Profile::Mixed,
+        40..55 => Profile::Elections,
+        55..67 => Profile::Replicas,
+        67..77 => Profile::Leaders,
+        77..82 => Profile::Unclean,
+        82..92 => Profile::Tails,
         _ => Profile::Lossy,
     };
     let profile = wishes.profile.unwrap_or(drawn);
@@ -78,7 +93,7 @@ pub(super) fn shape(seed: u64, wishes: &Wishes) -> Shape {
             time_us: wishes.time_us,
             settle_us: SETTLE_US,
         },
-        loss_is_legal: profile == Profile::Lossy,
+        loss_is_legal: matches!(profile, Profile::Lossy | Profile::Unclean),
         rates: rates(&mut dice, profile),
     }
 }
@@ -86,7 +101,7 @@ pub(super) fn shape(seed: u64, wishes: &Wishes) -> Shape {
 fn nodes(dice: &mut Dice, profile: Profile, count: Option<u8>) -> Vec<NodeSetup> {
     let drawn = match profile {
         Profile::Elections => 3,
-        Profile::Tails | Profile::Replicas => dice.between(3, 4),
+        Profile::Tails | Profile::Replicas | Profile::Leaders | Profile::Unclean => dice.between(3, 4),
         Profile::Mixed | Profile::Lossy => dice.between(3, 5),
     };
     let count = count.map_or(drawn, u64::from);
@@ -113,7 +128,8 @@ fn nodes(dice: &mut Dice, profile: Profile, count: Option<u8>) -> Vec<NodeSetup>
 fn topics(dice: &mut Dice, profile: Profile, brokers: u64) -> Topics {
     let replicas = brokers.min(match profile {
         Profile::Tails => dice.between(2, 3),
-        Profile::Replicas => 3,
+        Profile::Replicas | Profile::Leaders => 3,
+        Profile::Unclean => dice.between(2, 3),
         _ => dice.between(1, 3),
     });
     let min_isr = match replicas {
@@ -122,15 +138,18 @@ fn topics(dice: &mut Dice, profile: Profile, brokers: u64) -> Topics {
         replicas => dice.between(1, replicas.min(2)),
     };
     Topics {
-        count: if brokers == 0 { 0 } else { dice.between(1, 2) as u32 },
+        count: match profile {
+            Profile::Leaders | Profile::Unclean => 1,
+            _ => dice.between(1, 2) as u32,
+        },
         partitions: match profile {
-            Profile::Replicas | Profile::Tails | Profile::Elections => 1,
+            Profile::Replicas | Profile::Leaders | Profile::Unclean | Profile::Tails | Profile::Elections => 1,
             _ => dice.between(1, 3) as u32,
         },
         replication_factor: replicas as i16,
         min_insync_replicas: min_isr as usize,
-        unclean: profile == Profile::Lossy && dice.permille(600),
-        eligible_leader_replicas: profile == Profile::Tails || dice.permille(700),
+        unclean: profile == Profile::Unclean || profile == Profile::Lossy && dice.permille(600),
+        eligible_leader_replicas: profile == Profile::Tails || profile != Profile::Unclean && dice.permille(700),
         flush_every: if dice.permille(300) { Some(dice.between(1, 10)) } else { None },
     }
 }
@@ -138,7 +157,10 @@ fn topics(dice: &mut Dice, profile: Profile, brokers: u64) -> Topics {
 fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
     let hasty = profile == Profile::Elections;
     let quorum = if hasty { dice.between(20, 60) } else { dice.between(80, 300) } + if slow { 200 } else { 0 };
-    let session = dice.between(200, 900) + if slow { 600 } else { 0 };
+    // Short sessions make leaders change often.
+    let brief = !slow && (matches!(profile, Profile::Leaders | Profile::Unclean) || profile == Profile::Tails && dice.permille(500));
+    let session = if brief { dice.between(60, 160) } else { dice.between(200, 900) } + if slow { 600 } else { 0 };
+    let lag = if brief { dice.between(30, 120) } else { dice.between(60, 500) } + if slow { 200 } else { 0 };
     Timing {
         quorum_election_timeout: quorum,
         quorum_fetch_timeout: quorum * dice.between(1, 2),
@@ -149,9 +171,9 @@ fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
         quorum_pre_vote: !hasty && dice.permille(700),
         broker_session_timeout: session,
         broker_heartbeat_interval: session / 5,
-        controller_request_timeout: session / 2,
+        controller_request_timeout: (session / 2).max(60),
         controlled_shutdown_timeout: dice.between(200, 2_000),
-        replica_lag_time_max: dice.between(60, 500) + if slow { 200 } else { 0 },
+        replica_lag_time_max: lag,
         replica_fetch_wait_max: dice.between(10, 50),
         replica_fetch_backoff: dice.between(2, 30),
         replica_socket_timeout: dice.between(80, 200) + if slow { 100 } else { 0 },
@@ -204,16 +226,35 @@ fn rates(dice: &mut Dice, profile: Profile) -> Rates {
             down_ms_max: on(1000, 20, 600),
             clients: on(1000, 2, 4) as u32,
             produce_every_ms: on(1000, 3, 30),
+            weak_acks_permille: 430,
             consume_every_ms: on(1000, 20, 100),
             elect_every_ms: on(700, 50, 300),
             ..Rates::default()
         },
+        Profile::Leaders | Profile::Unclean => Rates {
+            lost_permille: on(500, 5, 100) as u32,
+            late_permille: on(900, 20, 250) as u32,
+            late_ms_max: on(1000, 20, 600),
+            cut_every_ms: on(700, 30, 300),
+            one_way_cut_every_ms: on(700, 30, 300),
+            cut_ms_max: on(1000, 60, 500),
+            crash_every_ms: on(300, 300, 1_500),
+            down_ms_max: on(1000, 20, 200),
+            pause_every_ms: on(700, 50, 400),
+            pause_ms_max: on(1000, 60, 500),
+            clients: on(1000, 2, 4) as u32,
+            produce_every_ms: on(1000, 3, 20),
+            weak_acks_permille: on(1000, 100, 900) as u32,
+            consume_every_ms: on(1000, 30, 100),
+            elect_every_ms: on(800, 20, 150),
+            ..Rates::default()
+        },
         Profile::Tails => Rates {
             lost_permille: on(300, 5, 50) as u32,
-            late_permille: on(400, 10, 100) as u32,
-            late_ms_max: on(1000, 20, 600),
-            cut_every_ms: on(500, 100, 800),
-            one_way_cut_every_ms: on(300, 100, 800),
+            late_permille: on(600, 10, 200) as u32,
+            late_ms_max: on(1000, 20, 1_000),
+            cut_every_ms: on(500, 50, 800),
+            one_way_cut_every_ms: on(300, 50, 800),
             cut_ms_max: on(1000, 50, 1_200),
             crash_every_ms: on(400, 200, 1_500),
             power_loss_every_ms: on(900, 150, 1_000),
@@ -224,6 +265,7 @@ fn rates(dice: &mut Dice, profile: Profile) -> Rates {
             down_ms_max: on(1000, 20, 1_200),
             clients: on(1000, 1, 3) as u32,
             produce_every_ms: on(1000, 5, 40),
+            weak_acks_permille: 430,
             consume_every_ms: on(1000, 20, 100),
             elect_every_ms: on(300, 100, 500),
             ..Rates::default()
@@ -251,6 +293,7 @@ fn rates(dice: &mut Dice, profile: Profile) -> Rates {
             wipe_every_ms: on(if profile == Profile::Lossy { 300 } else { 100 }, 1_000, 6_000),
             clients: on(1000, 1, 4) as u32,
             produce_every_ms: on(1000, 3, 60),
+            weak_acks_permille: 430,
             consume_every_ms: on(1000, 10, 150),
             create_topic_every_ms: on(300, 500, 3_000),
             delete_topic_every_ms: on(200, 1_000, 4_000),
@@ -393,7 +436,8 @@ impl Drawing {
             Kind::ReadFails => Fault::ReadFails { node, down_us },
             Kind::Wipe => Fault::Wipe { node, down_us },
             Kind::Produce(client) => {
-                let acks = *dice.one_of(&[-1, -1, -1, -1, 1, 1, 0]);
+                let weak = dice.permille(rates.weak_acks_permille);
+                let acks = if !weak { -1 } else { *dice.one_of(&[1, 1, 0]) };
                 let partition = name(dice);
                 return operation(
                     client,

@@ -146,6 +146,7 @@ pub struct Rates {
     pub wipe_every_ms: u64,
     pub clients: u32,
     pub produce_every_ms: u64,
+    pub weak_acks_permille: u32,
     pub consume_every_ms: u64,
     pub create_topic_every_ms: u64,
     pub delete_topic_every_ms: u64,
