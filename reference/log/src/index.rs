@@ -10,6 +10,7 @@
 //! file as they are needed.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::LogError;
 use crate::disk::{Disk, File};
@@ -50,13 +51,33 @@ pub(crate) struct TimeEntry {
 #[derive(Debug)]
 pub(crate) struct Index<E, D: Disk> {
     path: String,
-    file: D::File,
+    file: Arc<D::File>,
     /// All entries, while the segment grows.
     memory: Option<Vec<E>>,
     count: usize,
     /// How many of them are in the file.
     written: usize,
     entry: PhantomData<E>,
+}
+
+/// An index that does not grow any more, as readers hold it.
+#[derive(Debug)]
+pub(crate) struct Frozen<E, D: Disk> {
+    path: String,
+    file: Arc<D::File>,
+    count: usize,
+    entry: PhantomData<E>,
+}
+
+impl<E: Entry, D: Disk> Frozen<E, D> {
+    fn entry(&self, index: usize) -> Result<E, LogError> {
+        read_entry(&self.path, &*self.file, index)
+    }
+
+    /// As [`Index::last_before`].
+    pub(crate) fn last_before(&self, after: impl Fn(&E) -> bool) -> Result<Option<E>, LogError> {
+        last_before(self.count, |index| self.entry(index), after)
+    }
 }
 
 impl Entry for OffsetEntry {
@@ -98,7 +119,14 @@ impl<E: Entry, D: Disk> Index<E, D> {
     /// A new one, of a segment that grows.
     pub(crate) fn create(disk: &D, path: String) -> Result<Self, LogError> {
         let file = disk.create(&path).map_err(LogError::io(&path, "create it"))?;
-        Ok(Self { path, file, memory: Some(Vec::new()), count: 0, written: 0, entry: PhantomData })
+        Ok(Self {
+            path,
+            file: Arc::new(file),
+            memory: Some(Vec::new()),
+            count: 0,
+            written: 0,
+            entry: PhantomData,
+        })
     }
 
     /// One that is there; `None` if it is not, or if its size or its last entries cannot be those of an index.
@@ -114,6 +142,7 @@ impl<E: Entry, D: Disk> Index<E, D> {
             return Ok(None);
         }
         let count = size / E::SIZE;
+        let file = Arc::new(file);
         let index = Self { path, file, memory: None, count, written: count, entry: PhantomData };
         if count >= 2 && !index.entry(count - 2)?.precedes(&index.entry(count - 1)?) {
             return Ok(None);
@@ -126,14 +155,7 @@ impl<E: Entry, D: Disk> Index<E, D> {
         if let Some(memory) = &self.memory {
             return Ok(memory[index]);
         }
-        let mut bytes = [0; 16];
-        let bytes = &mut bytes[..E::SIZE];
-        let failed = LogError::io(&self.path, "read it");
-        match self.file.read_at((index * E::SIZE) as u64, bytes) {
-            Ok(read) if read == E::SIZE => Ok(E::get(bytes)),
-            Ok(_) => Err(failed(std::io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(failed(error)),
-        }
+        read_entry(&self.path, &*self.file, index)
     }
 
     /// The last entry.
@@ -143,16 +165,18 @@ impl<E: Entry, D: Disk> Index<E, D> {
 
     /// The last entry before the first that `after` holds of; it holds of none before one that it does not hold of.
     pub(crate) fn last_before(&self, after: impl Fn(&E) -> bool) -> Result<Option<E>, LogError> {
-        let (mut low, mut high) = (0, self.count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if after(&self.entry(middle)?) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        low.checked_sub(1).map(|last| self.entry(last)).transpose()
+        last_before(self.count, |index| self.entry(index), after)
+    }
+
+    /// Its file, for readers, if it does not grow.
+    pub(crate) fn frozen(&self) -> Option<Frozen<E, D>> {
+        let (path, file) = (self.path.clone(), self.file.clone());
+        self.memory.is_none().then(|| Frozen { path, file, count: self.count, entry: PhantomData })
+    }
+
+    /// Entries from the one at `index` on, of an index that grows.
+    pub(crate) fn entries_from(&self, index: usize) -> impl Iterator<Item = E> + '_ {
+        self.memory.as_deref().and_then(|memory| memory.get(index..)).unwrap_or_default().iter().copied()
     }
 
     /// Adds an entry, if it may stand after the last.
@@ -218,6 +242,34 @@ impl<E: Entry, D: Disk> Index<E, D> {
         self.memory = None;
         Ok(())
     }
+}
+
+fn read_entry<E: Entry>(path: &str, file: &impl File, index: usize) -> Result<E, LogError> {
+    let mut bytes = [0; 16];
+    let bytes = &mut bytes[..E::SIZE];
+    let failed = LogError::io(path, "read it");
+    match file.read_at((index * E::SIZE) as u64, bytes) {
+        Ok(read) if read == E::SIZE => Ok(E::get(bytes)),
+        Ok(_) => Err(failed(std::io::ErrorKind::UnexpectedEof.into())),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn last_before<E>(
+    count: usize,
+    entry: impl Fn(usize) -> Result<E, LogError>,
+    after: impl Fn(&E) -> bool,
+) -> Result<Option<E>, LogError> {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if after(&entry(middle)?) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low.checked_sub(1).map(entry).transpose()
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

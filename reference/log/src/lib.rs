@@ -9,6 +9,8 @@ mod index;
 mod log;
 mod scan;
 mod segment;
+pub mod shared;
+mod sync;
 
 pub use config::{FlushPolicy, LogConfig, Recorded, Retention};
 pub use directory::{DataDirectory, METADATA, PartitionDirectory, directory_name};

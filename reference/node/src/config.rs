@@ -83,7 +83,7 @@ pub struct NodeConfig {
     pub replica_fetch_backoff: Duration,
     /// `replica.fetch.response.max.bytes`: how much a follower asks for at most; 10 MiB.
     pub replica_fetch_response_max_bytes: u32,
-    /// `replica.socket.timeout.ms`: when a follower's fetch counts as lost; 30 s.
+    /// `replica.socket.timeout.ms`: when a follower's fetch counts as lost, beyond what the leader may hold it for; 30 s.
     pub replica_socket_timeout: Duration,
     /// How long after an AlterPartition that nobody answered it is asked again; 50 ms, as in Kafka.
     pub alter_partition_retry: Duration,

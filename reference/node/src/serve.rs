@@ -233,7 +233,9 @@ impl<D: Disk> Broker<D> {
         };
         let asked = Asked::Fetch(partitions);
         let request = PeerRequest::Fetch(request);
-        let correlation = ports.send(leader, request, asked, config.replica_socket_timeout);
+        // What the leader may hold it for does not count as silence.
+        let patience = config.replica_socket_timeout + wait;
+        let correlation = ports.send(leader, request, asked, patience);
         self.fetchers.asked(leader, correlation);
     }
 

@@ -18,6 +18,7 @@ use crate::files::offsets::{self, RECOVERY_POINTS};
 use crate::files::restart;
 use crate::scan::Scan;
 use crate::segment::{LOG, OFFSET_INDEX, SCAN_CHUNK, Segment, TIME_INDEX, stem};
+use crate::shared::{LogReader, Shared};
 
 /// The log of one replica, in a directory of its own: segments, oldest first, the last of which grows.
 ///
@@ -40,6 +41,8 @@ pub struct Log<D: Disk> {
     /// When it was first seen that something is not flushed, in milliseconds of the driver's clock.
     dirty_since_ms: Option<u64>,
     poison: Option<Arc<str>>,
+    /// What readers see, if there ever was one.
+    shared: Option<Arc<Shared<D>>>,
 }
 
 /// The record that a timestamp leads to.
@@ -96,12 +99,36 @@ impl<D: Disk> Log<D> {
         self.segments.iter().map(Segment::base)
     }
 
+    /// A reader, for another thread.
+    pub fn reader(&mut self) -> LogReader<D> {
+        let (segments, view) = (&self.segments, &self.view);
+        let shared =
+            self.shared.get_or_insert_with(|| Arc::new(Shared::new(segments, view.start(), view.end())));
+        LogReader::new(shared.clone())
+    }
+
+    /// Tells readers the high watermark.
+    pub fn publish_high_watermark(&self, high_watermark: Offset) {
+        if let Some(shared) = &self.shared {
+            shared.raise_high_watermark(high_watermark);
+        }
+    }
+
     /// Appends whole batches, whose offsets and leader epochs are assigned and go on where the log ends. All or nothing, as far as
     /// the batches are at fault. Not flushed, except what [`FlushPolicy`](crate::FlushPolicy) does not decide: ended segments.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), LogError> {
         self.sound()?;
         self.check(bytes)?;
-        self.poisoning(|log| log.write(bytes))
+        let base = self.active().base();
+        self.poisoning(|log| log.write(bytes))?;
+        if let Some(shared) = &self.shared {
+            if self.active().base() == base {
+                shared.grown(self.active(), self.view.end());
+            } else {
+                shared.rearranged(&self.segments, self.view.start(), self.view.end());
+            }
+        }
+        Ok(())
     }
 
     /// Whether all of these may be appended.
@@ -195,7 +222,7 @@ impl<D: Disk> Log<D> {
             let (start, log_end) = (self.view.start(), self.view.end());
             return Err(LogError::OutOfRange { offset: end, start, end: log_end });
         }
-        self.poisoning(|log| log.cut(end))
+        self.changing_bytes(|log| log.cut(end))
     }
 
     fn cut(&mut self, end: Offset) -> Result<Offset, LogError> {
@@ -262,14 +289,18 @@ impl<D: Disk> Log<D> {
                 log.remove_files(first.base())?;
             }
             log.save_epochs()
-        })
+        })?;
+        if let Some(shared) = &self.shared {
+            shared.rearranged(&self.segments, self.view.start(), self.view.end());
+        }
+        Ok(())
     }
 
     /// Drops all records: the log goes on, empty, at `start`, after a record of `base_epoch` (a snapshot's last). After a crash
     /// nothing was dropped, or all.
     pub fn restart(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
         self.sound()?;
-        self.poisoning(|log| log.drop_all(start, base_epoch))
+        self.changing_bytes(|log| log.drop_all(start, base_epoch))
     }
 
     fn drop_all(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
@@ -461,8 +492,26 @@ impl<D: Disk> Log<D> {
         let result = write(self);
         if let Err(error) = &result {
             self.poison = Some(error.to_string().into());
+            if let Some(shared) = &self.shared {
+                shared.close();
+            }
         }
         result
+    }
+
+    /// The same, for what changes bytes that readers may be reading.
+    fn changing_bytes<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        if let Some(shared) = &self.shared {
+            shared.truncating();
+        }
+        let done = self.poisoning(write)?;
+        if let Some(shared) = &self.shared {
+            shared.truncated(&self.segments, self.view.start(), self.view.end());
+        }
+        Ok(done)
     }
 }
 

@@ -152,6 +152,7 @@ pub(super) fn open<D: Disk>(
         recovery_point: recorded.recovery_point,
         dirty_since_ms: None,
         poison: None,
+        shared: None,
     };
     if recorded.start > log.view.end() {
         log.restart(recorded.start, NO_EPOCH)?;

@@ -57,6 +57,32 @@ fn node_with_a_snapshot_starts_from_it() {
 }
 
 #[test]
+fn node_whose_log_was_cut_within_a_segment_starts_again() {
+    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+        small_snapshots(config);
+        config.log_segment_bytes = 1_500;
+        // Nothing but the cut itself notes where the log starts.
+        config.high_watermark_checkpoint_interval = Duration::from_secs(3_600);
+    });
+    cluster.settle();
+    for round in 0..10 {
+        // Each topic is decided in an epoch of its own.
+        let active = cluster.active().expect("a controller");
+        create_topics(&mut cluster, 3 * round, 3);
+        cluster.kill(active);
+        cluster.restart(active).unwrap_or_else(|refused| panic!("in round {round}: {refused}"));
+        cluster.settle();
+    }
+    for id in 1..=3 {
+        cluster.kill(id);
+        cluster.restart(id).unwrap_or_else(|refused| panic!("node {id}: {refused}"));
+    }
+    cluster.settle();
+    let by = cluster.active().expect("a controller");
+    assert_eq!(cluster.node(by).image().topics().len(), 30);
+}
+
+#[test]
 fn node_that_is_behind_the_log_fetches_a_snapshot_in_parts() {
     let mut cluster = cluster();
     cluster.settle();
