@@ -10,3 +10,14 @@ pub(crate) use std::sync::{
     Mutex, MutexGuard, RwLock,
     atomic::{AtomicBool, AtomicI64, Ordering},
 };
+
+/// A moment in which other threads may do something: loom tries what, and else nothing is done about it.
+#[cfg(loom)]
+pub(crate) fn moment() {
+    loom::thread::yield_now();
+}
+
+/// A moment in which other threads may do something: loom tries what, and else nothing is done about it.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn moment() {}

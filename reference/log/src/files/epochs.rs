@@ -1,6 +1,6 @@
 //! `leader-epoch-checkpoint`: where each leader epoch begins in a log.
 
-use highwater_core::{EpochCache, EpochStart};
+use highwater_core::{EpochCache, EpochStart, LogView};
 
 use super::checkpoint;
 use crate::LogError;
@@ -27,6 +27,17 @@ pub fn decode(bytes: &[u8]) -> Result<EpochCache, String> {
 /// The bytes of the file.
 pub fn encode(epochs: &EpochCache) -> Vec<u8> {
     checkpoint::format(epochs.starts().iter().map(|entry| format!("{} {}", entry.epoch, entry.start)))
+}
+
+/// What is saved of a log: its epochs, and before them that of the record before its start, if that is known.
+pub(crate) fn of(view: &LogView) -> EpochCache {
+    let (base_epoch, before) = (view.base_epoch(), view.start() - 1);
+    let mut starts = Vec::new();
+    if base_epoch >= 0 && before >= 0 {
+        starts.push(EpochStart { epoch: base_epoch, start: before });
+    }
+    starts.extend(view.epochs().starts().iter().filter(|entry| entry.epoch > base_epoch));
+    EpochCache::from_starts(starts).unwrap_or_default()
 }
 
 /// Reads it; `None` if it is not there or is damaged, since the batches say the same.

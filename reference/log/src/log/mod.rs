@@ -474,7 +474,7 @@ impl<D: Disk> Log<D> {
 
     fn save_epochs(&mut self) -> Result<(), LogError> {
         if self.epochs_changed {
-            epochs::save(&self.disk, &self.directory, self.view.epochs())?;
+            epochs::save(&self.disk, &self.directory, &epochs::of(&self.view))?;
             self.epochs_changed = false;
         }
         Ok(())

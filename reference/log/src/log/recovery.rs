@@ -147,7 +147,7 @@ pub(super) fn open<D: Disk>(
         directory: directory.to_owned(),
         config,
         segments,
-        epochs_changed: saved_epochs.as_ref() != Some(view.epochs()),
+        epochs_changed: saved_epochs != Some(epochs::of(&view)),
         view,
         recovery_point: recorded.recovery_point,
         dirty_since_ms: None,

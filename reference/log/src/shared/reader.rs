@@ -10,7 +10,7 @@ use crate::LogError;
 use crate::disk::Disk;
 use crate::index::{Frozen, OffsetEntry};
 use crate::segment::{Segment, SegmentFile};
-use crate::sync::RwLock;
+use crate::sync::{RwLock, moment};
 
 /// Reads a log that another thread owns. Clones read the same log.
 #[derive(Debug)]
@@ -96,7 +96,10 @@ impl<D: Disk> LogReader<D> {
 impl<D: Disk> Found<D> {
     fn read(&self, from: Offset, limit: Offset, bytes_max: usize) -> Result<Bytes, LogError> {
         let limit = limit.min(self.end);
-        match self.log.locate(self.near, self.size, from)? {
+        moment();
+        let located = self.log.locate(self.near, self.size, from)?;
+        moment();
+        match located {
             Some((position, header)) if header.end_offset() <= limit => {
                 Ok(self.log.read(position, &header, self.size, limit, bytes_max)?.into())
             }

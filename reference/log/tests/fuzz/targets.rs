@@ -1,0 +1,286 @@
+//! The decoders.
+
+use highwater_core::batch::{
+    self, BatchBuilder, BatchHeader, ControlRecord, RecordBatch, Voter, VoterEndpoint, control_batch,
+};
+use highwater_core::quorum::{ElectionState, ReplicaKey, SnapshotId};
+use highwater_core::{EpochCache, EpochStart, NodeId, Offset, Uuid};
+use highwater_log::disk::{Disk, File, SimulatedDisk};
+use highwater_log::files::meta_properties::{self, MetaProperties};
+use highwater_log::files::offsets::{self, OffsetMap};
+use highwater_log::files::{clean_shutdown, epochs, partition_metadata, quorum_state, snapshot, uuid};
+use highwater_log::{Log, LogConfig, Recorded};
+
+use crate::Target;
+use crate::support::batch;
+
+/// All of them.
+pub(crate) const ALL: &[Target] = &[
+    Target { name: "batch", examples: buffers, run: run_batch },
+    Target { name: "record", examples: payloads, run: run_record },
+    Target { name: "control", examples: controls, run: run_control },
+    Target { name: "segment", examples: buffers, run: run_segment },
+    Target { name: "index", examples: indexes, run: run_index },
+    Target { name: "epochs", examples: epoch_files, run: run_epochs },
+    Target { name: "offsets", examples: offset_files, run: run_offsets },
+    Target { name: "quorum-state", examples: quorum_states, run: run_quorum_state },
+    Target { name: "meta-properties", examples: properties, run: run_properties },
+    Target { name: "partition-metadata", examples: partition_files, run: run_partition },
+    Target { name: "clean-shutdown", examples: shutdowns, run: run_shutdown },
+    Target { name: "snapshot", examples: snapshots, run: run_snapshot },
+    Target { name: "names", examples: names, run: run_names },
+];
+
+fn buffers() -> Vec<Vec<u8>> {
+    let mut rich = BatchBuilder::new(3, 1).producer(7, 1, 0);
+    rich.record_with_headers(-5, Some(b"k"), None, &[("a", Some(b"b")), ("", None)]);
+    rich.record(9, None, Some(&[0; 300]));
+    let rich = rich.build();
+    vec![batch(0, 0, 3, 10), [batch(0, 1, 3, 0), rich.clone(), batch(5, 2, 1, 100)].concat(), rich]
+}
+
+fn run_batch(input: &[u8]) {
+    let whole = batch::whole(input);
+    let mut count = 0_usize;
+    let mut last_is_error = false;
+    for batch in batch::batches(input) {
+        last_is_error = batch.is_err();
+        if let Ok(batch) = batch {
+            count += batch.bytes().len();
+            let header = *batch.header();
+            assert!(header.count as i64 <= i64::from(header.last_offset_delta) + 1);
+            assert!(header.end_offset() > header.base_offset && header.base_offset >= 0);
+            let _ = batch.check_records();
+        }
+    }
+    assert!(count == input.len() || last_is_error);
+    assert!(whole.is_err() || whole == Ok(&input[..count]));
+    let _ = batch::extents(input);
+    // What a client may append, it can be given offsets.
+    if let Ok(count) = batch::produced(input) {
+        let mut bytes = input.to_vec();
+        let extent = batch::assign(&mut bytes, 1000, 5).expect("it was checked");
+        assert_eq!((extent.base, extent.end), (1000, 1000 + i64::from(count)));
+        assert_eq!(batch::extents(&bytes), Ok(vec![extent]));
+    } else {
+        let mut bytes = input.to_vec();
+        if batch::assign(&mut bytes, Offset::MAX - 2, 5).is_err() {
+            assert_eq!(bytes, input, "refused, and changed nevertheless");
+        }
+    }
+}
+
+/// Records without the batch around them: a count, and the payload.
+fn payloads() -> Vec<Vec<u8>> {
+    let payload = |bytes: Vec<u8>| {
+        let count = RecordBatch::parse(&bytes).expect("sound").header().count as u8;
+        [&[count], &bytes[batch::HEADER_SIZE..]].concat()
+    };
+    vec![payload(batch(0, 0, 3, 10)), payload(buffers().swap_remove(2))]
+}
+
+fn run_record(input: &[u8]) {
+    let Some((count, payload)) = input.split_first() else { return };
+    let mut bytes = [batch(0, 0, 1, 0)[..batch::HEADER_SIZE].to_vec(), payload.to_vec()].concat();
+    let length = (bytes.len() - 12) as i32;
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    bytes[23..27].copy_from_slice(&i32::from(*count).to_be_bytes());
+    bytes[57..61].copy_from_slice(&i32::from(*count).to_be_bytes());
+    batch::seal(&mut bytes);
+    let Ok(batch) = RecordBatch::parse(&bytes) else { return };
+    let mut next = batch.header().base_offset;
+    for record in batch.records().expect("not compressed").flatten() {
+        assert!(record.offset >= next && record.offset <= batch.header().last_offset());
+        next = record.offset + 1;
+        assert_eq!(record.headers.iter().count(), record.headers.len());
+    }
+}
+
+fn sound_controls() -> Vec<ControlRecord> {
+    let key = ReplicaKey { id: NodeId(1), directory: Uuid(9) };
+    let endpoint = VoterEndpoint { name: "CONTROLLER".into(), host: "h".into(), port: 9 };
+    let voter = Voter { key, endpoints: vec![endpoint], kraft_version_min: 0, kraft_version_max: 1 };
+    let bare = ReplicaKey { id: NodeId(2), directory: Uuid::ZERO };
+    vec![
+        ControlRecord::Abort { coordinator_epoch: 1 },
+        ControlRecord::Commit { coordinator_epoch: 1 },
+        ControlRecord::LeaderChange {
+            version: 0,
+            leader: NodeId(2),
+            voters: vec![bare],
+            granting: vec![bare, bare],
+        },
+        ControlRecord::LeaderChange {
+            version: 1,
+            leader: NodeId(1),
+            voters: vec![key, key],
+            granting: vec![],
+        },
+        ControlRecord::SnapshotHeader { last_contained_timestamp: 4 },
+        ControlRecord::SnapshotFooter,
+        ControlRecord::KRaftVersion { version: 1 },
+        ControlRecord::Voters(vec![voter.clone(), voter]),
+    ]
+}
+
+/// Key and value, one after the other.
+fn controls() -> Vec<Vec<u8>> {
+    sound_controls().iter().map(|control| [&control.key()[..], &control.value()].concat()).collect()
+}
+
+fn run_control(input: &[u8]) {
+    let (key, value) = input.split_at(input.len().min(4));
+    let mut batch = BatchBuilder::default();
+    batch.record(0, Some(key), Some(value));
+    let bytes = batch.build();
+    let batch = RecordBatch::parse(&bytes).expect("sound");
+    let record = batch.records().expect("not compressed").next().expect("one").expect("sound");
+    if let Ok(control) = ControlRecord::decode(&record) {
+        let again = control_batch(0, 0, 0, std::slice::from_ref(&control));
+        let batch = RecordBatch::parse(&again).expect("sound");
+        let record = batch.records().expect("not compressed").next().expect("one").expect("sound");
+        assert_eq!(ControlRecord::decode(&record), Ok(control));
+    }
+}
+
+/// A log of one segment with this file in the place of one of its own.
+fn opened_with(suffix: &str, input: &[u8], clean: bool) {
+    let disk = SimulatedDisk::new(1);
+    let config = LogConfig { index_interval_bytes: 0, ..LogConfig::default() };
+    let open = |recorded| Log::open(&disk, "topic-0", config.clone(), recorded);
+    let (mut log, _) = open(Recorded::default()).expect("opened");
+    log.append(&buffers()[1]).expect("appended");
+    log.close().expect("closed");
+    let path = format!("topic-0/{:020}{suffix}", 0);
+    disk.create(&path).and_then(|file| file.write_at(0, input)).expect("written");
+    if let Ok((mut log, _)) = open(Recorded { clean, ..Recorded::default() }) {
+        for offset in log.view().start()..log.view().end().min(20) {
+            let _ = log.read(offset, Offset::MAX, 1000);
+            let _ = log.offset_for_timestamp(offset);
+        }
+        let end = log.view().end();
+        let epoch = log.view().last_epoch().max(0);
+        if end < Offset::MAX - 1000 {
+            log.append(&batch(end, epoch, 1, 1)).expect("what is open can be appended to");
+        }
+        let _ = log.truncate(end / 2);
+    }
+}
+
+fn run_segment(input: &[u8]) {
+    opened_with(".log", input, false);
+    opened_with(".log", input, true);
+}
+
+fn indexes() -> Vec<Vec<u8>> {
+    let entries = [(2_u32, 0_u32), (4, 130), (5, 500)];
+    let offsets: Vec<u8> =
+        entries.iter().flat_map(|entry| [entry.0.to_be_bytes(), entry.1.to_be_bytes()].concat()).collect();
+    let times =
+        [&1002_i64.to_be_bytes()[..], &2_u32.to_be_bytes(), &1005_i64.to_be_bytes(), &5_u32.to_be_bytes()];
+    vec![offsets, times.concat(), vec![]]
+}
+
+fn run_index(input: &[u8]) {
+    opened_with(".index", input, true);
+    opened_with(".timeindex", input, true);
+}
+
+fn epoch_files() -> Vec<Vec<u8>> {
+    let starts = vec![EpochStart { epoch: 0, start: 0 }, EpochStart { epoch: 3, start: 9 }];
+    vec![epochs::encode(&EpochCache::from_starts(starts).expect("they grow")), vec![]]
+}
+
+fn run_epochs(input: &[u8]) {
+    if let Ok(cache) = epochs::decode(input) {
+        assert_eq!(epochs::decode(&epochs::encode(&cache)), Ok(cache));
+    }
+}
+
+fn offset_files() -> Vec<Vec<u8>> {
+    vec![offsets::encode(&OffsetMap::from([("a-0".into(), 4), ("b-c-11".into(), 0)]))]
+}
+
+fn run_offsets(input: &[u8]) {
+    if let Ok(map) = offsets::decode(input) {
+        assert_eq!(offsets::decode(&offsets::encode(&map)), Ok(map));
+    }
+}
+
+fn quorum_states() -> Vec<Vec<u8>> {
+    let voted = Some(ReplicaKey { id: NodeId(2), directory: Uuid(5) });
+    let state = ElectionState { epoch: 3, leader: None, voted };
+    vec![quorum_state::encode(&state), quorum_state::encode_version_0(&state, &[NodeId(1), NodeId(2)])]
+}
+
+fn run_quorum_state(input: &[u8]) {
+    if let Ok(state) = quorum_state::decode(input) {
+        assert_eq!(quorum_state::decode(&quorum_state::encode(&state)), Ok(state));
+    }
+}
+
+fn properties() -> Vec<Vec<u8>> {
+    let properties =
+        MetaProperties { cluster_id: "a=:\\ \n".into(), node_id: NodeId(1), directory_id: Some(Uuid(4)) };
+    vec![
+        meta_properties::encode(&properties),
+        b"#\n#Mon\n! x\nversion=1\nnode.id : 4\ncluster.id\t\\u0041bc\n".to_vec(),
+    ]
+}
+
+fn run_properties(input: &[u8]) {
+    if let Ok(properties) = meta_properties::decode(input) {
+        assert_eq!(meta_properties::decode(&meta_properties::encode(&properties)), Ok(properties));
+    }
+}
+
+fn partition_files() -> Vec<Vec<u8>> {
+    vec![partition_metadata::encode(Uuid(0x0123_4567_89ab_cdef))]
+}
+
+fn run_partition(input: &[u8]) {
+    if let Ok(topic) = partition_metadata::decode(input) {
+        assert_eq!(partition_metadata::decode(&partition_metadata::encode(topic)), Ok(topic));
+    }
+}
+
+fn shutdowns() -> Vec<Vec<u8>> {
+    vec![clean_shutdown::encode(clean_shutdown::CleanShutdown { broker_epoch: Some(4) })]
+}
+
+fn run_shutdown(input: &[u8]) {
+    let shutdown = clean_shutdown::decode(input);
+    if shutdown.broker_epoch.is_some() {
+        assert_eq!(clean_shutdown::decode(&clean_shutdown::encode(shutdown)), shutdown);
+    }
+}
+
+fn snapshots() -> Vec<Vec<u8>> {
+    let id = SnapshotId { end: 9, epoch: 2 };
+    vec![snapshot::encode(id, 1, 2, [b"abc", b"def"]), snapshot::encode(id, 1, 2, [[]; 0])]
+}
+
+fn run_snapshot(input: &[u8]) {
+    let mut records = 0;
+    let decoded = snapshot::decode(input, |_| records += 1);
+    assert!(records <= input.len());
+    if let Err((position, _)) = decoded {
+        assert!(position <= input.len() as u64);
+    }
+}
+
+fn names() -> Vec<Vec<u8>> {
+    let id = SnapshotId { end: 9, epoch: 2 };
+    vec![snapshot::name(id).into_bytes(), uuid::format(Uuid(7)).into_bytes()]
+}
+
+fn run_names(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Some(id) = snapshot::parse_name(&text) {
+        assert_eq!(snapshot::name(id), text);
+    }
+    if let Some(id) = uuid::parse(&text) {
+        assert_eq!(uuid::parse(&uuid::format(id)), Some(id));
+    }
+    let _ = BatchHeader::parse(input);
+}
