@@ -249,14 +249,38 @@ fn shrinking(shrunk: &Shrunk, path: &Path) -> String {
 fn counts(counts: &Counts) -> String {
     let mut text = String::new();
     let rows: [(&str, String); 8] = [
-        ("steps", format!("{} under faults, {} events in all, {} deliveries", counts.steps, counts.events, counts.deliveries)),
+        (
+            "steps",
+            format!(
+                "{} under faults, {} events in all, {} deliveries",
+                counts.steps, counts.events, counts.deliveries
+            ),
+        ),
         ("time", format!("{:.1} s of virtual time", counts.time_us as f64 / 1e6)),
-        ("elections", format!("{} of the quorum, {} of partitions", counts.quorum_elections, counts.partition_elections)),
+        (
+            "elections",
+            format!(
+                "{} of the quorum, {} of partitions",
+                counts.quorum_elections, counts.partition_elections
+            ),
+        ),
         ("metadata", format!("{} batches committed", counts.metadata_batches)),
         ("logs", format!("{} cut", counts.truncations)),
         ("restarts", format!("{}, with the loss of records {}", counts.restarts, counts.lossy_restarts)),
-        ("records", format!("{} acknowledged, {} read, in {} operations", counts.acknowledged, counts.read, counts.operations)),
-        ("settled", format!("{} of {} worlds; {} partitions had lost by right", counts.settled, counts.worlds, counts.tainted)),
+        (
+            "records",
+            format!(
+                "{} acknowledged, {} read, in {} operations",
+                counts.acknowledged, counts.read, counts.operations
+            ),
+        ),
+        (
+            "settled",
+            format!(
+                "{} of {} worlds; {} partitions had lost by right",
+                counts.settled, counts.worlds, counts.tainted
+            ),
+        ),
     ];
     for (name, row) in rows {
         let _ = writeln!(text, "  {name:<10}{row}");

@@ -23,7 +23,10 @@ fn main() {
         return;
     }
     println!("{}\n", machine::describe());
-    println!("{:<12}{:>8}{:>12}{:>12}{:>10}{:>16}", "worlds", "seeds", "steps", "events", "CPU s", "events/CPU s");
+    println!(
+        "{:<12}{:>8}{:>12}{:>12}{:>10}{:>16}",
+        "worlds", "seeds", "steps", "events", "CPU s", "events/CPU s"
+    );
     for profile in Profile::ALL {
         row(profile.name(), Wishes { profile: Some(profile), ..Wishes::default() });
     }

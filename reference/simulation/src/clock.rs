@@ -57,7 +57,10 @@ mod tests {
             for time in [20_000, 20_001, 999_999, 123_456_789] {
                 let moment = clock.when(Instant(time), 1_000);
                 assert!(clock.at(moment) >= Instant(time), "drift {drift}, time {time}");
-                assert!(moment <= 1_000 || clock.at(moment - 1) < Instant(time), "drift {drift}, time {time}");
+                assert!(
+                    moment <= 1_000 || clock.at(moment - 1) < Instant(time),
+                    "drift {drift}, time {time}"
+                );
             }
         }
     }

@@ -63,7 +63,15 @@ impl History {
     /// Notes a batch that is being sent; returns its number.
     pub(crate) fn send(&mut self, log: LogIndex, acks: i8, records: u32) -> u64 {
         let outcome = Outcome::Open;
-        self.sent.push(Sent { log, acks, records, outcome, epoch: NO_EPOCH, read_at: None, maybe_twice: false });
+        self.sent.push(Sent {
+            log,
+            acks,
+            records,
+            outcome,
+            epoch: NO_EPOCH,
+            read_at: None,
+            maybe_twice: false,
+        });
         self.sent.len() as u64 - 1
     }
 
@@ -123,8 +131,10 @@ impl History {
         tainted: bool,
     ) -> Result<(), Violation> {
         self.records_read += 1;
-        let wrong = |found: String, expected: String| Err(Violation::new(Invariant::History, found, expected));
-        let Some(sent) = self.sent.get_mut(number as usize).filter(|sent| sent.log == log && index < sent.records)
+        let wrong =
+            |found: String, expected: String| Err(Violation::new(Invariant::History, found, expected));
+        let Some(sent) =
+            self.sent.get_mut(number as usize).filter(|sent| sent.log == log && index < sent.records)
         else {
             return wrong(
                 format!("a consumer reads record {index} of batch {number} at offset {offset}"),

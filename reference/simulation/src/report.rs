@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::scenario::{FaultKind, Scenario, Script};
 use crate::Violation;
+use crate::scenario::{FaultKind, Scenario, Script};
 
 /// Where in a run something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -20,7 +20,11 @@ pub fn run(scenario: &Scenario, trace: bool) -> Result<Outcome, UnknownFlaw> {
     let rules = rules(scenario.flaw.as_deref())?;
     let mut world = World::new(scenario.clone(), rules, trace);
     let result = catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|panic| {
-        Err(Violation::new(Invariant::Panic, format!("a panic: {}", message(&*panic)), "assertions that hold"))
+        Err(Violation::new(
+            Invariant::Panic,
+            format!("a panic: {}", message(&*panic)),
+            "assertions that hold",
+        ))
     });
     Ok(world.outcome(result))
 }

@@ -103,7 +103,9 @@ fn happenings_have_every_kind_of_fault() {
             };
         }
     }
-    for expected in ["cut", "crash", "shut down", "pause", "produce", "consume", "elect", "create", "configure"] {
+    for expected in
+        ["cut", "crash", "shut down", "pause", "produce", "consume", "elect", "create", "configure"]
+    {
         assert!(seen.contains(expected), "{expected} never happened: {seen:?}");
     }
 }

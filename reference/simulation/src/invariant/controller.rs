@@ -28,7 +28,8 @@ pub(crate) fn metadata_committed(
     let mut partitions: BTreeSet<(Uuid, i32)> = BTreeSet::new();
     let mut brokers: BTreeSet<NodeId> = BTreeSet::new();
     for record in records {
-        let record = record.map_err(|error| wrong(format!("a committed record: {error}"), "a sound record"))?;
+        let record =
+            record.map_err(|error| wrong(format!("a committed record: {error}"), "a sound record"))?;
         let value = record.value.unwrap_or_default();
         let record = MetadataRecord::decode(value)
             .map_err(|error| wrong(format!("a committed record: {error}"), "a metadata record"))?;
@@ -70,8 +71,7 @@ fn partition_changed(
     let nobody = eligible & !crashed == 0;
     if unclean_allowed {
         ledger.logs[log].tainted.get_or_insert("an unclean election");
-    } else if nobody
-        && (ledger.logs[log].is_beyond(ledger.min_isr) || ledger.logs[log].committed.end() == 0)
+    } else if nobody && (ledger.logs[log].is_beyond(ledger.min_isr) || ledger.logs[log].committed.end() == 0)
     {
         // More crashed than replication stands; or nothing was committed, and so nothing can be lost.
         ledger.logs[log].tainted.get_or_insert("everybody eligible crashed");
@@ -98,10 +98,7 @@ fn touched(ledger: &Ledger, record: &MetadataRecord) -> Vec<(Uuid, i32)> {
     }
 }
 
-fn note(
-    change: &Change,
-    brokers: &mut BTreeSet<NodeId>,
-) {
+fn note(change: &Change, brokers: &mut BTreeSet<NodeId>) {
     match change {
         Change::Broker(broker) => {
             brokers.insert(*broker);
@@ -159,7 +156,9 @@ fn settle(
         if let Some(node) = ledger.node(broker) {
             let concerned = |log: &LogIndex| {
                 let book = &ledger.logs[*log];
-                book.state.is_some() && ((book.isr | book.elr) >> node & 1 == 1 || book.crashed.iter().any(|one| one.node == node))
+                book.state.is_some()
+                    && ((book.isr | book.elr) >> node & 1 == 1
+                        || book.crashed.iter().any(|one| one.node == node))
             };
             let logs: Vec<LogIndex> = (1..ledger.logs.len()).filter(concerned).collect();
             changed.extend(logs);

@@ -14,13 +14,23 @@ pub(super) fn is_unclean(before: &PartitionState, after: &PartitionState) -> boo
 }
 
 /// A leader was elected that may lack records: only where that is allowed, which taints the partition.
-pub(super) fn elected(ledger: &Ledger, log: LogIndex, before: &PartitionState, after: &PartitionState) -> Check {
+pub(super) fn elected(
+    ledger: &Ledger,
+    log: LogIndex,
+    before: &PartitionState,
+    after: &PartitionState,
+) -> Check {
     if ledger.logs[log].tainted.is_some() {
         return Ok(());
     }
     Err(Violation::new(
         Invariant::Election,
-        format!("{:?} is elected leader of {} in epoch {}", after.leader, ledger.name(log), after.leader_epoch),
+        format!(
+            "{:?} is elected leader of {} in epoch {}",
+            after.leader,
+            ledger.name(log),
+            after.leader_epoch
+        ),
         format!("somebody of the ISR {:?} or of the ELR {:?}", before.isr, before.elr),
     ))
 }

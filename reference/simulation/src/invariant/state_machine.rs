@@ -38,7 +38,11 @@ pub(super) fn moved(ledger: &mut Ledger, node: usize, log: LogIndex) -> Result<b
         let difference = replica.shadow.difference(committed, common);
         return Err(Violation::new(
             Invariant::StateMachineSafety,
-            format!("{} has in {} below its high watermark {high_watermark} {difference}", name.0, ledger.name(log)),
+            format!(
+                "{} has in {} below its high watermark {high_watermark} {difference}",
+                name.0,
+                ledger.name(log)
+            ),
             "the records that were below other high watermarks",
         ));
     }

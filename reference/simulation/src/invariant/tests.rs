@@ -52,14 +52,7 @@ fn register(ledger: &mut Ledger, node: usize, broker_epoch: i64) {
     ledger.nodes[node].broker_epoch = Some(broker_epoch);
 }
 
-fn append(
-    ledger: &mut Ledger,
-    node: usize,
-    log: LogIndex,
-    base: Offset,
-    epoch: Epoch,
-    digest: u64,
-) -> Check {
+fn append(ledger: &mut Ledger, node: usize, log: LogIndex, base: Offset, epoch: Epoch, digest: u64) -> Check {
     let held = ledger.replica_mut(node, log).shadow.push(Batch { base, end: base + 1, epoch, digest });
     appended(ledger, node, log, held)
 }

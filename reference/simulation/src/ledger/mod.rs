@@ -163,10 +163,8 @@ impl Ledger {
             LogId::Metadata => "the metadata log".to_owned(),
             LogId::Partition(partition) => {
                 let topic = self.image.topic(partition.topic);
-                let topic = topic.map_or_else(
-                    || format!("topic {:032x}", partition.topic.0),
-                    |topic| topic.name.clone(),
-                );
+                let topic = topic
+                    .map_or_else(|| format!("topic {:032x}", partition.topic.0), |topic| topic.name.clone());
                 format!("{topic}-{}", partition.partition)
             }
         }
@@ -195,7 +193,8 @@ impl Ledger {
     /// Whether a node is, or is to be, a replica of a partition.
     pub(crate) fn is_assigned(&self, node: usize, log: LogIndex) -> bool {
         let state = self.logs[log].state.as_ref();
-        self.replica(node, log).is_some() || state.is_some_and(|state| state.replicas.contains(&self.ids[node]))
+        self.replica(node, log).is_some()
+            || state.is_some_and(|state| state.replicas.contains(&self.ids[node]))
     }
 
     /// Who presumes to lead a log, among those that run.

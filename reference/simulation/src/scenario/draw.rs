@@ -6,9 +6,9 @@
 use highwater_core::Dice;
 use serde::{Deserialize, Serialize};
 
+use super::Wishes;
 use super::happening::{Fault, Happening, MischiefKind, Operation, Tail, What};
 use super::shape::{Disk, Limits, Network, NodeSetup, Rates, Shape, Timing, Topics};
-use super::Wishes;
 use crate::chance::{Draw, Purpose, dice, keyed};
 
 /// The kind of a world.
@@ -143,23 +143,30 @@ fn topics(dice: &mut Dice, profile: Profile, brokers: u64) -> Topics {
             _ => dice.between(1, 2) as u32,
         },
         partitions: match profile {
-            Profile::Replicas | Profile::Leaders | Profile::Unclean | Profile::Tails | Profile::Elections => 1,
+            Profile::Replicas | Profile::Leaders | Profile::Unclean | Profile::Tails | Profile::Elections => {
+                1
+            }
             _ => dice.between(1, 3) as u32,
         },
         replication_factor: replicas as i16,
         min_insync_replicas: min_isr as usize,
         unclean: profile == Profile::Unclean || profile == Profile::Lossy && dice.permille(600),
-        eligible_leader_replicas: profile == Profile::Tails || profile != Profile::Unclean && dice.permille(700),
+        eligible_leader_replicas: profile == Profile::Tails
+            || profile != Profile::Unclean && dice.permille(700),
         flush_every: if dice.permille(300) { Some(dice.between(1, 10)) } else { None },
     }
 }
 
 fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
     let hasty = profile == Profile::Elections;
-    let quorum = if hasty { dice.between(20, 60) } else { dice.between(80, 300) } + if slow { 200 } else { 0 };
+    let quorum =
+        if hasty { dice.between(20, 60) } else { dice.between(80, 300) } + if slow { 200 } else { 0 };
     // Short sessions make leaders change often.
-    let brief = !slow && (matches!(profile, Profile::Leaders | Profile::Unclean) || profile == Profile::Tails && dice.permille(500));
-    let session = if brief { dice.between(60, 160) } else { dice.between(200, 900) } + if slow { 600 } else { 0 };
+    let brief = !slow
+        && (matches!(profile, Profile::Leaders | Profile::Unclean)
+            || profile == Profile::Tails && dice.permille(500));
+    let session =
+        if brief { dice.between(60, 160) } else { dice.between(200, 900) } + if slow { 600 } else { 0 };
     let lag = if brief { dice.between(30, 120) } else { dice.between(60, 500) } + if slow { 200 } else { 0 };
     Timing {
         quorum_election_timeout: quorum,
@@ -446,10 +453,7 @@ impl Drawing {
             }
             Kind::Consume(client) => {
                 let partition = name(dice);
-                return operation(
-                    client,
-                    Operation::Consume { partition, from_start: dice.permille(100) },
-                );
+                return operation(client, Operation::Consume { partition, from_start: dice.permille(100) });
             }
             Kind::CreateTopic => {
                 return operation(

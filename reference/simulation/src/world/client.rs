@@ -129,12 +129,14 @@ impl World {
 
     /// Some broker that a client may know.
     fn any_broker(&mut self, index: usize) -> Option<usize> {
-        let brokers: Vec<usize> = (0..self.nodes.len()).filter(|&node| self.scenario.shape.nodes[node].broker).collect();
+        let brokers: Vec<usize> =
+            (0..self.nodes.len()).filter(|&node| self.scenario.shape.nodes[node].broker).collect();
         if brokers.is_empty() {
             return None;
         }
         let client = &self.clients[index];
-        let mut dice = keyed(self.scenario.seed, Purpose::Clients, 1 << 32 | u64::from(client.id), client.number);
+        let mut dice =
+            keyed(self.scenario.seed, Purpose::Clients, 1 << 32 | u64::from(client.id), client.number);
         Some(*dice.one_of(&brokers))
     }
 
@@ -318,7 +320,12 @@ impl World {
     }
 
     /// An answer has arrived at a client.
-    pub(super) fn answered(&mut self, client: u32, number: u64, response: ClientResponse) -> Result<(), Violation> {
+    pub(super) fn answered(
+        &mut self,
+        client: u32,
+        number: u64,
+        response: ClientResponse,
+    ) -> Result<(), Violation> {
         let Some(index) = self.clients.iter().position(|known| known.id == client) else { return Ok(()) };
         let Some(asking) = self.clients[index].asking.take_if(|asking| asking.number == number) else {
             return Ok(());
@@ -329,19 +336,17 @@ impl World {
                 self.clients[index].view = Some(view);
                 self.begin(index, operation);
             }
-            (Wants::Append { batch, log, .. }, ClientResponse::Produce(result)) => {
-                match result {
-                    Ok(at) => {
-                        let tainted = self.ledger.logs[log].tainted.is_some();
-                        self.history.acknowledge(client, batch, at, tainted)?;
-                        self.settling.acknowledged(log);
-                    }
-                    Err(error) => {
-                        self.history.refuse(batch, error);
-                        self.clients[index].view = None;
-                    }
+            (Wants::Append { batch, log, .. }, ClientResponse::Produce(result)) => match result {
+                Ok(at) => {
+                    let tainted = self.ledger.logs[log].tainted.is_some();
+                    self.history.acknowledge(client, batch, at, tainted)?;
+                    self.settling.acknowledged(log);
                 }
-            }
+                Err(error) => {
+                    self.history.refuse(batch, error);
+                    self.clients[index].view = None;
+                }
+            },
             (Wants::Records { log, from }, ClientResponse::Fetch(fetched, bytes)) => {
                 self.consumed(index, log, from, &fetched, &bytes)?;
             }

@@ -1,8 +1,6 @@
 //! What is waiting to happen in a world.
 
-use highwater_node::message::{
-    ClientRequest, ClientResponse, LogId, PeerRequest, PeerResponse,
-};
+use highwater_node::message::{ClientRequest, ClientResponse, LogId, PeerRequest, PeerResponse};
 
 use super::World;
 use crate::scenario::Happening;
@@ -69,8 +67,12 @@ impl World {
             Event::Response { to, from, response, .. } => {
                 format!("{} -> {} {}", name(from), name(to), brief(response))
             }
-            Event::Failed { to, correlation, .. } => format!("{} hears that request {correlation} failed", name(to)),
-            Event::Asked { to, client, request, .. } => format!("client {client} -> {} {}", name(to), brief(request)),
+            Event::Failed { to, correlation, .. } => {
+                format!("{} hears that request {correlation} failed", name(to))
+            }
+            Event::Asked { to, client, request, .. } => {
+                format!("client {client} -> {} {}", name(to), brief(request))
+            }
             Event::Answered { client, response, .. } => format!("client {client} <- {}", brief(response)),
             Event::Flushed { node, log, .. } => format!("{} flushes {log:?}", name(node)),
             Event::Killed { node, .. } => format!("{} is killed if it has not stopped", name(node)),

@@ -163,7 +163,8 @@ impl World {
         if book.state.is_none() || book.tainted.is_some() {
             return true;
         }
-        let others = book.crashed.iter().filter(|one| one.loss > ledger::Loss::Nothing && one.node != node).count();
+        let others =
+            book.crashed.iter().filter(|one| one.loss > ledger::Loss::Nothing && one.node != node).count();
         // Without eligible leader replicas the last member of the ISR stays in it, whatever it lost.
         let last = !self.ledger.elr && book.isr & !(1 << node) == 0;
         others + 1 < self.ledger.min_isr && !last
@@ -176,9 +177,8 @@ impl World {
         let is_voter = voters >> node & 1 == 1;
         let quorum_stands = !is_voter || (wiped + 1) * 2 < voters.count_ones() as usize;
         let partitions_stand = self.scenario.shape.loss_is_legal
-            || (METADATA + 1..self.ledger.logs.len()).all(|log| {
-                !self.ledger.is_assigned(node, log) || self.may_lose_log(node, log)
-            });
+            || (METADATA + 1..self.ledger.logs.len())
+                .all(|log| !self.ledger.is_assigned(node, log) || self.may_lose_log(node, log));
         quorum_stands && partitions_stand
     }
 }

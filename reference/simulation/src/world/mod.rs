@@ -130,7 +130,8 @@ impl World {
             unclean_allowed,
             scenario,
         };
-        world.nodes = (0..world.scenario.shape.nodes.len()).map(|index| Running::new(&world.scenario, index)).collect();
+        world.nodes =
+            (0..world.scenario.shape.nodes.len()).map(|index| Running::new(&world.scenario, index)).collect();
         world
     }
 

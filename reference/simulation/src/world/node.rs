@@ -105,7 +105,8 @@ fn config(scenario: &Scenario, index: usize) -> NodeConfig {
     let shape = &scenario.shape;
     let setup = &shape.nodes[index];
     let voters = shape.nodes.iter().enumerate().filter(|(_, node)| node.controller);
-    let voters = voters.map(|(index, node)| ReplicaKey { id: NodeId(node.id), directory: directory(index, 0) });
+    let voters =
+        voters.map(|(index, node)| ReplicaKey { id: NodeId(node.id), directory: directory(index, 0) });
     let roles = Roles { broker: setup.broker, controller: setup.controller };
     let mut config =
         NodeConfig::new(NodeId(setup.id), roles, "simulated", directory(index, 0), voters.collect());
@@ -363,13 +364,7 @@ impl World {
     }
 
     /// Sends a message on the network.
-    fn send(
-        &mut self,
-        from: usize,
-        to: usize,
-        correlation: u64,
-        event: impl Fn(usize, usize) -> Event,
-    ) {
+    fn send(&mut self, from: usize, to: usize, correlation: u64, event: impl Fn(usize, usize) -> Event) {
         let passage = self.network.send(from, to);
         let at = self.now_us + passage.delay_us;
         if let Some(mischief) = passage.mischief {

@@ -196,7 +196,9 @@ impl World {
             let name = self.ledger.ids[index];
             let read = match node.read(seen.id, end, READ_BYTES) {
                 Ok(read) => read,
-                Err(error) => return Err(unreadable(format!("{name}, offset {end} of {:?}: {error}", seen.id))),
+                Err(error) => {
+                    return Err(unreadable(format!("{name}, offset {end} of {:?}: {error}", seen.id)));
+                }
             };
             if read.is_empty() {
                 return Err(unreadable(format!("nothing at offset {end} of {:?} on {name}", seen.id)));
