@@ -69,17 +69,19 @@ pub const TARGETS: &[Target] = &[
     target("A23", Profile::Elections, 2_000),
     target("A24", Profile::Elections, 2_000),
     target("A30", Profile::Elections, 2_000),
-    target("B01", Profile::Replicas, 2_000),
-    target("B03", Profile::Lossy, 2_000),
-    target("B06", Profile::Replicas, 2_000),
+    target("B01", Profile::Leaders, 2_000),
+    target("B03", Profile::Unclean, 2_000),
     target("B07", Profile::Replicas, 2_000),
-    target("B08", Profile::Replicas, 2_000),
+    target("B08", Profile::Leaders, 4_000),
     target("B11", Profile::Replicas, 2_000),
-    target("B12", Profile::Replicas, 2_000),
+    target("B12", Profile::Leaders, 2_000),
     target("B14", Profile::Replicas, 2_000),
-    target("B17", Profile::Tails, 2_000),
     target("B20", Profile::Tails, 2_000),
 ];
+
+/// Flaws that simulation has not found so far, and where it looked. What the models need for them is told in `specs/simulation.md`.
+pub const NOT_FOUND: &[Target] =
+    &[target("B06", Profile::Leaders, 2_000), target("B17", Profile::Tails, 1_200)];
 
 /// Looks for a flaw.
 ///
