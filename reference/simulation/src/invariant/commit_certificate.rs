@@ -15,7 +15,10 @@ pub(super) fn moved(ledger: &Ledger, node: usize) -> Check {
             .replica(*voter, METADATA)
             .is_some_and(|replica| replica.flushed >= end && replica.shadow.agrees(&leader.shadow, end))
     };
-    let holders = members(ledger.voters).filter(holds).fold(0, |set, voter| set | 1 << voter);
+    // A voter whose disk was lost may have been counted before. It votes no more, so that every majority contains the others.
+    let holders = members(ledger.voters)
+        .filter(holds)
+        .fold(ledger.wiped & ledger.voters, |set, voter| set | 1 << voter);
     let majority = ledger.voters.count_ones() / 2 + 1;
     if u32::count_ones(holders) >= majority {
         return Ok(());

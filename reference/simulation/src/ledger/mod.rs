@@ -33,6 +33,8 @@ pub(crate) struct Ledger {
     pub(crate) image: Image,
     /// The voters of the metadata quorum.
     pub(crate) voters: NodeSet,
+    /// Those whose disk was lost since: they are other replicas now, and vote no more.
+    pub(crate) wiped: NodeSet,
     /// `min.insync.replicas` of all topics.
     pub(crate) min_isr: usize,
     /// Whether eligible leader replicas are kept.
@@ -124,6 +126,7 @@ impl Ledger {
             index: FxHashMap::default(),
             image: Image::default(),
             voters,
+            wiped: 0,
             min_isr,
             elr,
         };

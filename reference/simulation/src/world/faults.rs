@@ -151,6 +151,7 @@ impl World {
 
     /// A lost disk loses every replica, empty or not: its directory is gone.
     fn note_loss_of_disk(&mut self, node: usize) {
+        self.ledger.wiped |= 1 << node;
         for log in METADATA + 1..self.ledger.logs.len() {
             if self.ledger.is_assigned(node, log) {
                 self.crashed(node, log, ledger::Loss::Records);
