@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// | LM | the same offset and epoch have the same records before them | a batch is appended | kraft/safety/4, isr/safety/6 |
 /// | UNIQ | an offset and epoch are one batch, ever | a batch is appended | kraft/safety/3, isr/safety/6 |
 /// | LAO | who leads never cuts its own log | a log is cut | kraft/safety/2, isr/safety/9 |
-/// | LC | who leads the quorum holds all that was committed | a node leads | kraft/safety/5 |
+/// | LC | who leads the quorum holds all that was committed in earlier epochs | a node leads | kraft/safety/5 |
 /// | QC | what a quorum leader calls committed is on the disks of a majority | its HW moves | kraft/safety/8 |
 /// | SMS | what is below one high watermark is the same below every other; nobody cuts below its own | HW moves, a log is cut | kraft/safety/6, isr/safety/8 |
 /// | HWM | the quorum's high watermark never falls on a node that is up | HW moves | kraft/safety/7 |
