@@ -39,6 +39,9 @@ pub(crate) enum Subcommand {
     Flaws(FlawsArguments),
     /// Walk through a model in the browser (Stateright's Explorer)
     Explore(ExploreArguments),
+    /// Run whole clusters from seeds, under faults, and check every invariant at each step
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(SimulateArguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -162,6 +165,98 @@ pub(crate) struct FlawsArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) resources: Resources,
+}
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  highwater simulate                              100 seeds
+  highwater simulate --seeds 10000                what continuous integration runs
+  highwater simulate --seed 7 --trace             one seed, event by event
+  highwater simulate --scenario FILE              what an earlier run wrote
+  highwater simulate --flaw A01 --profile elections   (a build with --features flaws)";
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArguments {
+    /// This seed alone
+    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "from", "scenario"])]
+    pub(crate) seed: Option<u64>,
+    /// So many seeds; stops at the first that fails
+    #[arg(long, value_name = "COUNT", conflicts_with = "scenario", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
+    /// From this seed on
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "scenario")]
+    pub(crate) from: u64,
+    /// The scenario in this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["steps", "time", "nodes", "profile", "flaw"])]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Steps under faults; 2000 if nothing is said
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u64>,
+    /// Virtual time under faults, such as 10s
+    #[arg(long = "for", id = "time", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) time: Option<Duration>,
+    /// The number of nodes; drawn from the seed if nothing is said
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=8))]
+    pub(crate) nodes: Option<u8>,
+    /// The kind of world; drawn from the seed if nothing is said
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<ProfileChoice>,
+    /// Switch a historic bug on; only in a build with the feature `flaws`
+    #[arg(long, value_name = "ID")]
+    pub(crate) flaw: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Tell every event of a seed or scenario
+    #[arg(long, conflicts_with_all = ["seeds", "json"])]
+    pub(crate) trace: bool,
+    /// Worker threads; all cores by default. They change nothing but the time it takes
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// Where the shrunk scenario of a failure goes; highwater-seed-N.scenario.json if nothing is said
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    pub(crate) write: Option<PathBuf>,
+    /// Look for every flaw of the reference, and print the table of how each falls
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "from", "scenario", "steps", "time", "nodes", "profile", "flaw", "trace", "json"])]
+    pub(crate) kill_table: bool,
+    /// The table has to stand in this file as it comes out (specs/simulation.md)
+    #[arg(long, value_name = "FILE", requires = "kill_table")]
+    pub(crate) check: Option<PathBuf>,
+    /// How many runs shrinking may take
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub(crate) shrink_runs: u32,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ProfileChoice {
+    /// A whole cluster under any faults
+    Mixed,
+    /// The metadata quorum under short cuts, loss and restarts around its elections
+    Elections,
+    /// Partitions whose leaders move, stop, stall and come back
+    Replicas,
+    /// One partition whose leader changes all the time
+    Leaders,
+    /// As leaders, but whoever lives may lead; loss is legal
+    Unclean,
+    /// Few replicas whose brokers crash with their tails one at a time
+    Tails,
+    /// Everything may break, disks too; loss is legal
+    Lossy,
+}
+
+impl From<ProfileChoice> for highwater_simulation::Profile {
+    fn from(choice: ProfileChoice) -> Self {
+        match choice {
+            ProfileChoice::Mixed => Self::Mixed,
+            ProfileChoice::Elections => Self::Elections,
+            ProfileChoice::Replicas => Self::Replicas,
+            ProfileChoice::Leaders => Self::Leaders,
+            ProfileChoice::Unclean => Self::Unclean,
+            ProfileChoice::Tails => Self::Tails,
+            ProfileChoice::Lossy => Self::Lossy,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

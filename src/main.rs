@@ -15,6 +15,7 @@ mod models;
 mod output;
 mod progress;
 mod searching;
+mod simulate;
 
 use arguments::{Arguments, Subcommand};
 use output::Exit;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Subcommand::Flaws(arguments) => flaws::run(arguments),
         Subcommand::Models { model } => models::run(model.as_deref()),
         Subcommand::Explore(arguments) => explore::run(arguments),
+        Subcommand::Simulate(arguments) => simulate::run_command(arguments),
         Subcommand::Completions { shell } => documentation::completions(*shell),
         Subcommand::Man { directory } => documentation::man(directory),
         Subcommand::Schema { which } => documentation::schema(*which),

@@ -19,14 +19,19 @@ const MEMORY_MIN: ByteSize = ByteSize::mib(16);
 /// Set by Ctrl-C. The first ends the search as incomplete, the second ends the process.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Search options from the command line.
-pub(crate) fn options(resources: &Resources) -> Result<Options<'static>, Failure> {
+/// Listens for Ctrl-C from now on.
+pub(crate) fn catch_interrupts() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(3);
         }
     })
-    .map_err(|error| Failure::usage(format!("cannot listen for interrupts: {error}")))?;
+    .map_err(|error| Failure::usage(format!("cannot listen for interrupts: {error}")))
+}
+
+/// Search options from the command line.
+pub(crate) fn options(resources: &Resources) -> Result<Options<'static>, Failure> {
+    catch_interrupts()?;
     if let Some(memory) = resources.memory.filter(|memory| *memory < MEMORY_MIN) {
         return Err(Failure::usage(format!(
             "--memory {memory}: a search needs {MEMORY_MIN} at least; give that or more"

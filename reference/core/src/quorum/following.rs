@@ -252,7 +252,11 @@ impl Quorum {
             self.is_voter() && self.rules().follower_flush() && self.log.flushed() < self.log.end();
         let retry = now + self.fetch_patience();
         let Some((leader, &Pull { asked, .. })) = self.pull_of() else { return };
-        if matches!(&self.role, Role::Follower(follower) if follower.resigned) {
+        if let Role::Follower(follower) = &mut self.role
+            && follower.resigned
+        {
+            // Its leader is gone: there is nobody to ask, so there is no time at which to ask again.
+            follower.pull.retry = None;
             return;
         }
         let (asked, retry, request) = match asked {

@@ -398,6 +398,12 @@ impl<D: Disk> Looker<'_, D> {
 
     /// Whether saved epochs are those with which segments begin.
     fn agrees(&self, saved: &EpochCache, found: &[Found<D>]) -> Result<bool, LogError> {
+        // A crash may bring back the start of a log whose epochs were forgotten already.
+        let start = found.first().map_or(0, |found| found.log.base).max(self.recorded.start);
+        let holds_start = found.iter().any(|found| !found.is_scanned() && found.contents.end > start);
+        if holds_start && saved.epoch_at(start).is_none() {
+            return Ok(false);
+        }
         for found in found.iter().filter(|found| !found.is_scanned()) {
             let mut scan = Scan::new(&found.log.file, 0, found.contents.size, 0);
             let first = scan.header().map_err(|error| found.log.fault(error, 0))?;
