@@ -245,16 +245,24 @@ fn flaw_pages_belong_to_a_flaw() {
 
 #[test]
 fn flaws_of_cores_have_pages_that_name_rules_clause_and_command() {
+    let of_models: BTreeSet<&str> =
+        cards().iter().flat_map(|card| card.flaws.iter().map(|flaw| flaw.id).collect::<Vec<_>>()).collect();
     for flaw in core_flaws() {
         let path = root().join("specs/flaws").join(format!("{}.md", flaw.id));
         let page = read(&path);
         let page_of = format!("{} (core {})", path.display(), flaw.core);
         let title = format!("# {} {}", flaw.id, flaw.name);
         assert_eq!(page.lines().next(), Some(&*title), "{page_of}: the title; one id is one bug by one name");
+        let says_unmodelled = page.contains("**Models:** no model has this rule");
+        assert!(
+            says_unmodelled != of_models.contains(&*flaw.id),
+            "{page_of}: it says `no model has this rule` if that is so"
+        );
         let rules = core_rules(flaw.core);
         let mut clauses = Vec::new();
         for name in &flaw.rules {
-            assert!(page.contains(&format!("`{name}`")), "{page_of}: does not name the rule `{name}`");
+            let is_named = |line: &str| line.contains(flaw.core) && line.contains(&format!("`{name}`"));
+            assert!(page.lines().any(is_named), "{page_of}: has no line that names `{name}` and its core");
             let rule = rules.iter().find(|rule| rule.name == *name);
             let rule = rule.unwrap_or_else(|| panic!("{page_of}: the core has no rule {name}"));
             clauses.extend(rule.clauses.iter().cloned());
