@@ -10,7 +10,7 @@
 //! - [`Invariant`] lists what is checked; each has a file in `invariant/`.
 //!
 //! # What is checked when
-//! After every step of a node the world takes what the node changed into its [books](ledger) and checks the invariants on that: what
+//! After every step of a node the world takes what the node changed into its books (`ledger`) and checks the invariants on that: what
 //! a step did not touch is not looked at again. Logs are compared by chained digests of their batches, so that two prefixes compare in one step
 //! whatever their length.
 //!

@@ -26,7 +26,7 @@ pub(crate) struct Network {
 #[derive(Debug)]
 enum Source {
     /// Drawn by rates; what was drawn is kept.
-    Rates(Rates, Vec<Mischief>),
+    Rates(Box<Rates>, Vec<Mischief>),
     /// Written.
     Script(FxHashMap<(usize, usize, u64), MischiefKind>),
 }
@@ -46,7 +46,7 @@ impl Network {
         let nodes = ids.len();
         let index = |id: i32| ids.iter().position(|&known| known == id);
         let source = match script {
-            None => Source::Rates(shape.rates.clone(), Vec::new()),
+            None => Source::Rates(Box::new(shape.rates.clone()), Vec::new()),
             Some(written) => Source::Script(
                 written
                     .iter()

@@ -69,7 +69,7 @@ enum Part {
 
 /// Where faults and operations come from.
 enum Source {
-    Drawn(std::iter::Peekable<Drawing>),
+    Drawn(Box<std::iter::Peekable<Drawing>>),
     Written(std::iter::Peekable<std::vec::IntoIter<Happening>>),
     Dry,
 }
@@ -104,7 +104,7 @@ impl World {
         let network =
             Network::new(scenario.seed, shape, scenario.script.as_ref().map(|script| &script.mischief[..]));
         let source = match &scenario.script {
-            None => Source::Drawn(Drawing::new(scenario.seed, shape).peekable()),
+            None => Source::Drawn(Box::new(Drawing::new(scenario.seed, shape).peekable())),
             Some(script) => Source::Written(script.happenings.clone().into_iter().peekable()),
         };
         let clients = (0..=shape.rates.clients).map(Client::new).collect();

@@ -254,7 +254,7 @@ impl World {
         };
         let fresh = !running.formatted;
         if fresh {
-            Node::format(&running.config, &mut running.disk)
+            Node::format(&running.config, &running.disk)
                 .map_err(|error| refused("format its disk", error.to_string()))?;
             running.formatted = true;
         }
