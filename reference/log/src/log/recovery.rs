@@ -571,8 +571,15 @@ fn view<D: Disk>(
 ) -> Result<LogView, LogError> {
     let first = segments.first().map_or(0, Segment::base);
     let end = segments.last().map_or(first, |segment| segment.end);
-    let start = first.max(recorded.start).min(end);
+    let mut start = first.max(recorded.start).min(end);
     let before = epochs.iter().rev().find(|entry| entry.start < start).map(|entry| entry.epoch);
+    // A crash may bring back records that a snapshot stands for, but not the epoch before them, which diverging replicas need.
+    if let Some((offset, _)) = recorded.base
+        && before.is_none()
+        && (start.max(1)..=end).contains(&offset)
+    {
+        start = offset;
+    }
     let base_epoch = match recorded.base {
         Some((offset, epoch)) if offset == start => epoch,
         _ => before.unwrap_or(NO_EPOCH),

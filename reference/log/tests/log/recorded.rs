@@ -141,3 +141,20 @@ fn recovery_point_behind_the_end_is_lowered_when_the_log_is_opened() {
     assert_eq!(open(&disk).view().end(), 2);
     assert_eq!(recorded(&disk), (2, 2, 2));
 }
+
+/// Found by simulation, seed 201014: a leader that did not know the epoch before its first record had no snapshot for who diverged there.
+#[test]
+fn start_that_a_crash_brought_back_without_the_epoch_before_goes_on_to_the_snapshot() {
+    let disk = SimulatedDisk::new(1);
+    let mut log = open(&disk);
+    log.restart(25, 46).expect("restarted");
+    log.append(&batch(25, 52, 1, 10)).expect("appended");
+    log.flush().expect("flushed");
+    log.forget_before(26).expect("forgotten");
+    let view = log.view().clone();
+    disk.crash(Loss::Everything);
+    let recorded = Recorded { base: Some((26, 52)), ..Recorded::default() };
+    let (log, _) = Log::open(&disk, LOG, small(), recorded).expect("opened");
+    assert_eq!((view.start(), view.base_epoch()), (26, 52));
+    assert_eq!(log.view(), &view);
+}
