@@ -64,7 +64,7 @@ fn write(path: &str) -> Outcome {
     writer.finish()?;
     println!("{} records: 5002", snapshot::name(id));
     let high_watermark = ours.view().end();
-    directory.checkpoint([(&mut ours, high_watermark)])?;
+    directory.checkpoint([(&ours, high_watermark)])?;
     ours.close()?;
     metadata.close()?;
     directory.close(Some(5))?;
@@ -136,7 +136,7 @@ fn append(path: &str, name: &str, count: usize) -> Outcome {
     log.flush()?;
     println!("{name} {}", describe(&log)?);
     let high_watermark = log.view().end();
-    directory.checkpoint([(&mut log, high_watermark)])?;
+    directory.checkpoint([(&log, high_watermark)])?;
     log.close()?;
     if was_clean {
         directory.close(broker_epoch)?;

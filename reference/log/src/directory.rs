@@ -18,11 +18,13 @@ const DELETED: &str = "-delete";
 /// A data directory that is this node's, opened.
 ///
 /// - While it is open there is no `.kafka_cleanshutdown`.
+/// - An offset is recorded only of a log whose directory is there, and none is above an end that the log was cut to since.
 #[derive(Debug)]
 pub struct DataDirectory<D: Disk> {
     disk: D,
     properties: MetaProperties,
     clean: Option<CleanShutdown>,
+    // As last read or written here. Logs lower their own offsets on disk by themselves, so none of these may be written back unread.
     recovery_points: OffsetMap,
     log_starts: OffsetMap,
     high_watermarks: OffsetMap,
@@ -104,7 +106,7 @@ impl<D: Disk> DataDirectory<D> {
         self.clean
     }
 
-    /// What is recorded about the log in the directory `name`, for [`Log::open`].
+    /// What was recorded about the log in the directory `name` when this was opened or last wrote it, for [`Log::open`].
     pub fn recorded(&self, name: &str) -> Recorded {
         let offset = |map: &OffsetMap| map.get(name).copied().unwrap_or(0);
         Recorded {
@@ -154,7 +156,7 @@ impl<D: Disk> DataDirectory<D> {
     /// Makes the directory of a partition's log, durably, with its topic's id.
     ///
     /// Refused if it is there and another topic's of the same name.
-    pub fn create(&self, topic: &str, partition: i32, topic_id: Uuid) -> Result<(), LogError> {
+    pub fn create(&mut self, topic: &str, partition: i32, topic_id: Uuid) -> Result<(), LogError> {
         let name = directory_name(topic, partition);
         match partition_metadata::load(&self.disk, &name)? {
             Some(found) if found == topic_id => return Ok(()),
@@ -164,7 +166,8 @@ impl<D: Disk> DataDirectory<D> {
                 let cure = "The topic was deleted and made anew: remove the directory.";
                 return Err(Damage::new(&name, found, expected, cure).into());
             }
-            None => {}
+            // Whoever removed the directory by hand, as an error may tell to, left what was recorded about the log.
+            None => self.forget(&name)?,
         }
         self.disk.create_directory(&name).map_err(LogError::io(&name, "make the directory"))?;
         self.disk.sync_directory("").map_err(LogError::io("", "sync the data directory"))?;
@@ -173,47 +176,46 @@ impl<D: Disk> DataDirectory<D> {
 
     /// Removes the log in the directory `name`, and what is recorded about it.
     pub fn remove(&mut self, name: &str) -> Result<(), LogError> {
+        // What is recorded goes first: after a crash it must not be held against another log of this name.
+        self.forget(name)?;
         self.disk.remove_directory(name).map_err(LogError::io(name, "remove the directory"))?;
-        self.disk.sync_directory("").map_err(LogError::io("", "sync the data directory"))?;
-        self.recovery_points = offsets::load(&self.disk, RECOVERY_POINTS)?;
-        let mut changed = Vec::new();
-        for (file, map) in [
+        self.disk.sync_directory("").map_err(LogError::io("", "sync the data directory"))
+    }
+
+    /// Forgets what is recorded about the log in the directory `name`.
+    fn forget(&mut self, name: &str) -> Result<(), LogError> {
+        for (file, offsets) in [
             (RECOVERY_POINTS, &mut self.recovery_points),
             (LOG_STARTS, &mut self.log_starts),
             (HIGH_WATERMARKS, &mut self.high_watermarks),
         ] {
-            if map.remove(name).is_some() {
-                changed.push((file, &*map));
+            if offsets.contains_key(name) {
+                *offsets = offsets::load(&self.disk, file)?;
+                offsets.remove(name);
+                offsets::save(&self.disk, file, offsets)?;
             }
         }
-        changed.into_iter().try_for_each(|(file, map)| offsets::save(&self.disk, file, map))
+        Ok(())
     }
 
     /// Records how far these logs are flushed, where they start, and their high watermarks. Others stay as they were.
     pub fn checkpoint<'l>(
         &mut self,
-        logs: impl IntoIterator<Item = (&'l mut Log<D>, Offset)>,
+        logs: impl IntoIterator<Item = (&'l Log<D>, Offset)>,
     ) -> Result<(), LogError> {
-        // Logs lower their recovery points by themselves when they truncate.
         self.recovery_points = offsets::load(&self.disk, RECOVERY_POINTS)?;
-        let mut flushed = Vec::new();
+        self.log_starts = offsets::load(&self.disk, LOG_STARTS)?;
+        self.high_watermarks = offsets::load(&self.disk, HIGH_WATERMARKS)?;
         for (log, high_watermark) in logs {
-            let name = log.directory().to_owned();
-            let view = log.view();
-            self.recovery_points.insert(name.clone(), view.flushed());
-            self.log_starts.insert(name.clone(), view.start());
-            self.high_watermarks.insert(name, high_watermark);
-            flushed.push(log);
+            let (name, view) = (log.directory(), log.view());
+            self.recovery_points.insert(name.to_owned(), view.flushed());
+            self.log_starts.insert(name.to_owned(), view.start());
+            self.high_watermarks.insert(name.to_owned(), high_watermark);
         }
         // Starts first: a log that starts behind its recovery point is fine, the other way round it is not.
         offsets::save(&self.disk, LOG_STARTS, &self.log_starts)?;
         offsets::save(&self.disk, HIGH_WATERMARKS, &self.high_watermarks)?;
-        offsets::save(&self.disk, RECOVERY_POINTS, &self.recovery_points)?;
-        for log in flushed {
-            let recorded = log.view().flushed();
-            log.recovery_point_recorded(recorded);
-        }
-        Ok(())
+        offsets::save(&self.disk, RECOVERY_POINTS, &self.recovery_points)
     }
 
     /// Says that all logs were closed: the last thing before a stop in good order. What was recorded about logs counts.

@@ -119,9 +119,8 @@ impl<D: Disk> Node<D> {
         match effect {
             Effect::SaveElection(state) => store::save_election(self.disk(), &state),
             Effect::Truncate { end } => {
-                let cut = self.metadata.log.truncate(end);
-                cut.map_err(|error| Fatal::new(format!("truncating the metadata log to {end}"), error))?;
-                Ok(())
+                let cut = records::truncate(&mut self.metadata.log, end);
+                cut.map_err(|error| Fatal::new("the metadata log", error.0))
             }
             Effect::AppendLeaderChange { extent, leader, voters, granting } => {
                 let batch = self.leader_change(extent, leader, &voters, &granting);

@@ -411,9 +411,9 @@ impl<D: Disk> Node<D> {
 
     fn save_checkpoints(&mut self) -> Result<(), Fatal> {
         let committed = self.metadata.committed;
-        let replicas = self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut());
-        let logs = replicas.map(|replica| (&mut replica.log, replica.core.high_watermark()));
-        let logs = logs.chain([(&mut self.metadata.log, committed)]);
+        let replicas = self.broker.iter().flat_map(|broker| broker.replicas.values());
+        let logs = replicas.map(|replica| (&replica.log, replica.core.high_watermark()));
+        let logs = logs.chain([(&self.metadata.log, committed)]);
         Ok(self.directory.checkpoint(logs)?)
     }
 }

@@ -6,6 +6,8 @@ use highwater_core::{Epoch, EpochEnd, Extent, Offset};
 use highwater_log::disk::Disk;
 use highwater_log::{Log, LogError};
 
+use crate::ports::Fatal;
+
 /// Checks what came in answer to a fetch from `offset` of a leader in `epoch`: whole batches with right checksums, consecutive from
 /// `offset` on, of epochs that do not fall and are not above the leader's.
 pub(crate) fn check(bytes: &[u8], offset: Offset, epoch: Epoch) -> Result<Vec<Extent>, BatchError> {
@@ -81,6 +83,18 @@ pub(crate) fn align<D: Disk>(log: &Log<D>, diverging: &mut Option<EpochEnd>) -> 
     Ok(())
 }
 
+/// Cuts a log where its core believes that it ends now.
+///
+/// Fails where a batch stands across that offset: [`align`] keeps cores from asking for it, and a core that believes in records that are
+/// not there must not go on.
+pub(crate) fn truncate<D: Disk>(log: &mut Log<D>, end: Offset) -> Result<(), Fatal> {
+    let cut = log.truncate(end).map_err(|error| Fatal::new(format!("truncating it to {end}"), error))?;
+    if cut == end {
+        return Ok(());
+    }
+    Err(Fatal(format!("it was to be truncated to {end}, where no batch begins: it ends at {cut} now")))
+}
+
 #[cfg(test)]
 mod tests {
     use highwater_core::batch::BatchBuilder;
@@ -145,6 +159,17 @@ mod tests {
         assert_eq!(extents.last(), Some(&Extent { epoch: 2, base: 12, end: 13 }));
         cut(&mut extents, 12);
         assert_eq!(extents, [Extent { epoch: 1, base: 10, end: 12 }]);
+    }
+
+    #[test]
+    fn truncation_in_the_midst_of_a_batch_is_fatal() {
+        let recorded = Recorded { start: 10, ..Recorded::default() };
+        let opened = Log::open(&SimulatedDisk::new(1), "log-0", LogConfig::default(), recorded);
+        let (mut log, _) = opened.expect("a blank disk");
+        log.append(&batches(&[2, 3, 1])).expect("room");
+        assert!(truncate(&mut log, 15).is_ok());
+        let Fatal(why) = truncate(&mut log, 14).expect_err("a batch from 12 to 15");
+        assert!(why.contains("to 14") && why.contains("ends at 12"), "{why}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl<D: Disk> Replica<D> {
     ) -> Result<(), Fatal> {
         while let Some(effect) = self.core.poll() {
             self.carry_out(effect, incoming, ports, emitted)
-                .map_err(|error| Fatal::new(format!("{}-{}", self.topic, id.partition), error))?;
+                .map_err(|Fatal(why)| Fatal::new(format!("{}-{}", self.topic, id.partition), why))?;
         }
         let deadline = self.core.deadline();
         ports.timers.arm(Timer::Partition(id), &mut self.armed, deadline);
@@ -75,11 +75,11 @@ impl<D: Disk> Replica<D> {
         incoming: &Bytes,
         ports: &mut Ports,
         emitted: &mut Emitted,
-    ) -> Result<(), highwater_log::LogError> {
+    ) -> Result<(), Fatal> {
         use partition::Effect;
         match effect {
             Effect::Truncate { end } => {
-                self.log.truncate(end)?;
+                records::truncate(&mut self.log, end)?;
             }
             Effect::Restart { start } => self.log.restart(start, self.core.log().base_epoch())?,
             Effect::AppendFetched { from, end } => {

@@ -179,7 +179,7 @@ fn report(directory: &str, recovery: &Recovery, ports: &mut Ports) {
 
 /// Makes the log of a new replica.
 pub(crate) fn create_replica<D: Disk>(
-    directory: &DataDirectory<D>,
+    directory: &mut DataDirectory<D>,
     config: &NodeConfig,
     topic: &str,
     id: TopicPartition,

@@ -14,7 +14,7 @@ use crate::LogError;
 use crate::config::{LogConfig, Recorded};
 use crate::disk::{Disk, File, join};
 use crate::files::epochs;
-use crate::files::offsets::{self, RECOVERY_POINTS};
+use crate::files::offsets::{self, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
 use crate::files::restart;
 use crate::scan::Scan;
 use crate::segment::{LOG, OFFSET_INDEX, SCAN_CHUNK, Segment, TIME_INDEX, stem};
@@ -26,6 +26,8 @@ use crate::shared::{LogReader, Shared};
 /// - What it holds is whole, sound batches, whose offsets follow one another and whose leader epochs never fall.
 /// - All segments but the last are flushed, indexes and leader epochs too: after a crash only the last needs to be looked through.
 /// - After a write or a sync failed nothing is read or written any more ([`LogError::Poisoned`]).
+/// - What the data directory records of it is lowered, durably, before bytes are changed that it speaks of: recovery point and high watermark
+///   are at most the least end since they were recorded, its start at most that of the log.
 #[derive(Debug)]
 pub struct Log<D: Disk> {
     disk: D,
@@ -36,8 +38,6 @@ pub struct Log<D: Disk> {
     view: LogView,
     /// Whether `leader-epoch-checkpoint` does not have the epochs of the view.
     epochs_changed: bool,
-    /// What the recovery point on disk may say: below it damage is no torn write.
-    recovery_point: Offset,
     /// When it was first seen that something is not flushed, in milliseconds of the driver's clock.
     dirty_since_ms: Option<u64>,
     poison: Option<Arc<str>>,
@@ -235,7 +235,7 @@ impl<D: Disk> Log<D> {
             self.drop_all(start, base_epoch)?;
             return Ok(start);
         }
-        self.lower_recovery_point(end)?;
+        self.lower_recorded(end)?;
         while self.segments.len() > kept {
             if let Some(last) = self.segments.pop() {
                 self.remove_files(last.base())?;
@@ -253,18 +253,11 @@ impl<D: Disk> Log<D> {
         Ok(end)
     }
 
-    /// Lowers the recovery point in the data directory, if it is above: what comes to stand there will not be flushed at first.
-    fn lower_recovery_point(&mut self, end: Offset) -> Result<(), LogError> {
-        if end < self.recovery_point {
-            offsets::lower(&self.disk, RECOVERY_POINTS, &self.directory, end)?;
-            self.recovery_point = end;
-        }
-        Ok(())
-    }
-
-    /// Notes that the data directory now records this recovery point: see [`crate::files::offsets`].
-    pub fn recovery_point_recorded(&mut self, recovery_point: Offset) {
-        self.recovery_point = recovery_point;
+    /// Lowers what the data directory records to be flushed and committed, before anything at or behind `end` is changed: what comes to
+    /// stand there is neither at first, and of other leader epochs than those that a recovery point vouches for.
+    fn lower_recorded(&self, end: Offset) -> Result<(), LogError> {
+        offsets::lower(&self.disk, RECOVERY_POINTS, &self.directory, end)?;
+        offsets::lower(&self.disk, HIGH_WATERMARKS, &self.directory, end)
     }
 
     /// Moves the log's start up to `start` (at most the end), and removes segments that are wholly before.
@@ -304,7 +297,9 @@ impl<D: Disk> Log<D> {
     }
 
     fn drop_all(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
-        self.lower_recovery_point(start.min(self.view.start()))?;
+        self.lower_recorded(start.min(self.view.start()))?;
+        // Else the next to open it would look for a log that starts later, and drop this one.
+        offsets::lower(&self.disk, LOG_STARTS, &self.directory, start)?;
         restart::intend(&self.disk, &self.directory, start)?;
         while let Some(last) = self.segments.pop() {
             self.remove_files(last.base())?;

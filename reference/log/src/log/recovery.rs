@@ -10,6 +10,7 @@
 //! | an index without a log; `.deleted`, `.tmp` | removed |
 //! | `.swap`, `.cleaned`: a compaction that was cut off | refused |
 //! | leader epochs missing, or not those of the batches | made anew |
+//! | an end below the recovery point: a segment was removed by hand | both recorded offsets that are above are lowered |
 //!
 //! What a checksum does not cover is held against what else is known: base offsets must follow one another; leader epochs must not
 //! fall, and below the recovery point must be those of `leader-epoch-checkpoint`.
@@ -149,18 +150,22 @@ pub(super) fn open<D: Disk>(
         segments,
         epochs_changed: saved_epochs != Some(epochs::of(&view)),
         view,
-        recovery_point: recorded.recovery_point,
         dirty_since_ms: None,
         poison: None,
         shared: None,
     };
-    if recorded.start > log.view.end() {
+    let starts_behind = recorded.start > log.view.end();
+    if starts_behind {
         log.restart(recorded.start, NO_EPOCH)?;
+    }
+    if log.view.end() < recorded.recovery_point {
+        // Somebody removed what was there.
+        log.lower_recorded(log.view.end())?;
     }
     // What a process that died left in the page cache counts as flushed from now on.
     log.active().sync()?;
     log.save_epochs()?;
-    if restart.is_some() {
+    if restart.is_some() && !starts_behind {
         restart::done(disk, directory)?;
     }
     Ok((log, recovery))
@@ -566,8 +571,15 @@ fn view<D: Disk>(
 ) -> Result<LogView, LogError> {
     let first = segments.first().map_or(0, Segment::base);
     let end = segments.last().map_or(first, |segment| segment.end);
-    let start = first.max(recorded.start).min(end);
+    let mut start = first.max(recorded.start).min(end);
     let before = epochs.iter().rev().find(|entry| entry.start < start).map(|entry| entry.epoch);
+    // A crash may bring back records that a snapshot stands for, but not the epoch before them, which diverging replicas need.
+    if let Some((offset, _)) = recorded.base
+        && before.is_none()
+        && (start.max(1)..=end).contains(&offset)
+    {
+        start = offset;
+    }
     let base_epoch = match recorded.base {
         Some((offset, epoch)) if offset == start => epoch,
         _ => before.unwrap_or(NO_EPOCH),

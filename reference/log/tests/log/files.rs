@@ -124,7 +124,7 @@ on_both_disks! {
 on_both_disks! {
     fn directory_of_a_topic_made_anew_under_its_name_is_refused(disk) {
         DataDirectory::format(disk, &properties()).expect("formatted");
-        let directory = DataDirectory::open(disk, &properties().cluster_id, NodeId(3)).expect("opened");
+        let mut directory = DataDirectory::open(disk, &properties().cluster_id, NodeId(3)).expect("opened");
         directory.create("topic", 0, Uuid(6)).expect("made");
         directory.create("topic", 0, Uuid(6)).expect("already there");
         let told = told(directory.create("topic", 0, Uuid(7)));

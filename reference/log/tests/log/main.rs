@@ -7,4 +7,5 @@ mod files;
 mod model;
 mod operations;
 mod properties;
+mod recorded;
 mod recovery;

@@ -26,7 +26,7 @@ pub(crate) enum Step {
     Forget {
         percent: i64,
     },
-    /// Drops all and goes on so much further.
+    /// Drops all and goes on so much further, or earlier.
     Restart {
         further: i64,
     },
@@ -39,7 +39,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Flush),
         2 => (0..=100_i64).prop_map(|percent| Step::Truncate { percent }),
         1 => (0..=100_i64).prop_map(|percent| Step::Forget { percent }),
-        1 => (0..20_i64).prop_map(|further| Step::Restart { further }),
+        1 => (-20..20_i64).prop_map(|further| Step::Restart { further }),
     ]
 }
 
@@ -111,7 +111,7 @@ impl Model {
                 Action::Forget(self.start)
             }
             Step::Restart { further } => {
-                let start = self.end + further;
+                let start = (self.end + further).max(0);
                 *self = Self { start, end: start, flushed: start, epoch: self.epoch, batches: Vec::new() };
                 Action::Restart(start, self.epoch)
             }

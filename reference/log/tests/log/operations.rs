@@ -1,10 +1,9 @@
 //! What a log does while nothing fails, on both disks.
 
+use highwater_core::Offset;
 use highwater_core::batch::BatchError;
-use highwater_core::{NodeId, Offset};
-use highwater_log::disk::{RealDisk, SimulatedDisk};
-use highwater_log::files::meta_properties::MetaProperties;
-use highwater_log::{DataDirectory, FlushPolicy, LogConfig, LogError, Retention};
+use highwater_log::disk::RealDisk;
+use highwater_log::{FlushPolicy, LogConfig, LogError, Retention};
 
 use crate::support::{Directory, all, batch, batch_at, on_both_disks, open, shape, small};
 
@@ -183,20 +182,4 @@ fn directory_in_use_by_another_process_is_refused() {
     let _disk = directory.disk();
     let again = RealDisk::open(&directory.0).expect_err("in use");
     assert_eq!(again.kind(), std::io::ErrorKind::WouldBlock);
-}
-
-#[test]
-fn truncate_below_the_recovery_point_lowers_it_on_disk_first() {
-    let disk = SimulatedDisk::new(1);
-    let properties = MetaProperties { cluster_id: "c".into(), node_id: NodeId(1), directory_id: None };
-    DataDirectory::format(&disk, &properties).expect("formatted");
-    let mut directory = DataDirectory::open(&disk, "c", NodeId(1)).expect("opened");
-    let (mut log, _) = open(&disk, small());
-    log.append(&[batch(0, 0, 5, 10), batch(5, 0, 5, 10)].concat()).expect("appended");
-    log.flush().expect("flushed");
-    directory.checkpoint([(&mut log, 3)]).expect("recorded");
-    let recorded = || DataDirectory::open(&disk, "c", NodeId(1)).expect("opened").recorded("topic-0");
-    assert_eq!((recorded().recovery_point, directory.high_watermark("topic-0")), (10, 3));
-    log.truncate(5).expect("truncated");
-    assert_eq!(recorded().recovery_point, 5);
 }

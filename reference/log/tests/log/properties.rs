@@ -1,8 +1,9 @@
 //! A log against a list of batches, on random steps: on both disks, across restarts, through crashes at any operation.
 
-use highwater_core::Offset;
+use highwater_core::{NodeId, Offset, Uuid};
 use highwater_log::disk::{Disk, Loss, SimulatedDisk};
-use highwater_log::{Log, LogConfig, Recorded};
+use highwater_log::files::meta_properties::MetaProperties;
+use highwater_log::{DataDirectory, Log, LogConfig, Recorded};
 use proptest::prelude::*;
 
 use crate::model::{Model, Step, assert_epochs, assert_same, step};
@@ -58,13 +59,9 @@ proptest! {
 
     #[test]
     fn crash_at_any_operation_keeps_what_was_flushed(
-        steps in prop::collection::vec(step(), 1..20),
-        power in 0..120_u64,
-        seed in any::<u64>(),
-        loss in prop_oneof![Just(Loss::Everything), Just(Loss::Tail), Just(Loss::Sectors), Just(Loss::Any), Just(Loss::Nothing)],
-        segment in 200..2000_u32,
+        lives in prop::collection::vec(life(), 1..5), seed in any::<u64>(), segment in 200..2000_u32,
     ) {
-        crash(&steps, power, seed, loss, &config(segment, 100));
+        live(&lives, seed, &config(segment, 100));
     }
 
     #[test]
@@ -110,48 +107,117 @@ proptest! {
     }
 }
 
-/// Runs until the power goes, loses what was not synced, and holds what comes back against what was known.
-fn crash(steps: &[Step], power: u64, seed: u64, loss: Loss, config: &LogConfig) {
+/// What is done in a data directory with a log and a neighbour.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Step(Step),
+    /// What is known of the neighbour is recorded; of the log, too, or not.
+    Checkpoint {
+        both: bool,
+    },
+    /// The neighbour is removed if it is there, or made.
+    Neighbour,
+}
+
+/// From one crash to the next.
+#[derive(Debug, Clone)]
+struct Life {
+    events: Vec<Event>,
+    /// After so many operations the power goes.
+    power: u64,
+    loss: Loss,
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    let event = prop_oneof![
+        8 => step().prop_map(Event::Step),
+        3 => any::<bool>().prop_map(|both| Event::Checkpoint { both }),
+        2 => Just(Event::Neighbour),
+    ];
+    let loss = [Loss::Everything, Loss::Tail, Loss::Sectors, Loss::Any, Loss::Nothing];
+    (prop::collection::vec(event, 0..30), 0..400_u64, prop::sample::select(loss.to_vec()))
+        .prop_map(|(events, power, loss)| Life { events, power, loss })
+}
+
+const CLUSTER: &str = "c";
+const NODE: NodeId = NodeId(1);
+const NEIGHBOUR: &str = "neighbour-0";
+
+/// Lives, each until the power goes, and holds what comes back after each against what was known.
+fn live(lives: &[Life], seed: u64, config: &LogConfig) {
     let disk = SimulatedDisk::new(seed);
-    let (mut log, _) = open(&disk, config.clone());
-    let mut model = Model::default();
-    let mut before = model.clone();
-    disk.cut_power_after(power);
-    for step in steps {
-        before = model.clone();
-        let done = model.apply(*step).act(&mut log);
-        if done.is_err() {
-            assert!(disk.is_off());
-            assert!(log.read(0, Offset::MAX, 1).is_err(), "a log that failed says so");
-            break;
+    let properties = MetaProperties { cluster_id: CLUSTER.into(), node_id: NODE, directory_id: None };
+    DataDirectory::format(&disk, &properties).expect("formatted");
+    let mut known = Model::default();
+    for life in lives {
+        let (mut directory, mut log) = reopen(&disk, config);
+        let mut neighbour = None;
+        if disk.exists(NEIGHBOUR) {
+            directory.remove(NEIGHBOUR).expect("removed");
         }
-        before = model.clone();
+        let mut before = known.clone();
+        disk.cut_power_after(life.power);
+        for event in &life.events {
+            before = known.clone();
+            let done = match *event {
+                Event::Step(step) => known.apply(step).act(&mut log),
+                Event::Checkpoint { both } => {
+                    let logs = neighbour.iter().chain(both.then_some(&log));
+                    directory.checkpoint(logs.map(|log| (log, log.view().end())))
+                }
+                Event::Neighbour if neighbour.take().is_some() => directory.remove(NEIGHBOUR),
+                Event::Neighbour => directory.create("neighbour", 0, Uuid(1)).and_then(|()| {
+                    let opened = Log::open(&disk, NEIGHBOUR, config.clone(), Recorded::default())?;
+                    neighbour = Some(opened.0);
+                    Ok(())
+                }),
+            };
+            if done.is_err() {
+                assert!(disk.is_off());
+                break;
+            }
+            before = known.clone();
+        }
+        disk.crash(life.loss);
+        drop(log);
+        known = recovered(&disk, config, &before, &known);
     }
-    disk.crash(loss);
-    drop(log);
-    // What the step that was cut off was about to do may be done, in part, or not.
-    let kept = before.flushed.min(model.flushed).min(model.end);
-    let recovery_point = if seed.is_multiple_of(2) { kept } else { 0 };
-    let reopen = || {
-        let recorded = Recorded { recovery_point, ..Recorded::default() };
-        Log::open(&disk, "topic-0", config.clone(), recorded).expect("opened").0
+}
+
+fn reopen(disk: &SimulatedDisk, config: &LogConfig) -> (DataDirectory<SimulatedDisk>, Log<SimulatedDisk>) {
+    let directory = DataDirectory::open(disk, CLUSTER, NODE).expect("the directory opens");
+    let recorded = directory.recorded("topic-0");
+    let (log, _) = Log::open(disk, "topic-0", config.clone(), recorded).expect("the log opens");
+    (directory, log)
+}
+
+/// What came back after a crash. The step that was cut off, from `before` to `after`, may be done, in part, or not.
+fn recovered(disk: &SimulatedDisk, config: &LogConfig, before: &Model, after: &Model) -> Model {
+    let kept = before.flushed.min(after.flushed).min(after.end);
+    let (directory, log) = reopen(disk, config);
+    let (start, end, bytes) = (log.view().start(), log.view().end(), all(&log));
+    let from = shape(&bytes).first().map_or(end, |(base, ..)| *base);
+    let is_of = |model: &&Model| {
+        bytes == model.bytes(from, end) && start <= model.start && (model.start..=model.end).contains(&end)
     };
-    let log = reopen();
-    let end = log.view().end();
-    let recovered = all(&log);
-    let is_of = |model: &Model| {
-        let from = shape(&recovered).first().map_or(end, |(base, ..)| *base);
-        recovered == model.bytes(from, end) && (recovered.is_empty() || from <= model.start.max(kept))
-    };
-    assert!(is_of(&before) || is_of(&model), "{} to {end} is neither", log.view().start());
+    let mut model = [after, before].into_iter().find(is_of).cloned().unwrap_or_else(|| {
+        panic!(
+            "{start} to {end} is neither of {} to {}, {} to {}",
+            before.start, before.end, after.start, after.end
+        )
+    });
     assert!(end >= kept, "flushed to {kept}, but ends at {end}");
+    assert!(bytes.is_empty() || from <= model.start.max(kept));
+    assert!(directory.recorded("topic-0").recovery_point <= end);
     assert_epochs(&log);
     // What came back is there to stay.
     let view = log.view().clone();
     drop(log);
     disk.crash(Loss::Everything);
-    let log = reopen();
-    assert_eq!((all(&log), log.view()), (recovered, &view));
+    let (_, log) = reopen(disk, config);
+    assert_eq!((all(&log), log.view()), (bytes, &view));
+    model.batches.retain(|(base, _)| *base < end);
+    Model { start, end, flushed: end, epoch: before.epoch.max(after.epoch), ..model }
 }
 
 /// The records of a log whose offset is at least its start: offset and timestamp.
