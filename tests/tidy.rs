@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use highwater_model::catalogue;
 use highwater_model::family::Card;
+use highwater_simulation::kill;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -69,6 +70,71 @@ fn defined() -> BTreeMap<String, String> {
         }
     }
     clauses
+}
+
+/// The cores of the reference that have rules and flaws.
+const CORES: [&str; 3] = ["quorum", "partition", "controller"];
+
+/// A flaw of a core. Its list is compiled with the feature `flaws` only, so here it is read as text.
+struct CoreFlaw {
+    core: &'static str,
+    id: String,
+    name: String,
+    /// What it changes.
+    rules: Vec<String>,
+}
+
+/// A rule of a core, with the clauses that its comment names.
+struct CoreRule {
+    name: String,
+    clauses: Vec<String>,
+}
+
+/// What stands between `before` and the next of `after`.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    rest.split_once(after).map(|(found, _)| found)
+}
+
+fn core_flaws() -> Vec<CoreFlaw> {
+    let mut flaws = Vec::new();
+    for core in CORES {
+        let path = root().join(format!("reference/core/src/{core}/flaws.rs"));
+        let source = read(&path);
+        let entries: Vec<&str> = source.split("Flaw {").skip(1).collect();
+        assert!(!entries.is_empty(), "{}: no flaw is found", path.display());
+        assert_eq!(source.matches("id: \"").count(), entries.len(), "{}: an id a flaw", path.display());
+        for entry in entries {
+            let field = |name: &str| {
+                let found = between(entry, &format!("{name}: \""), "\"");
+                found.unwrap_or_else(|| panic!("{}: a flaw without {name}", path.display())).to_owned()
+            };
+            let changes = entry.split(" rules.").skip(1).filter_map(|change| change.split_once(" = "));
+            let rules: Vec<String> = changes.map(|(rule, _)| rule.to_owned()).collect();
+            assert!(!rules.is_empty(), "{}: {} changes no rule", path.display(), field("id"));
+            flaws.push(CoreFlaw { core, id: field("id"), name: field("name"), rules });
+        }
+    }
+    flaws
+}
+
+fn core_rules(core: &str) -> Vec<CoreRule> {
+    let path = root().join(format!("reference/core/src/{core}/rules.rs"));
+    let source = read(&path);
+    let body = between(&source, "pub struct Rules {\n", "\n    }\n");
+    let body = body.unwrap_or_else(|| panic!("{}: has no `pub struct Rules`", path.display()));
+    let mut rules = Vec::new();
+    let mut clauses = Vec::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(comment) = line.strip_prefix("///") {
+            let codes = comment.split('`').skip(1).step_by(2);
+            clauses.extend(codes.filter(|code| is_clause(code)).map(str::to_owned));
+        } else if let Some((name, _)) = line.split_once(": ") {
+            rules.push(CoreRule { name: name.to_owned(), clauses: std::mem::take(&mut clauses) });
+        }
+    }
+    assert!(!rules.is_empty(), "{}: no rule is found", path.display());
+    rules
 }
 
 #[test]
@@ -165,13 +231,73 @@ fn flaws_have_pages_that_name_rule_claims_steps_and_command() {
 
 #[test]
 fn flaw_pages_belong_to_a_flaw() {
-    let ids: BTreeSet<String> = cards()
-        .iter()
-        .flat_map(|card| card.flaws.iter().map(|flaw| flaw.id.to_owned()).collect::<Vec<_>>())
-        .collect();
+    let of_models = cards().into_iter().flat_map(|card| card.flaws).map(|flaw| flaw.id.to_owned());
+    let ids: BTreeSet<String> = of_models.chain(core_flaws().into_iter().map(|flaw| flaw.id)).collect();
     for path in files(&root().join("specs/flaws"), ".md") {
         let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        assert!(id == "README" || ids.contains(&id), "{}: no model has the flaw {id}", path.display());
+        assert!(
+            id == "README" || ids.contains(&id),
+            "{}: no model and no core has the flaw {id}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn flaws_of_cores_have_pages_that_name_rules_clause_and_command() {
+    let of_models: BTreeSet<&str> =
+        cards().iter().flat_map(|card| card.flaws.iter().map(|flaw| flaw.id).collect::<Vec<_>>()).collect();
+    for flaw in core_flaws() {
+        let path = root().join("specs/flaws").join(format!("{}.md", flaw.id));
+        let page = read(&path);
+        let page_of = format!("{} (core {})", path.display(), flaw.core);
+        let title = format!("# {} {}", flaw.id, flaw.name);
+        assert_eq!(page.lines().next(), Some(&*title), "{page_of}: the title; one id is one bug by one name");
+        let says_unmodelled = page.contains("**Models:** no model has this rule");
+        assert!(
+            says_unmodelled != of_models.contains(&*flaw.id),
+            "{page_of}: it says `no model has this rule` if that is so"
+        );
+        let rules = core_rules(flaw.core);
+        let mut clauses = Vec::new();
+        for name in &flaw.rules {
+            let is_named = |line: &str| line.contains(flaw.core) && line.contains(&format!("`{name}`"));
+            assert!(page.lines().any(is_named), "{page_of}: has no line that names `{name}` and its core");
+            let rule = rules.iter().find(|rule| rule.name == *name);
+            let rule = rule.unwrap_or_else(|| panic!("{page_of}: the core has no rule {name}"));
+            clauses.extend(rule.clauses.iter().cloned());
+        }
+        let names_clause = clauses.iter().any(|clause| page.contains(&format!("`{clause}`")));
+        assert!(names_clause, "{page_of}: names none of the clauses of its rules, {clauses:?}");
+        let target = kill::TARGETS.iter().find(|target| target.id == flaw.id);
+        if let Some(target) = target {
+            let (id, profile, seeds) = (target.id, target.profile.name(), target.seeds);
+            let command = format!("simulate --flaw {id} --profile {profile} --seeds {seeds}`");
+            assert!(page.contains(&command), "{page_of}: does not say {command:?}");
+        } else {
+            let command = format!("cargo test -p highwater-core --features flaws --test {} ", flaw.core);
+            let test = page.split(&command).nth(1).and_then(|rest| rest.split(['`', '\n']).next());
+            let test = test.unwrap_or_else(|| panic!("{page_of}: does not say {command:?} and a test"));
+            let tests = read(&root().join(format!("reference/core/tests/{}/flaws.rs", flaw.core)));
+            assert!(tests.contains(&format!("fn {test}()")), "{page_of}: there is no test {test}");
+        }
+    }
+}
+
+#[test]
+fn rules_of_cores_name_their_clause_and_are_broken_by_a_flaw() {
+    let flaws = core_flaws();
+    let defined = defined();
+    for core in CORES {
+        for rule in core_rules(core) {
+            let name = &rule.name;
+            assert!(!rule.clauses.is_empty(), "{core}: the rule {name} names no clause of specs/");
+            for clause in &rule.clauses {
+                assert!(defined.contains_key(clause), "{core}: {name}: specs/ has no clause {clause}");
+            }
+            let broken = flaws.iter().any(|flaw| flaw.core == core && flaw.rules.contains(name));
+            assert!(broken, "{core}: no flaw of this core breaks the rule {name}");
+        }
     }
 }
 

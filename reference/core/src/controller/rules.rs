@@ -3,30 +3,30 @@
 use crate::rules::rules;
 
 rules! {
-    /// The controller's rules. `Default` is the correct protocol.
+    /// The controller's rules, each with its clause in `specs/`. `Default` is the correct protocol.
     pub struct Rules {
-        /// When a new leader of the quorum decides (A38).
+        /// When a new leader of the quorum decides (`kraft/activation/1`).
         activation: Activation = Activation::CaughtUp,
-        /// Whether AlterPartition is conditional on the partition epoch (B12).
+        /// Whether AlterPartition is conditional on the partition epoch (`isr/isr/2`).
         partition_epoch: Fence = Fence::Checked,
-        /// Whether AlterPartition is conditional on the broker epoch of each member (B17).
+        /// Whether AlterPartition is conditional on the broker epoch of each member (`isr/isr/3`).
         broker_epoch: Fence = Fence::Checked,
-        /// Whether fenced brokers are refused as members of the ISR (B18).
+        /// Whether fenced brokers are refused as members of the ISR (`isr/isr/4`).
         fenced_member: Fence = Fence::Checked,
-        /// Whether a leader that has yet to recover is refused other members of the ISR (B39).
+        /// Whether a leader that has yet to recover is refused other members of the ISR (`isr/elect/3`).
         recovering_isr: Fence = Fence::Checked,
-        /// Whom the controller elects where unclean election is off (B22).
+        /// Whom the controller elects where unclean election is off (`isr/elect/1`).
         election: Election = Election::Clean,
         /// What happens to the last member of the ISR when its broker is fenced, where there are eligible leader
-        /// replicas (B20).
+        /// replicas (`isr/elr/1`).
         last_member: LastMember = LastMember::Leaves,
-        /// What a registration after an unclean shutdown does to eligibility (B21b).
+        /// What a registration after an unclean shutdown does to eligibility (`isr/elr/2`).
         unclean_registration: UncleanRegistration = UncleanRegistration::LeavesElr,
-        /// When the eligible leader replicas are forgotten (B21c).
+        /// When the eligible leader replicas are forgotten (`isr/elr/3`).
         elr: ElrLife = ElrLife::UntilMinIsr,
-        /// What several sessions that expire together are decided on (B29).
+        /// What several sessions that expire together are decided on (`isr/broker/2`).
         expirations: Expirations = Expirations::InSequence,
-        /// Who is in the first ISR of a new partition (B32).
+        /// Who is in the first ISR of a new partition (`isr/isr/6`).
         first_isr: FirstIsr = FirstIsr::Active,
     }
 }

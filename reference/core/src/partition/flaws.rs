@@ -1,5 +1,5 @@
 //! Historic bugs of Kafka's replication that a broker alone can have, as changes to the rules. Each has a page in
-//! `specs/flaws` under the same id (B39 has none yet).
+//! `specs/flaws` under the same id.
 
 use super::{
     Comparison, Divergence, DivergingFetch, Expansion, Fence, FollowerHighWatermark, FollowerState,

@@ -5,37 +5,37 @@ use crate::rules::rules;
 rules! {
     /// What a replica keeps to. Each rule is a clause of `specs/isr.md`, and each has a flaw that breaks it.
     pub struct Rules {
-        /// Over whose log ends the high watermark is the minimum (isr/commit/1).
+        /// Over whose log ends the high watermark is the minimum (`isr/commit/1`).
         high_watermark_over: HighWatermarkOver = HighWatermarkOver::MaximalIsr,
-        /// Whether the high watermark rests while the ISR is below `min.insync.replicas` (isr/commit/2).
+        /// Whether the high watermark rests while the ISR is below `min.insync.replicas` (`isr/commit/2`).
         high_watermark_gate: HighWatermarkGate = HighWatermarkGate::MinIsr,
-        /// What a new leader knows of its followers (isr/commit/3).
+        /// What a new leader knows of its followers (`isr/commit/3`).
         follower_state: FollowerState = FollowerState::Reset,
-        /// How far a consumer may read on a leader (isr/read/1).
+        /// How far a consumer may read on a leader (`isr/read/1`).
         read_limit: ReadLimit = ReadLimit::HighWatermark,
-        /// What moves a follower's high watermark (isr/read/2).
+        /// What moves a follower's high watermark (`isr/read/2`).
         follower_high_watermark: FollowerHighWatermark = FollowerHighWatermark::Confirmed,
-        /// Whether a leader refuses fetches of another epoch (isr/fetch/1).
+        /// Whether a leader refuses fetches of another epoch (`isr/fetch/1`).
         fetch_fence: Fence = Fence::Checked,
-        /// Whether a follower ignores answers of another epoch, or to another position (isr/fetch/2).
+        /// Whether a follower ignores answers of another epoch, or to another position (`isr/fetch/2`).
         response_fence: Fence = Fence::Checked,
-        /// Whether a leader drops the fetches of an older incarnation of a broker (isr/fetch/3).
+        /// Whether a leader drops the fetches of an older incarnation of a broker (`isr/fetch/3`).
         incarnation_fence: Fence = Fence::Checked,
-        /// Whether a fetch that diverges says how much its sender holds (isr/fetch/4).
+        /// Whether a fetch that diverges says how much its sender holds (`isr/fetch/4`).
         diverging_fetch: DivergingFetch = DivergingFetch::Ignored,
-        /// How a follower finds where to truncate (isr/truncate/1).
+        /// How a follower finds where to truncate (`isr/truncate/1`).
         truncation: Truncation = Truncation::ByEpoch,
-        /// What a leader says about a log that diverged (isr/truncate/2).
+        /// What a leader says about a log that diverged (`isr/truncate/2`).
         divergence: Divergence = Divergence::EpochAndEnd,
-        /// When a follower has its log compared with the leader's (isr/truncate/3).
+        /// When a follower has its log compared with the leader's (`isr/truncate/3`).
         comparison: Comparison = Comparison::EveryEpoch,
-        /// When a follower may join the ISR (isr/isr/1).
+        /// When a follower may join the ISR (`isr/isr/1`).
         expansion: Expansion = Expansion::HighWatermarkAndEpochStart,
-        /// Which broker epoch a leader states for a member of the ISR it asks for (isr/isr/3).
+        /// Which broker epoch a leader states for a member of the ISR it asks for (`isr/isr/3`).
         member_epoch: MemberEpoch = MemberEpoch::Fetched,
-        /// Whether a leader asks only for members that may join by its metadata (isr/isr/4, the leader's side).
+        /// Whether a leader asks only for members that may join by its metadata (`isr/isr/4`, the leader's side).
         fenced_member: Fence = Fence::Checked,
-        /// Whether an uncleanly elected leader stays alone until it has recovered (KIP-704).
+        /// Whether an uncleanly elected leader stays alone until it has recovered (`isr/elect/3`).
         recovery: Recovery = Recovery::Alone,
     }
 }

@@ -23,11 +23,11 @@ rules! {
         identity: Identity = Identity::DirectoryId,
         /// How often a leader announces itself (`kraft/epoch/4`).
         begin_quorum: BeginQuorum = BeginQuorum::UntilHeard,
-        /// Who asks around for the leader (`kraft/epoch/4`; not in the model, whose announcements last).
+        /// Who asks around for the leader (`kraft/epoch/6`; not in the model, whose announcements last).
         search: Search = Search::Everyone,
-        /// Who may campaign, and be voted for (KIP-853; not in the model, which has no observers).
+        /// Who may campaign, and be voted for (`kraft/observers/1`; not in the model, which has none).
         candidates: Candidates = Candidates::Voters,
-        /// A leader that hears of no majority resigns (KAFKA-15489; not in the model).
+        /// A leader that hears of no majority resigns (`kraft/check-quorum/1`; not in the model).
         check_quorum: CheckQuorum = CheckQuorum::OfOthers,
         /// Which high watermarks a leader may move to (`kraft/commit/1`).
         commit_gate: CommitGate = CommitGate::OwnEpochExclusive,
