@@ -200,11 +200,17 @@ fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
     }
 }
 
+/// Something in so many of a thousand worlds, and how much of it.
+fn on(dice: &mut Dice, permille: u32, low: u64, high: u64) -> u64 {
+    let drawn = dice.between(low, high);
+    if dice.permille(permille) { drawn } else { 0 }
+}
+
 fn rates(dice: &mut Dice, profile: Profile) -> Rates {
-    let mut on = |permille: u32, low: u64, high: u64| {
-        let drawn = dice.between(low, high);
-        if dice.permille(permille) { drawn } else { 0 }
-    };
+    if profile == Profile::Stale {
+        return stale(dice);
+    }
+    let mut on = |permille: u32, low: u64, high: u64| on(dice, permille, low, high);
     match profile {
         Profile::Elections => Rates {
             lost_permille: on(800, 10, 250) as u32,
@@ -287,32 +293,7 @@ fn rates(dice: &mut Dice, profile: Profile) -> Rates {
             elect_every_ms: on(300, 100, 500),
             ..Rates::default()
         },
-        Profile::Stale => Rates {
-            lost_permille: on(300, 2, 50) as u32,
-            late_permille: on(300, 5, 50) as u32,
-            late_ms_max: on(1000, 20, 400),
-            late_fetch_permille: on(900, 50, 500) as u32,
-            late_fetch_ms_max: on(1000, 50, 800),
-            late_alter_permille: on(800, 200, 900) as u32,
-            late_alter_ms_max: on(1000, 100, 1_000),
-            cut_every_ms: on(400, 50, 500),
-            one_way_cut_every_ms: on(300, 50, 500),
-            cut_ms_max: on(1000, 60, 400),
-            crash_every_ms: on(400, 100, 800),
-            power_loss_every_ms: on(500, 100, 800),
-            wipe_every_ms: on(600, 100, 800),
-            shut_down_every_ms: on(600, 50, 500),
-            pause_every_ms: on(300, 50, 500),
-            pause_ms_max: on(1000, 60, 400),
-            down_ms_max: on(1000, 5, 100),
-            clients: on(1000, 1, 3) as u32,
-            produce_every_ms: on(1000, 5, 60),
-            weak_acks_permille: on(1000, 100, 900) as u32,
-            consume_every_ms: on(500, 50, 200),
-            elect_every_ms: on(800, 20, 150),
-            ..Rates::default()
-        },
-        Profile::Mixed | Profile::Lossy => Rates {
+        Profile::Mixed | Profile::Lossy | Profile::Stale => Rates {
             lost_permille: on(500, 2, 100) as u32,
             broken_permille: on(500, 2, 30) as u32,
             twice_permille: on(500, 2, 60) as u32,
@@ -345,6 +326,47 @@ fn rates(dice: &mut Dice, profile: Profile) -> Rates {
             configure_every_ms: on(300, 300, 2_000),
             ..Rates::default()
         },
+    }
+}
+
+/// Either leaders change while fetches are late by elections, or brokers come and go while a wish for another ISR is late by a session.
+fn stale(dice: &mut Dice) -> Rates {
+    let fetches = dice.permille(600);
+    let mut on = |permille: u32, low: u64, high: u64| on(dice, permille, low, high);
+    let common = Rates {
+        lost_permille: on(300, 2, 50) as u32,
+        late_fetch_permille: on(1000, 50, 500) as u32,
+        late_fetch_ms_max: on(1000, 50, 800),
+        cut_every_ms: on(400, 50, 500),
+        one_way_cut_every_ms: on(300, 50, 500),
+        cut_ms_max: on(1000, 60, 400),
+        pause_every_ms: on(300, 50, 500),
+        pause_ms_max: on(1000, 60, 400),
+        down_ms_max: on(1000, 5, 100),
+        clients: on(1000, 1, 3) as u32,
+        produce_every_ms: on(1000, 5, 60),
+        weak_acks_permille: on(1000, 100, 900) as u32,
+        consume_every_ms: on(500, 50, 200),
+        ..Rates::default()
+    };
+    if fetches {
+        Rates {
+            shut_down_every_ms: on(800, 50, 500),
+            crash_every_ms: on(400, 100, 800),
+            elect_every_ms: on(900, 20, 100),
+            ..common
+        }
+    } else {
+        Rates {
+            late_alter_permille: on(1000, 200, 900) as u32,
+            late_alter_ms_max: on(1000, 100, 1_000),
+            wipe_every_ms: on(800, 100, 800),
+            power_loss_every_ms: on(600, 100, 800),
+            crash_every_ms: on(400, 100, 800),
+            shut_down_every_ms: on(400, 50, 500),
+            elect_every_ms: on(500, 20, 150),
+            ..common
+        }
     }
 }
 
