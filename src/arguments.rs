@@ -241,6 +241,8 @@ pub(crate) enum ProfileChoice {
     Unclean,
     /// Few replicas whose brokers crash with their tails one at a time
     Tails,
+    /// Fetches of followers and changes of the ISR that are late by elections and sessions
+    Stale,
     /// Everything may break, disks too; loss is legal
     Lossy,
 }
@@ -253,6 +255,7 @@ impl From<ProfileChoice> for highwater_simulation::Profile {
             ProfileChoice::Replicas => Self::Replicas,
             ProfileChoice::Leaders => Self::Leaders,
             ProfileChoice::Unclean => Self::Unclean,
+            ProfileChoice::Stale => Self::Stale,
             ProfileChoice::Tails => Self::Tails,
             ProfileChoice::Lossy => Self::Lossy,
         }

@@ -4,7 +4,7 @@ use highwater_core::Dice;
 use rustc_hash::FxHashMap;
 
 use crate::chance::{Draw, Purpose, keyed};
-use crate::scenario::{Mischief, MischiefKind, Rates, Shape, draw_mischief};
+use crate::scenario::{Mischief, MischiefKind, Rates, Shape, Subject, draw_mischief};
 
 /// The links between nodes, by index.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Network {
     }
 
     /// The passage of the next message on a way.
-    pub(crate) fn send(&mut self, from: usize, to: usize) -> Passage {
+    pub(crate) fn send(&mut self, from: usize, to: usize, subject: Subject) -> Passage {
         let way = from * self.nodes + to;
         let number = self.sent[way];
         self.sent[way] += 1;
@@ -94,7 +94,7 @@ impl Network {
         let mischief = match &mut self.source {
             Source::Script(written) => written.get(&(from, to, number)).copied(),
             Source::Rates(rates, drawn) => {
-                let kind = draw_mischief(&mut dice, rates);
+                let kind = draw_mischief(&mut dice, rates, subject);
                 if let Some(kind) = kind {
                     drawn.push(Mischief { from: self.ids[from], to: self.ids[to], number, kind });
                 }

@@ -27,19 +27,23 @@ pub enum Profile {
     Unclean,
     /// A partition of few replicas whose brokers crash with their tails one at a time.
     Tails,
+    /// One partition whose followers' fetches and whose leaders' wishes for another ISR come late: by elections, or by a broker's whole
+    /// session and its next registration.
+    Stale,
     /// Everything may break, disks too; loss is legal.
     Lossy,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Profile; 7] = [
+    pub const ALL: [Profile; 8] = [
         Profile::Mixed,
         Profile::Elections,
         Profile::Replicas,
         Profile::Leaders,
         Profile::Unclean,
         Profile::Tails,
+        Profile::Stale,
         Profile::Lossy,
     ];
 
@@ -52,6 +56,7 @@ impl Profile {
             Profile::Leaders => "leaders",
             Profile::Unclean => "unclean",
             Profile::Tails => "tails",
+            Profile::Stale => "stale",
             Profile::Lossy => "lossy",
         }
     }
@@ -66,7 +71,8 @@ const SETTLE_US: u64 = 30_000_000;
 pub(super) fn shape(seed: u64, wishes: &Wishes) -> Shape {
     let mut dice = dice(seed, Purpose::Shape);
     let drawn = match dice.below(100) {
-        0..40 => Profile::Mixed,
+        0..36 => Profile::Mixed,
+        36..40 => Profile::Stale,
         40..55 => Profile::Elections,
         55..67 => Profile::Replicas,
         67..77 => Profile::Leaders,
@@ -79,7 +85,7 @@ pub(super) fn shape(seed: u64, wishes: &Wishes) -> Shape {
     let brokers = nodes.iter().filter(|node| node.broker).count() as u64;
     let topics = topics(&mut dice, profile, brokers);
     // A network or disk that is slower than the timeouts leaves nothing to converge.
-    let slow = profile != Profile::Elections && dice.permille(200);
+    let slow = !matches!(profile, Profile::Elections | Profile::Stale) && dice.permille(200);
     let timing = timing(&mut dice, profile, slow);
     Shape {
         profile: profile.name().to_owned(),
@@ -101,15 +107,18 @@ pub(super) fn shape(seed: u64, wishes: &Wishes) -> Shape {
 fn nodes(dice: &mut Dice, profile: Profile, count: Option<u8>) -> Vec<NodeSetup> {
     let drawn = match profile {
         Profile::Elections => 3,
+        Profile::Stale => 4,
         Profile::Tails | Profile::Replicas | Profile::Leaders | Profile::Unclean => dice.between(3, 4),
         Profile::Mixed | Profile::Lossy => dice.between(3, 5),
     };
     let count = count.map_or(drawn, u64::from);
-    let apart = count > 3 && dice.permille(500);
+    // A leader that is the controller asks itself, and nothing of that is late.
+    let alone = profile == Profile::Stale;
+    let apart = alone || count > 3 && dice.permille(500);
     let five_voters = dice.permille(250);
     let voters = match count {
         0..3 => count,
-        3 if apart => 1,
+        _ if alone => 1,
         5 if five_voters && !apart => 5,
         _ => 3,
     };
@@ -128,30 +137,29 @@ fn nodes(dice: &mut Dice, profile: Profile, count: Option<u8>) -> Vec<NodeSetup>
 fn topics(dice: &mut Dice, profile: Profile, brokers: u64) -> Topics {
     let replicas = brokers.min(match profile {
         Profile::Tails => dice.between(2, 3),
-        Profile::Replicas | Profile::Leaders => 3,
+        Profile::Replicas | Profile::Leaders | Profile::Stale => 3,
         Profile::Unclean => dice.between(2, 3),
         _ => dice.between(1, 3),
     });
     let min_isr = match replicas {
         0 | 1 => 1,
         2 if profile == Profile::Tails => 2,
+        _ if profile == Profile::Stale => 2,
         replicas => dice.between(1, replicas.min(2)),
     };
     Topics {
         count: match profile {
-            Profile::Leaders | Profile::Unclean => 1,
+            Profile::Leaders | Profile::Unclean | Profile::Stale => 1,
             _ => dice.between(1, 2) as u32,
         },
         partitions: match profile {
-            Profile::Replicas | Profile::Leaders | Profile::Unclean | Profile::Tails | Profile::Elections => {
-                1
-            }
-            _ => dice.between(1, 3) as u32,
+            Profile::Mixed | Profile::Lossy => dice.between(1, 3) as u32,
+            _ => 1,
         },
         replication_factor: replicas as i16,
         min_insync_replicas: min_isr as usize,
         unclean: profile == Profile::Unclean || profile == Profile::Lossy && dice.permille(600),
-        eligible_leader_replicas: profile == Profile::Tails
+        eligible_leader_replicas: matches!(profile, Profile::Tails | Profile::Stale)
             || profile != Profile::Unclean && dice.permille(700),
         flush_every: if dice.permille(300) { Some(dice.between(1, 10)) } else { None },
     }
@@ -163,11 +171,13 @@ fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
         if hasty { dice.between(20, 60) } else { dice.between(80, 300) } + if slow { 200 } else { 0 };
     // Short sessions make leaders change often.
     let brief = !slow
-        && (matches!(profile, Profile::Leaders | Profile::Unclean)
+        && (matches!(profile, Profile::Leaders | Profile::Unclean | Profile::Stale)
             || profile == Profile::Tails && dice.permille(500));
     let session =
         if brief { dice.between(60, 160) } else { dice.between(200, 900) } + if slow { 600 } else { 0 };
     let lag = if brief { dice.between(30, 120) } else { dice.between(60, 500) } + if slow { 200 } else { 0 };
+    // What is late must not be given up before it is too late.
+    let patience = if profile == Profile::Stale { session * dice.between(1, 4) } else { 0 };
     Timing {
         quorum_election_timeout: quorum,
         quorum_fetch_timeout: quorum * dice.between(1, 2),
@@ -178,23 +188,29 @@ fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
         quorum_pre_vote: !hasty && dice.permille(700),
         broker_session_timeout: session,
         broker_heartbeat_interval: session / 5,
-        controller_request_timeout: (session / 2).max(60),
+        controller_request_timeout: (session / 2).max(60) + patience,
         controlled_shutdown_timeout: dice.between(200, 2_000),
         replica_lag_time_max: lag,
         replica_fetch_wait_max: dice.between(10, 50),
         replica_fetch_backoff: dice.between(2, 30),
-        replica_socket_timeout: dice.between(80, 200) + if slow { 100 } else { 0 },
+        replica_socket_timeout: dice.between(80, 200) + if slow { 100 } else { patience },
         high_watermark_checkpoint_interval: dice.between(50, 1_000),
         client_timeout: dice.between(100, 1_000),
         metadata_snapshot_bytes: if dice.permille(300) { dice.between(400, 4_000) } else { 20 << 20 },
     }
 }
 
+/// Something in so many of a thousand worlds, and how much of it.
+fn on(dice: &mut Dice, permille: u32, low: u64, high: u64) -> u64 {
+    let drawn = dice.between(low, high);
+    if dice.permille(permille) { drawn } else { 0 }
+}
+
 fn rates(dice: &mut Dice, profile: Profile) -> Rates {
-    let mut on = |permille: u32, low: u64, high: u64| {
-        let drawn = dice.between(low, high);
-        if dice.permille(permille) { drawn } else { 0 }
-    };
+    if profile == Profile::Stale {
+        return stale(dice);
+    }
+    let mut on = |permille: u32, low: u64, high: u64| on(dice, permille, low, high);
     match profile {
         Profile::Elections => Rates {
             lost_permille: on(800, 10, 250) as u32,
@@ -277,7 +293,7 @@ fn rates(dice: &mut Dice, profile: Profile) -> Rates {
             elect_every_ms: on(300, 100, 500),
             ..Rates::default()
         },
-        Profile::Mixed | Profile::Lossy => Rates {
+        Profile::Mixed | Profile::Lossy | Profile::Stale => Rates {
             lost_permille: on(500, 2, 100) as u32,
             broken_permille: on(500, 2, 30) as u32,
             twice_permille: on(500, 2, 60) as u32,
@@ -308,12 +324,76 @@ fn rates(dice: &mut Dice, profile: Profile) -> Rates {
             elect_every_ms: on(500, 100, 1_500),
             unclean_every_ms: if profile == Profile::Lossy { on(500, 200, 1_500) } else { 0 },
             configure_every_ms: on(300, 300, 2_000),
+            ..Rates::default()
         },
     }
 }
 
-/// What a message meets with, if anything.
-pub(crate) fn draw_mischief(dice: &mut Dice, rates: &Rates) -> Option<MischiefKind> {
+/// Either leaders change while fetches are late by elections, or brokers come and go while a wish for another ISR is late by a session.
+fn stale(dice: &mut Dice) -> Rates {
+    let fetches = dice.permille(600);
+    let mut on = |permille: u32, low: u64, high: u64| on(dice, permille, low, high);
+    let common = Rates {
+        lost_permille: on(300, 2, 50) as u32,
+        late_fetch_permille: on(1000, 50, 500) as u32,
+        late_fetch_ms_max: on(1000, 50, 800),
+        cut_every_ms: on(400, 50, 500),
+        one_way_cut_every_ms: on(300, 50, 500),
+        cut_ms_max: on(1000, 60, 400),
+        pause_every_ms: on(300, 50, 500),
+        pause_ms_max: on(1000, 60, 400),
+        down_ms_max: on(1000, 5, 100),
+        clients: on(1000, 1, 3) as u32,
+        produce_every_ms: on(1000, 5, 60),
+        weak_acks_permille: on(1000, 100, 900) as u32,
+        consume_every_ms: on(500, 50, 200),
+        ..Rates::default()
+    };
+    if fetches {
+        Rates {
+            shut_down_every_ms: on(800, 50, 500),
+            crash_every_ms: on(400, 100, 800),
+            elect_every_ms: on(900, 20, 100),
+            ..common
+        }
+    } else {
+        Rates {
+            late_alter_permille: on(1000, 200, 900) as u32,
+            late_alter_ms_max: on(1000, 100, 1_000),
+            wipe_every_ms: on(800, 100, 800),
+            power_loss_every_ms: on(600, 100, 800),
+            crash_every_ms: on(400, 100, 800),
+            shut_down_every_ms: on(400, 50, 500),
+            elect_every_ms: on(500, 20, 150),
+            ..common
+        }
+    }
+}
+
+/// What a message is about, as far as it matters to what it may meet with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A follower asks its leader for records.
+    Fetch,
+    /// A leader asks the controller for another ISR.
+    Alter,
+    /// Anything else.
+    Other,
+}
+
+/// What a message meets with, if anything: what any may, or what those about its subject do.
+pub(crate) fn draw_mischief(dice: &mut Dice, rates: &Rates, subject: Subject) -> Option<MischiefKind> {
+    draw_any(dice, rates).or_else(|| {
+        let (permille, ms_max) = match subject {
+            Subject::Fetch => (rates.late_fetch_permille, rates.late_fetch_ms_max),
+            Subject::Alter => (rates.late_alter_permille, rates.late_alter_ms_max),
+            Subject::Other => return None,
+        };
+        dice.permille(permille).then(|| MischiefKind::Late { by_us: dice.below(ms_max.max(1) * 1000) })
+    })
+}
+
+fn draw_any(dice: &mut Dice, rates: &Rates) -> Option<MischiefKind> {
     let total = rates.lost_permille + rates.broken_permille + rates.twice_permille + rates.late_permille;
     let mut at = dice.below(1000) as u32;
     if at >= total {

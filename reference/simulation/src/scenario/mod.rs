@@ -9,7 +9,7 @@ mod happening;
 mod shape;
 
 pub use draw::Profile;
-pub(crate) use draw::{Drawing, draw_mischief};
+pub(crate) use draw::{Drawing, Subject, draw_mischief};
 pub use happening::{Fault, FaultKind, Happening, Mischief, MischiefKind, Operation, Tail, What};
 pub use shape::{Disk, Limits, Network, NodeSetup, Rates, Shape, Timing, Topics};
 

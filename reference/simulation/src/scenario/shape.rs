@@ -129,6 +129,14 @@ pub struct Rates {
     pub twice_permille: u32,
     pub late_permille: u32,
     pub late_ms_max: u64,
+    #[serde(default)]
+    pub late_fetch_permille: u32,
+    #[serde(default)]
+    pub late_fetch_ms_max: u64,
+    #[serde(default)]
+    pub late_alter_permille: u32,
+    #[serde(default)]
+    pub late_alter_ms_max: u64,
     pub cut_every_ms: u64,
     pub one_way_cut_every_ms: u64,
     pub cut_ms_max: u64,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use highwater_core::controller::ControllerRequest;
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{NodeId, Token, Uuid};
 use highwater_log::disk::{Failure, Loss, Operation, SimulatedDisk};
-use highwater_node::message::{ClientResponse, Input, Output, PeerResponse};
+use highwater_node::message::{ClientResponse, Input, Output, PeerRequest, PeerResponse};
 use highwater_node::{Node, NodeConfig, Roles};
 use rustc_hash::FxHashMap;
 
@@ -14,7 +15,7 @@ use super::{Part, World};
 use crate::chance::{Draw, Purpose, keyed};
 use crate::clock::Clock;
 use crate::ledger::{self, METADATA};
-use crate::scenario::{MischiefKind, Scenario};
+use crate::scenario::{MischiefKind, Scenario, Subject};
 use crate::{Invariant, Violation};
 
 /// How long a process takes until somebody notices that it does not listen.
@@ -93,6 +94,15 @@ impl Running {
             SimulatedDisk::new(keyed(seed, Purpose::Disk, index as u64, u64::from(self.wiped)).roll());
         self.config.directory_id = directory(index, self.wiped);
         self.formatted = false;
+    }
+}
+
+/// What a request is about.
+fn subject(request: &PeerRequest) -> Subject {
+    match request {
+        PeerRequest::Fetch(_) => Subject::Fetch,
+        PeerRequest::Controller(ControllerRequest::AlterPartitions(_)) => Subject::Alter,
+        _ => Subject::Other,
     }
 }
 
@@ -327,7 +337,7 @@ impl World {
         match output {
             Output::Send { to, correlation, request } => {
                 let Some(to) = self.ledger.node(to) else { return Ok(()) };
-                self.send(index, to, correlation, |from, to| Event::Request {
+                self.send(index, to, subject(&request), correlation, |from, to| Event::Request {
                     to,
                     from,
                     life,
@@ -364,8 +374,15 @@ impl World {
     }
 
     /// Sends a message on the network.
-    fn send(&mut self, from: usize, to: usize, correlation: u64, event: impl Fn(usize, usize) -> Event) {
-        let passage = self.network.send(from, to);
+    fn send(
+        &mut self,
+        from: usize,
+        to: usize,
+        subject: Subject,
+        correlation: u64,
+        event: impl Fn(usize, usize) -> Event,
+    ) {
+        let passage = self.network.send(from, to, subject);
         let at = self.now_us + passage.delay_us;
         if let Some(mischief) = passage.mischief {
             self.counts.fault(mischief.kind());
@@ -396,7 +413,7 @@ impl World {
         let Some(Asker::Node { node, life, correlation }) = self.nodes[index].asked.remove(&token) else {
             return;
         };
-        self.send(index, node, correlation, |from, to| Event::Response {
+        self.send(index, node, Subject::Other, correlation, |from, to| Event::Response {
             to,
             from,
             life,
