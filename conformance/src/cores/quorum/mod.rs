@@ -1,6 +1,6 @@
 //! Quorum cores under the checker: several of them, their disks and the network between them, as one model.
 //!
-//! What runs here is the core as it ships. A driver of a few lines carries out what it wants ([`voter`](self)), keeps its log and
+//! What runs here is the core as it ships. A driver of a few lines (`voter.rs`) carries out what it wants, keeps its log and
 //! its election state, and may lose what was not flushed. The search decides when messages arrive, timers run out, flushes
 //! end, voters stop. Every step is held to the model [`kraft`](highwater_model::kraft): it has to be a step of it, a short
 //! fixed row of steps, or none (`map.rs`); and what the model claims of itself is asked of the cores directly, so that
@@ -34,9 +34,15 @@
 //! - A restart that loses nothing but the high watermark is left out: to learn it late is the same.
 //! - What can never matter again is dropped, by the model's own rules.
 //!
+//! # Figures
+//! The default bounds (3 voters, 3 epochs, 2 records, 2 messages in flight, a restart with or without loss): 28,999,159 orbits of
+//! 131,562,273 states generated, depth 75; the model has 11,593,630 states there, of which some 2 million are orbits. About 115 CPU
+//! seconds; 236 s on two cores that had seven other things to do.
+//!
 //! # What it found
 //! - No step of the correct core that the model does not have, within the bounds that `.ci/run` exhausts.
-//! - Each flaw of the model that the core has breaks the map, and the same claim as in the model, mostly in the same number of steps.
+//! - Each flaw of the model that the core has breaks the map, and a claim of the model, in as many steps as there, but for A15 (17 for 20) and A20
+//!   (10 for 9).
 //! - A voter that finds its leader by an answer with records (to a search, or coming back from a pre-vote) asks that leader for the same
 //!   records before it takes them: one fetch too many, and harmless.
 //! - A campaign that waits for a flush keeps waiting when a later epoch is heard of, and begins in that one at once.
@@ -87,7 +93,7 @@ pub struct QuorumCores {
     messages: Interner<Message>,
     sets: Interner<Vec<u64>>,
     /// Of voters whose flushes take time, and of those whose flushes are done at once.
-    reactions: [Memo<Reaction>; 2],
+    reactions: [Memo<Box<Reaction>>; 2],
     renamed_voters: Memo<u64>,
     renamed_messages: Memo<u64>,
     renamed_sets: Memo<u64>,

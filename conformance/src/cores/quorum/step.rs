@@ -430,7 +430,7 @@ impl QuorumCores {
         self.reactions[usize::from(at_once)].get_or((voter, event.number()), || {
             let group = Group { flushes_at_once: at_once, ..self.group };
             let (after, said) = group.happen(&self.voters.value(voter).voter, event);
-            self.reaction(after, said, Origin::Happened { voter, event, at_once })
+            Box::new(self.reaction(after, said, Origin::Happened { voter, event, at_once }))
         })
     }
 
@@ -440,7 +440,7 @@ impl QuorumCores {
             let group = Group { flushes_at_once: at_once, ..self.group };
             let at = &self.voters.value(voter).voter;
             let (after, said) = group.hear(at, message, self.messages.value(message));
-            self.reaction(after, said, Origin::Arrived { voter, message, at_once })
+            Box::new(self.reaction(after, said, Origin::Arrived { voter, message, at_once }))
         })
     }
 

@@ -134,8 +134,9 @@ fn symmetry_visits_one_state_of_each_orbit() {
 
 #[cfg(feature = "flaws")]
 mod flaws {
-    use highwater_core::quorum::FLAWS;
+    use highwater_core::quorum::{FLAWS, VoteMemory};
     use highwater_model::check::Stop;
+    use highwater_model::trace::{Event, Storyboard};
 
     use super::*;
 
@@ -157,6 +158,29 @@ mod flaws {
         };
         let found = (steps_to("refines-kraft"), steps_to(claim));
         assert_eq!(found, (Some(refines), Some(steps)), "{id} {} {claim}", flaw.name);
+    }
+
+    #[test]
+    fn story_of_a_step_that_is_none_of_the_models_says_why() {
+        let rules = Rules { vote_memory: VoteMemory::UntilFollowing, ..Rules::default() };
+        let model = QuorumCores::new(Bounds { epochs: 1, ..LEAST }, rules);
+        let claims = ["refines-kraft"];
+        let options = Options { stop: Stop::Decided(&claims), ..Options::default() };
+        let outcome = search(&model, &options);
+        let walk = outcome.claims.iter().find_map(|claim| claim.walk.as_ref()).expect("it is violated");
+        let (action, after) = walk.steps.last().expect("it takes steps");
+        let before = walk.steps[walk.steps.len() - 2].1;
+        let told = model.narrate(&before, action, after);
+        assert!(
+            told.iter().any(
+                |event| matches!(event, Event::Receive { text, .. } if text.starts_with("Vote epoch=1"))
+            )
+        );
+        let why = "no step of the model: a vote is granted that the model did not see";
+        assert!(
+            told.iter().any(|event| matches!(event, Event::Note { text, .. } if text == why)),
+            "{told:#?}"
+        );
     }
 
     #[test]
