@@ -31,6 +31,8 @@ pub(crate) struct Register {
     pub(crate) partition: PartitionState,
     /// By index.
     pub(crate) brokers: Vec<Standing>,
+    /// The partition epoch at which its leader epoch began.
+    pub(crate) since: i32,
 }
 
 /// How a broker stands.
@@ -109,6 +111,7 @@ impl Office {
                 recovery: LeaderRecovery::Recovered,
             },
             brokers: vec![Standing { epoch: 1, fenced: false }; self.replicas.into()],
+            since: 0,
         }
     }
 
@@ -155,7 +158,10 @@ impl Office {
                 let result = result.map(sorted);
                 (result.is_ok(), Some(result))
             }
-            _ => (true, None),
+            Some(_) | None => {
+                assert!(matches!(request, Request::Expire(_) | Request::Prefer), "what is asked is answered");
+                (true, None)
+            }
         };
         Decided { register, altered, accepted }
     }
@@ -252,6 +258,8 @@ fn directory(broker: u8) -> Uuid {
 fn commit(controller: &mut Controller) -> Option<ControllerResponse> {
     let mut end = START + 1;
     let mut answer = None;
+    // What changes nothing is answered once the start of the epoch is committed.
+    controller.committed(NOW, end);
     while let Some(effect) = controller.poll() {
         match effect {
             Effect::Append { epoch, records, .. } => {
@@ -261,10 +269,6 @@ fn commit(controller: &mut Controller) -> Option<ControllerResponse> {
                 controller.committed(NOW, end);
             }
             Effect::Reply { response, .. } => answer = Some(response),
-        }
-        if answer.is_none() {
-            // What changes nothing is answered as soon as what is before it is committed.
-            controller.committed(NOW, end);
         }
     }
     answer
@@ -278,7 +282,9 @@ fn read(image: &Image, before: &Register) -> Register {
         let same = broker.epoch == i64::from(before.epoch);
         Standing { epoch: before.epoch + u8::from(!same), fenced: broker.fenced }
     };
-    Register { partition, brokers: (0..).zip(&before.brokers).map(standing).collect() }
+    let same = partition.leader_epoch == before.partition.leader_epoch;
+    let since = if same { before.since } else { partition.partition_epoch };
+    Register { partition, brokers: (0..).zip(&before.brokers).map(standing).collect(), since }
 }
 
 /// The order of an ISR says nothing.

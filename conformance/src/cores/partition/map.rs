@@ -225,6 +225,9 @@ impl PartitionCores {
                 walk.say(actor, self.messages.value(*name), node(actor))?;
             }
         }
+        for &follower in &course.followed {
+            walk.learn(follower, &self.register(state).partition, node(follower))?;
+        }
         walk.reached(after)
     }
 

@@ -43,6 +43,8 @@ pub struct PartitionCores {
     decisions: Memo<Decision>,
     /// Whether leaders refuse fetches of another epoch, and whether followers ignore answers of another.
     fences: (bool, bool),
+    /// Whether a follower whose leader leads no more learns at once who does.
+    follows_at_once: bool,
 }
 
 impl PartitionCores {
@@ -51,7 +53,8 @@ impl PartitionCores {
         let isr = map::isr(&bounds);
         Self {
             bounds,
-            group: Group { min_isr: bounds.min_isr, rules },
+            group: Group { min_isr: bounds.min_isr, thrift: bounds.is_thrifty(), rules },
+            follows_at_once: bounds.is_thrifty() && rules == Rules::default(),
             office: Office { replicas: bounds.replicas, min_isr: bounds.min_isr, rules: controller_rules },
             model_claims: claims::of_model(&isr),
             isr,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use highwater_core::partition::{
     Acks, AlterPartitionResult, Config, Effect, Partition, PartitionError, PartitionFetch, PartitionFetched,
-    Reader, Role, Rules, Timer,
+    PartitionState, Reader, Role, Rules, Timer,
 };
 use highwater_core::{Epoch, EpochCache, EpochStart, Extent, Instant, LogView, NO_EPOCH, NodeId, Offset};
 use highwater_model::isr::state::{RECORDS_MAX, epoch_of, record, value_of};
 
-use super::controller::Register;
+use super::controller::{Register, Standing};
 use super::message::{Body, CONTROLLER, Message};
 
 /// Time stands still: what runs out does so when the search says so.
@@ -33,6 +33,8 @@ pub(crate) struct Replica {
     pub(crate) checkpoint: u8,
     /// The marker of a clean shutdown.
     pub(crate) clean: bool,
+    /// What a leader was last told of each broker, which its core knows as well; nothing of who does not lead.
+    pub(crate) told: Vec<Standing>,
 }
 
 /// What can happen to a replica, apart from messages and metadata.
@@ -61,6 +63,8 @@ pub enum Event {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Group {
     pub(crate) min_isr: u8,
+    /// Whether who does not lead is told no more than it looks at.
+    pub(crate) thrift: bool,
     pub(crate) rules: Rules,
 }
 
@@ -160,6 +164,7 @@ impl Group {
             log: Log::default(),
             checkpoint: 0,
             clean: false,
+            told: Vec::new(),
         };
         self.learn(&self.start(&blank, blank.broker_epoch), register).replica
     }
@@ -181,7 +186,7 @@ impl Group {
     pub(crate) fn happen(&self, replica: &Replica, event: Event) -> Outcome {
         let mut after = replica.clone();
         let still = |replica| Outcome { replica, said: Vec::new(), promised: 0 };
-        let stopped = Replica { core: None, ..replica.clone() };
+        let stopped = Replica { core: None, told: Vec::new(), ..replica.clone() };
         match event {
             Event::ShutDown => {
                 return still(Replica { checkpoint: replica.high_watermark(), clean: true, ..stopped });
@@ -232,10 +237,17 @@ impl Group {
                 .map(|(index, broker)| (id_of(index), i64::from(broker.epoch), !broker.fenced))
                 .collect();
             core.set_brokers(&brokers);
-            core.assign(NOW, &register.partition);
-            if core.role() != Role::Leader {
+            if self.thrift && register.partition.leader != Some(id_of(replica.index)) {
+                core.assign(NOW, &plain(register));
+            } else {
+                core.assign(NOW, &register.partition);
+            }
+            if core.role() == Role::Leader {
+                after.told.clone_from(&register.brokers);
+            } else {
                 // Only leaders look, and they are told again as they begin to lead.
                 core.set_brokers(&[]);
+                after.told.clear();
             }
         }
         self.carry_out(after, 0)
@@ -304,7 +316,9 @@ impl Group {
                 Effect::Wake { .. } => unreachable!("no fetch waits here"),
             }
         }
-        if let Some(core) = &replica.core {
+        if let Some(core) = &mut replica.core {
+            // Nothing rests on it: what is acknowledged is in logs, not on disks.
+            core.flushed(core.log().end());
             assert_eq!(core.log().end(), i64::from(len(&replica.log)), "the core knows the end of the log");
         }
         Outcome { replica, said, promised }
@@ -325,6 +339,12 @@ impl Replica {
     pub(crate) fn position(&self) -> Option<PartitionFetch> {
         self.core.as_ref()?.position().map(|(_, fetch)| fetch)
     }
+}
+
+/// Of metadata what a follower looks at: not who else is in sync.
+fn plain(register: &Register) -> PartitionState {
+    let (isr, elr) = (Vec::new(), Vec::new());
+    PartitionState { isr, elr, partition_epoch: register.since, ..register.partition.clone() }
 }
 
 /// What a core is told of a log that was found on disk.

@@ -8,9 +8,9 @@ use highwater_model::isr::state::{
 
 use super::PartitionCores;
 use super::claims::{self, Wrongs};
-use super::controller::{Register, Request};
+use super::controller::{Register, Request, Standing};
 use super::message::{Body, CONTROLLER, Message};
-use super::replica::{Event, Outcome, Replica, index_of, len, values_below};
+use super::replica::{Event, Outcome, Replica, id_of, index_of, len, values_below};
 use super::state::{LED_BY_NOBODY, LED_BY_SOMEBODY, State};
 
 /// One step of one replica, of the controller or of fate.
@@ -76,6 +76,8 @@ pub(crate) struct Course<'a> {
     pub(crate) reaction: Option<(u8, &'a Reaction)>,
     /// What the controller was told, and the register after each.
     pub(crate) decisions: Vec<(Request<'a>, u64)>,
+    /// Who learned at once whom to follow.
+    pub(crate) followed: Vec<u8>,
 }
 
 /// The names of the kinds of action.
@@ -195,10 +197,22 @@ impl PartitionCores {
 
     /// Whether there is news: of a leader epoch or, for who leads, of its ISR or of brokers.
     fn may_learn(&self, state: &State, replica: &Replica) -> bool {
-        let partition = &self.register(state).partition;
-        let name = state.replicas[usize::from(replica.index)];
-        partition.leader_epoch > replica.epoch()
-            || replica.leads() && self.learned(name, state.controller).replica != name
+        let register = self.register(state);
+        let partition = &register.partition;
+        if partition.leader_epoch > replica.epoch() {
+            return true;
+        }
+        let Some(core) = replica.core.as_ref().filter(|_| replica.leads()) else { return false };
+        if !self.bounds.is_thrifty() {
+            let name = state.replicas[usize::from(replica.index)];
+            return self.learned(name, state.controller).replica != name;
+        }
+        // To hear late that somebody must not join is as good as not to hear it.
+        let joins = |(index, (told, is)): (u8, (&Standing, &Standing))| {
+            told != is && !is.fenced && !core.isr().contains(&id_of(index))
+        };
+        partition.partition_epoch > core.state().partition_epoch
+            || (0..).zip(replica.told.iter().zip(&register.brokers)).any(joins)
     }
 
     /// Whether the leadership can go back to the preferred replica.
@@ -258,7 +272,6 @@ impl PartitionCores {
             return None;
         }
         let wrongs = self.note(before, action, &course, &mut state);
-        self.tidy(&mut state);
         let picture = self.picture(&state);
         let refines = self.refines(before, action, &course, &state, &picture);
         let wrongs = Wrongs { strays: refines.is_err(), ..wrongs };
@@ -266,8 +279,48 @@ impl PartitionCores {
         (state != *before).then_some(state)
     }
 
-    /// Does what `action` says.
+    /// Does what `action` says, and what follows from it at once.
     pub(super) fn run(&self, state: &mut State, action: Action) -> Course<'_> {
+        let mut course = self.act(state, action);
+        self.tidy(state);
+        if self.follows_at_once {
+            course.followed =
+                (0..self.bounds.replicas).filter(|index| self.is_forsaken(state, *index)).collect();
+            for &index in &course.followed {
+                let reaction = self.learned(state.replicas[usize::from(index)], state.controller);
+                self.react(state, index, reaction);
+            }
+            if !course.followed.is_empty() {
+                self.tidy(state);
+            }
+        }
+        course
+    }
+
+    /// Whether a follower can do nothing but learn of a newer leader epoch, in which it follows.
+    fn is_forsaken(&self, state: &State, index: u8) -> bool {
+        let replica = self.replica(state, index);
+        let partition = &self.register(state).partition;
+        let may_follow = partition.leader.is_some_and(|leader| leader != id_of(index));
+        let served = match replica.role() {
+            None | Some(Role::Leader) => return false,
+            Some(Role::Follower { leader }) => {
+                let leader = self.replica(state, index_of(leader));
+                leader.leads() && leader.epoch() == replica.epoch()
+            }
+            Some(Role::Unassigned | Role::Leaderless) => false,
+        };
+        let is_awaited = |name: u64| {
+            let message = self.messages.value(name);
+            message.to == index && matches!(message.body, Body::Fetched { .. })
+        };
+        may_follow
+            && partition.leader_epoch > replica.epoch()
+            && !served
+            && !state.in_flight().any(is_awaited)
+    }
+
+    fn act(&self, state: &mut State, action: Action) -> Course<'_> {
         let mut course = Course::default();
         match action {
             Action::At { replica, event } => {
@@ -555,6 +608,6 @@ impl PartitionCores {
 /// Whether it changes the partition that a broker is fenced.
 fn matters(register: &Register, index: u8) -> bool {
     let partition = &register.partition;
-    let id = super::replica::id_of(index);
+    let id = id_of(index);
     partition.leader == Some(id) || partition.isr.contains(&id)
 }
