@@ -1,11 +1,12 @@
 //! What is claimed of the cores: what the model claims of itself, asked of the model's picture of them; that each step of theirs is one of
 //! the model's; and what the model cannot say.
 
-use highwater_core::partition::Role;
+use highwater_core::partition::{PartitionError, Role};
 use highwater_model::check::{Claim, ClaimKind, Predicate, Spec};
 use highwater_model::isr::state::{STAIN_RECOVERED, STAIN_TRUNCATED, epoch_of};
 use highwater_model::isr::{self, Isr};
 
+use super::message::Body;
 use super::replica::small;
 use super::state::State;
 use super::{Bounds, PartitionCores};
@@ -143,6 +144,19 @@ fn witnesses(bounds: &Bounds) -> Vec<Claim<PartitionCores>> {
     if bounds.epochs > 1 && bounds.changes > 0 {
         witnesses.extend(witnesses_of_elections(bounds));
     }
+    if bounds.crashes > 0 && bounds.changes > 1 {
+        witnesses.push(Claim::sometimes(
+            "refused",
+            "isr/isr/3",
+            "the controller refuses a member that is not eligible",
+            |model: &PartitionCores, state: &State| {
+                state.in_flight().any(|name| {
+                    let ineligible = Err(PartitionError::IneligibleReplica);
+                    matches!(&model.messages.value(name).body, Body::Altered { result, .. } if *result == ineligible)
+                })
+            },
+        ));
+    }
     if bounds.crashes > 0 && bounds.min_isr > 1 && bounds.changes > 1 {
         witnesses.push(Claim::sometimes(
             "recovered",
@@ -173,15 +187,29 @@ fn witnesses_of_elections(bounds: &Bounds) -> Vec<Claim<PartitionCores>> {
                 model.all(state).filter(|replica| replica.leads()).count() > 1
             },
         ),
-        Claim::sometimes(
+    ];
+    if bounds.min_isr == 1 && bounds.crashes > 0 && bounds.changes >= bounds.replicas {
+        witnesses.push(Claim::sometimes(
             "nobody-leads",
             "isr/elr/1",
             "a replica has learned that nobody leads",
             |model: &PartitionCores, state: &State| {
                 model.all(state).any(|replica| replica.role() == Some(Role::Leaderless))
             },
-        ),
-    ];
+        ));
+    }
+    if bounds.epochs > 2 && bounds.changes > 2 {
+        witnesses.push(Claim::sometimes(
+            "preferred-again",
+            "isr/elect/2",
+            "the first replica leads again, while who led before it still believes that it does",
+            |model: &PartitionCores, state: &State| {
+                let first = model.replica(state, 0);
+                let others = model.all(state).filter(|replica| replica.index != 0 && replica.leads());
+                first.leads() && others.into_iter().any(|other| other.epoch() < first.epoch())
+            },
+        ));
+    }
     if bounds.records > 0 {
         witnesses.push(Claim::sometimes(
             "truncated",
@@ -189,6 +217,8 @@ fn witnesses_of_elections(bounds: &Bounds) -> Vec<Claim<PartitionCores>> {
             "a follower has cut records",
             |_, state: &State| state.stain & STAIN_TRUNCATED != 0,
         ));
+    }
+    if bounds.records > 0 && bounds.changes > 1 {
         witnesses.push(Claim::sometimes(
             "failover",
             "isr/elect/1",

@@ -1,4 +1,41 @@
 //! The map from the cores to the model [`isr`]: what they look like in it, and which steps of it theirs are.
+//!
+//! **The picture.** [`PartitionCores::picture`] says what a state looks like in the model: of each replica its log, high watermark, epoch, role
+//! and whether it runs, of a leader also committed and proposed ISR, partition epoch, epoch start, and what it knows of its followers; of the
+//! controller all that the model's register holds; and the history. Messages are not in it: one comes in when it arrives, and had to be one
+//! of the model's when it was sent. Both are compared whole, nothing is left out.
+//!
+//! Kafka's controller begins a leader epoch when a partition loses its leader, the model's only when it gets one. So the model counts those in
+//! which somebody leads.
+//!
+//! **The walk.** For each step of the cores, [`PartitionCores::refines`] takes steps of the model, by its own `next_state`, from the picture
+//! before, and has to arrive at the picture after. The model is the literal one, without its reductions on loss and learning. Which steps:
+//!
+//! | the cores | the model |
+//! |---|---|
+//! | a producer's record | produce |
+//! | a fetch leaves | fetch, whose message must be the same; nothing has happened but that |
+//! | a fetch arrives and is served | handle-fetch, whose answer must be the same; then expand, if the leader proposes |
+//! | an answer arrives and changes its receiver | handle-response |
+//! | a member has been behind for too long | shrink |
+//! | AlterPartition arrives | handle-alter if the controller takes it, and if it finds a member that is not eligible |
+//! | its answer arrives: the new state; a member is not eligible | learn; handle-refusal |
+//! | metadata are learned | learn |
+//! | a session ends | fence, with whom the controller elects; unfence and elect, if the broker is heard of in the same step |
+//! | a heartbeat | unfence; elect, if nobody leads and it may |
+//! | the preferred replica is to lead | elect |
+//! | a broker stops, starts | shut-down, crash; restart, and elect as above |
+//! | anything else, and what changes nothing | none |
+//!
+//! **Where the relation is wider than the model.** So it is this that is shown, and no more:
+//! - A broker may learn that nobody leads. In the model it learns nothing then, and leads or follows on; here it is one that has learned
+//!   nothing since its start.
+//! - The answer to AlterPartition may be older than the newest metadata. In the model a broker learns the newest; here learn is taken
+//!   with the controller as the answer has it.
+//! - A leader may propose what the controller would refuse since the partition has changed; the model leaves that out. Here it proposes as if
+//!   its metadata were the newest. A proposal may be lost, and made again: the model's waits.
+//! - An answer that says why there are no records, and refusals of AlterPartition other than for eligibility, say nothing in the model.
+//! - A fetch may leave that teaches nobody anything, and messages may be any number: the walk begins with what it needs.
 
 use highwater_core::Epoch;
 use highwater_core::partition::{
@@ -355,15 +392,24 @@ impl Walk<'_> {
             let node = &mut self.at.nodes[usize::from(index)];
             node.forget_leadership();
             node.epoch = 0;
+            self.forget_leaders();
             return Ok(());
         }
         let newest = self.at.controller;
         self.at.controller = self.state.partition(newest, partition);
         self.take(ModelAction::Learn { node: index }, "old metadata are taken")?;
-        // Who led is forgotten by what is newest.
-        let leaders = self.at.controller.leaders;
-        self.at.controller = Controller { leaders, ..newest };
+        self.at.controller = newest;
+        self.forget_leaders();
         Ok(())
+    }
+
+    /// Who led an epoch that nobody believes in any more is forgotten, as after each step of the model.
+    fn forget_leaders(&mut self) {
+        for epoch in 1..self.at.controller.epoch {
+            if self.at.nodes.iter().all(|node| node.epoch != epoch) {
+                self.at.controller.leaders |= NOBODY << (2 * (epoch - 1));
+            }
+        }
     }
 
     fn handle_fetch(&mut self, fetch: ModelMessage) -> Result<(), Refusal> {
@@ -445,9 +491,11 @@ impl Walk<'_> {
         if error != Some(&PartitionError::IneligibleReplica) {
             return Ok(());
         }
+        let before = self.at.controller;
         let refusal = "the controller refuses a member that is eligible";
         self.inject(self.state.alter(ALTER, asked), |slot| ModelAction::HandleAlter { slot }, refusal)?;
-        if self.sent().is_some() { Ok(()) } else { Err(refusal) }
+        self.sent();
+        if self.at.controller == before { Ok(()) } else { Err(refusal) }
     }
 
     /// A leader hears that a member that it proposed is not eligible.

@@ -502,13 +502,13 @@ impl PartitionCores {
                 state.take(message);
             }
         }
-        let current = self.register(state).partition.leader_epoch;
-        for (epoch, leader) in (0..).zip(&mut state.leaders) {
-            let is_past = epoch < current && (1..LED_BY_NOBODY).contains(leader);
-            let replicas = state.replicas.iter().take(self.bounds.replicas.into());
-            if is_past
-                && replicas.map(|name| self.replicas.value(*name)).all(|replica| replica.epoch() != epoch)
-            {
+        // The model never forgets who led last.
+        let is_led = |leader: &u8| (1..LED_BY_NOBODY).contains(leader);
+        let newest = state.leaders.iter().rposition(is_led).unwrap_or(0);
+        let replicas = state.replicas.iter().take(self.bounds.replicas.into());
+        let epochs: Vec<_> = replicas.map(|name| self.replicas.value(*name).epoch()).collect();
+        for (epoch, leader) in (0..).zip(&mut state.leaders[..newest]) {
+            if is_led(leader) && !epochs.contains(&epoch) {
                 *leader = LED_BY_SOMEBODY;
             }
         }
