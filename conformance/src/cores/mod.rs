@@ -3,9 +3,10 @@
 //! | cores | model |
 //! |---|---|
 //! | [`quorum`] | [`kraft`](highwater_model::kraft) |
+//! | [`partition`], with the controller | [`isr`](highwater_model::isr) |
 //!
-//! The models know nothing of the reference, and the reference nothing of them: only this crate knows both. Partition cores and controllers are not
-//! there yet.
+//! The models know nothing of the reference, and the reference nothing of them: only this crate knows both.
 
 mod intern;
+pub mod partition;
 pub mod quorum;

@@ -104,9 +104,9 @@ pub struct Isr {
 }
 
 impl Isr {
-    /// The same model without reductions, to hold them against.
-    #[cfg(test)]
-    fn literally(self) -> Self {
+    /// The same model without the reductions on loss and on learning, to hold them, and what is to refine it, against.
+    #[must_use]
+    pub fn literally(self) -> Self {
         Self { literal: true, ..self }
     }
 
