@@ -55,7 +55,7 @@ const fn target(id: &'static str, profile: Profile, seeds: u64) -> Target {
 
 /// The flaws that simulation has to find.
 pub const TARGETS: &[Target] = &[
-    target("A01", Profile::Elections, 4_000),
+    target("A01", Profile::Elections, 12_000),
     target("A02", Profile::Elections, 4_000),
     target("A03", Profile::Elections, 2_000),
     target("A06", Profile::Elections, 2_000),
