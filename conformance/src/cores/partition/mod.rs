@@ -42,6 +42,10 @@
 //!
 //! Without thrift, messages that can never make a difference again are still dropped, by the model's rules.
 //!
+//! # How far it goes
+//! [`Bounds::DEFAULT`] are 7,215,059 states, 46 deep; with a third leader epoch and a lost proposal, without crashes
+//! (`epochs=3 crashes=0 losses=1`), 2,363,886, 41 deep. Both hold. Smaller ones are in `tests.rs`.
+//!
 //! # What it found
 //! - No step of the correct cores that the model does not have, but for those that `map.rs` lists.
 //! - Flaws of the partition core and of the controller's decisions break the map, and the same claims as in the model (`tests.rs`).
