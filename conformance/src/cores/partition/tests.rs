@@ -207,8 +207,8 @@ mod flaws {
     }
 
     #[test]
-    fn controller_b18_fenced_member() {
-        assert_controller_breaks("B18", Bounds { crashes: 1, ..LEAST }, 7, "isr-unfenced", 7);
+    fn controller_e21_fenced_member() {
+        assert_controller_breaks("E21", Bounds { crashes: 1, ..LEAST }, 7, "isr-unfenced", 7);
     }
 
     #[test]
@@ -217,9 +217,9 @@ mod flaws {
     }
 
     #[test]
-    fn controller_b21b_unclean_registration_stays_eligible() {
+    fn controller_e24_unclean_registration_stays_eligible() {
         assert_controller_breaks(
-            "B21b",
+            "E24",
             Bounds { replicas: 2, changes: 4, crashes: 1, ..LEAST },
             3,
             "leader-completeness",
@@ -228,8 +228,8 @@ mod flaws {
     }
 
     #[test]
-    fn controller_b21c_eligible_for_ever() {
-        assert_controller_breaks("B21c", Bounds { changes: 5, ..LEAST }, 6, "replication-quorum-superset", 7);
+    fn controller_e26_eligible_for_ever() {
+        assert_controller_breaks("E26", Bounds { changes: 5, ..LEAST }, 6, "replication-quorum-superset", 7);
     }
 
     #[test]
