@@ -3,6 +3,7 @@
 use highwater_core::batch::{
     self, BatchBuilder, BatchHeader, ControlRecord, RecordBatch, Voter, VoterEndpoint, control_batch,
 };
+use highwater_core::controller::MetadataRecord;
 use highwater_core::quorum::{ElectionState, ReplicaKey, SnapshotId};
 use highwater_core::{EpochCache, EpochStart, NodeId, Offset, Uuid};
 use highwater_log::disk::{Disk, File, SimulatedDisk};
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "clean-shutdown", examples: shutdowns, run: run_shutdown },
     Target { name: "snapshot", examples: snapshots, run: run_snapshot },
     Target { name: "names", examples: names, run: run_names },
+    Target { name: "metadata", examples: metadata, run: run_metadata },
 ];
 
 fn buffers() -> Vec<Vec<u8>> {
@@ -283,4 +285,28 @@ fn run_names(input: &[u8]) {
         assert_eq!(uuid::parse(&uuid::format(id)), Some(id));
     }
     let _ = BatchHeader::parse(input);
+}
+
+/// A record of each kind and version, as Kafka's own dump reads them: each line the bytes, a blank, what they say.
+fn metadata() -> Vec<Vec<u8>> {
+    let samples = include_str!("../../../core/tests/controller/samples.txt");
+    let byte = |pair: &[u8]| {
+        u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("two hexadecimal digits")
+    };
+    let bytes = |line: &str| {
+        let (digits, _) = line.split_once(' ').expect("bytes and what they say");
+        digits.as_bytes().chunks(2).map(byte).collect()
+    };
+    samples.lines().map(bytes).collect()
+}
+
+fn run_metadata(input: &[u8]) {
+    let Ok(record) = MetadataRecord::decode(input) else { return };
+    // Frame version, key and version come first, and are a byte each unless they are written at needless length.
+    let Some(&[1, key, version]) = input.first_chunk() else { return };
+    if key < 0x80 && version < 0x80 {
+        let mut again = Vec::new();
+        record.encode(version.into(), &mut again);
+        assert_eq!(MetadataRecord::decode(&again), Ok(record));
+    }
 }
