@@ -3,7 +3,8 @@
 //! Every batch of Kafka's log about the standing of a broker or the leaders and ISRs of partitions is taken for the
 //! answer to a question: a session that ended, a heartbeat, a registration, an AlterPartition, an election. A
 //! controller of ours that has applied everything before is asked the same, and must decide the same records. Only
-//! their order among partitions is its own.
+//! their order among partitions is its own. Kafka collects what it decides within some milliseconds in one batch: where that
+//! is about several brokers, it is as many decisions, one after the other.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -42,10 +43,12 @@ pub(crate) fn retrace(files: &[String]) -> Result<(), Box<dyn Error>> {
             for record in batch.records()? {
                 records.push(MetadataRecord::decode(record?.value.ok_or("a record without a value")?)?);
             }
-            if let Some(question) = question(&image, &records) {
-                let kind = again(&image, batch.header().base_offset, question, &records)?;
-                *counts.entry(kind).or_default() += 1;
+            let kinds = retrace_batch(&image, batch.header().base_offset, &records)?;
+            if !kinds.is_empty() {
                 compared += comparable(&records).len();
+            }
+            for kind in kinds {
+                *counts.entry(kind).or_default() += 1;
             }
             for record in &records {
                 image.apply(record)?;
@@ -54,6 +57,39 @@ pub(crate) fn retrace(files: &[String]) -> Result<(), Box<dyn Error>> {
     }
     println!("decided again: {counts:?}, {compared} records");
     Ok(())
+}
+
+/// Decides a batch again, as one decision or, where that is not what it is, as one for each broker that it is about.
+fn retrace_batch(
+    image: &Image,
+    base: Offset,
+    records: &[MetadataRecord],
+) -> Result<Vec<&'static str>, Box<dyn Error>> {
+    let Some(question) = question(image, records) else { return Ok(Vec::new()) };
+    let error = match again(image, base, question, records) {
+        Ok(kind) => return Ok(vec![kind]),
+        Err(error) => error,
+    };
+    let brokers: Vec<usize> = (0..records.len()).filter(|&at| is_about_broker(&records[at])).collect();
+    let [first, second, ..] = brokers[..] else { return Err(error) };
+    // Changes of partitions stand behind a broker that comes, and before one that goes: those in between may be of either.
+    for cut in first + 1..=second {
+        let (decided, rest) = records.split_at(cut);
+        let Ok(mut kinds) = retrace_batch(image, base, decided) else { continue };
+        let mut after = image.clone();
+        for record in decided {
+            after.apply(record)?;
+        }
+        if let Ok(more) = retrace_batch(&after, base + cut as Offset, rest) {
+            kinds.extend(more);
+            return Ok(kinds);
+        }
+    }
+    Err(error)
+}
+
+fn is_about_broker(record: &MetadataRecord) -> bool {
+    matches!(record, MetadataRecord::RegisterBroker(_) | MetadataRecord::BrokerRegistrationChange(_))
 }
 
 /// What the batch answers, if it is about brokers, leaders or ISRs.
