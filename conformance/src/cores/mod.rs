@@ -7,6 +7,7 @@
 //!
 //! The models know nothing of the reference, and the reference nothing of them: only this crate knows both.
 
+pub mod bounds;
 mod intern;
 pub mod partition;
 pub mod quorum;

@@ -103,7 +103,7 @@ pub struct PartitionCores {
 }
 
 impl PartitionCores {
-    /// The cores of these rules, within bounds that [`Bounds::admit`] admits.
+    /// The cores of these rules, within bounds that [`NamedBounds::admit`](super::bounds::NamedBounds::admit) admits.
     pub fn new(bounds: Bounds, rules: Rules, controller_rules: ControllerRules) -> Self {
         let isr = map::isr(&bounds);
         Self {

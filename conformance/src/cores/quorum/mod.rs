@@ -125,7 +125,7 @@ impl Hash for Kept {
 }
 
 impl QuorumCores {
-    /// The cores of these rules, within bounds that [`Bounds::admit`] admits.
+    /// The cores of these rules, within bounds that [`NamedBounds::admit`](super::bounds::NamedBounds::admit) admits.
     pub fn new(bounds: Bounds, rules: Rules) -> Self {
         let kraft = map::kraft(bounds.voters);
         Self {
