@@ -11,3 +11,5 @@ pub mod bounds;
 mod intern;
 pub mod partition;
 pub mod quorum;
+#[cfg(test)]
+mod testing;
