@@ -78,6 +78,7 @@ use highwater_model::check::{Claim, Spec, stateright_properties};
 use highwater_model::isr::Isr;
 use stateright::{Model, Property};
 
+use crate::cores::claims::Held;
 use crate::cores::intern::{Interner, Memo};
 use controller::{Office, Register};
 use message::Message;
@@ -90,7 +91,7 @@ pub struct PartitionCores {
     group: Group,
     office: Office,
     isr: Isr,
-    model_claims: Vec<claims::Held>,
+    model_claims: Vec<Held<Isr>>,
     replicas: Interner<Replica>,
     registers: Interner<Register>,
     messages: Interner<Message>,

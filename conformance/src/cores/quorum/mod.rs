@@ -75,6 +75,7 @@ use highwater_model::kraft::Kraft;
 use highwater_model::kraft::state::Node;
 use stateright::{Model, Property};
 
+use crate::cores::claims::Held;
 use crate::cores::intern::{Interner, Memo};
 use message::Message;
 use step::Reaction;
@@ -88,7 +89,7 @@ pub struct QuorumCores {
     bounds: Bounds,
     group: Group,
     kraft: Kraft,
-    model_claims: Vec<claims::Held>,
+    model_claims: Vec<Held<Kraft>>,
     voters: Interner<Kept>,
     messages: Interner<Message>,
     sets: Interner<Vec<u64>>,
