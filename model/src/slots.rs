@@ -6,9 +6,9 @@
 /// What the slots hold.
 #[inline]
 pub fn filled<T: Copy + Default + PartialEq, const SLOTS: usize>(
-    slots: &[T; SLOTS],
+    slots: [T; SLOTS],
 ) -> impl Iterator<Item = T> {
-    slots.iter().copied().take_while(|item| *item != T::default())
+    slots.into_iter().take_while(|item| *item != T::default())
 }
 
 /// Puts `item` in its place; one that is there already is there once. There must be room.
@@ -49,7 +49,7 @@ mod tests {
             put(&mut slots, item);
         }
         assert_eq!(slots, [7, 3, 1, 0]);
-        assert!(filled(&slots).eq([7, 3, 1]));
+        assert!(filled(slots).eq([7, 3, 1]));
     }
 
     #[test]

@@ -380,7 +380,7 @@ impl State {
 
     /// The messages in flight, without empty slots.
     pub fn in_flight(&self) -> impl Iterator<Item = Message> {
-        slots::filled(&self.messages)
+        slots::filled(self.messages)
     }
 
     /// Restarts, resignations and duplicates so far.

@@ -135,7 +135,7 @@ impl State {
 
     /// Messages in flight.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = Message> + '_ {
-        slots::filled(&self.messages)
+        slots::filled(self.messages)
     }
 
     /// Puts a message in flight; false where `most` are already. One that is in flight already stays one.

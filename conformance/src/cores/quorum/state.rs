@@ -61,7 +61,7 @@ impl State {
 
     /// The messages in flight, without empty slots.
     pub fn in_flight(&self) -> impl Iterator<Item = u64> {
-        slots::filled(&self.messages)
+        slots::filled(self.messages)
     }
 
     /// Puts `message` in flight; one that is in flight already is there once. There must be room.
