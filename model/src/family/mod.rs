@@ -21,6 +21,7 @@ mod entry;
 mod matrix;
 mod report;
 mod request;
+pub(crate) mod stains;
 #[cfg(test)]
 pub(crate) mod testing;
 
