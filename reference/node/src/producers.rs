@@ -54,7 +54,6 @@ impl<D: Disk> Replica<D> {
 
     /// Cuts the log where the core believes that it ends now.
     pub(crate) fn truncate(&mut self, end: Offset, ports: &mut Ports) -> Result<(), Fatal> {
-        self.producers.truncating(&self.log, end)?;
         records::truncate(&mut self.log, end)?;
         report(&self.producers.truncated(&self.log)?, ports);
         Ok(())
