@@ -11,6 +11,8 @@ pub struct LogConfig {
     pub segment_ms: Option<u64>,
     /// After so many bytes there is an entry in the indexes (`index.interval.bytes`).
     pub index_interval_bytes: u32,
+    /// An index of a segment holds at most so many bytes; a segment whose index is full ends (`segment.index.bytes`).
+    pub index_bytes_max: u32,
     /// When a flush is due.
     pub flush: FlushPolicy,
     /// What [`Log::retain`](crate::Log::retain) forgets.
@@ -44,6 +46,9 @@ pub struct Recorded {
     pub recovery_point: Offset,
     /// Records below were forgotten (`log-start-offset-checkpoint`).
     pub start: Offset,
+    /// What a process that died left in the page cache stays as it is, and counts as not flushed. By default it is flushed as the log is
+    /// opened.
+    pub leaves_unflushed: bool,
     /// The record before this offset was of this epoch (of a snapshot that ends there).
     pub base: Option<(Offset, Epoch)>,
 }
@@ -62,6 +67,7 @@ impl Default for LogConfig {
             segment_bytes: 1 << 30,
             segment_ms: Some(7 * 24 * 3600 * 1000),
             index_interval_bytes: 4096,
+            index_bytes_max: 10 << 20,
             flush: FlushPolicy::NEVER,
             retention: Retention::default(),
         }

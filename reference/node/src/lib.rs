@@ -13,6 +13,7 @@
 //! | lifecycle | | registers the broker, keeps it alive, lets it go (KIP-631) |
 //! | publish | | makes of changed metadata: replicas created, assigned, deleted |
 //! | replica | partition core, log | carries out the partition's effects |
+//! | producers | | tells what of an idempotent producer's batches is new, and keeps that in step with the log |
 //! | serve | fetches that wait | produce, fetch, offsets; fetches of followers, one at a time to each leader |
 //! | ports | time, outputs, timers, what is outstanding | what all of these share |
 //!
@@ -40,7 +41,7 @@
 //! - Replicas that metadata do not know are deleted at once, not after a while.
 //!
 //! # What is not implemented
-//! - Authentication, quotas, idempotent producers and transactions: they come with the server.
+//! - Authentication, quotas and transactions: they come with the server.
 //! - Several log directories (KIP-113, 858); tiered storage (KIP-405); compaction. Retention and segments are as the node's own file
 //!   says, whatever a topic is configured to.
 //! - A bound on producers that wait for the ISR of one partition; each waits for its own time at most.
@@ -49,17 +50,25 @@
 mod broker;
 mod config;
 mod control;
+mod deletes;
 mod fetcher;
+mod fetching;
+mod follow;
+mod followers;
 mod lifecycle;
 pub mod message;
 mod metadata;
 mod node;
+mod offsets;
 mod open;
 mod ports;
+mod produce;
+mod producers;
 mod publish;
 mod records;
 mod replica;
 mod serve;
+mod settings;
 mod snapshot;
 mod store;
 mod timers;
@@ -67,5 +76,9 @@ mod view;
 mod waiting;
 
 pub use config::{NodeConfig, Roles};
+pub use followers::QuorumReplica;
+pub use highwater_log::shared::LogReader;
+pub use highwater_log::{Flushed, Flusher};
 pub use node::{Node, OpenError, Rules};
+pub use settings::{ConfigSource, ConfigValue, TopicConfigEntry, config_type};
 pub use view::{ReplicaView, Role};

@@ -1,6 +1,6 @@
 //! The disk of a node: whose it is, the logs that are on it, and what is noted beside them.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use highwater_core::batch::Record;
 use highwater_core::controller::{Image, MetadataRecord, MetadataVersion};
@@ -12,13 +12,14 @@ use highwater_log::files::meta_properties::{self, MetaProperties};
 use highwater_log::files::snapshot::{self, SnapshotReader, SnapshotWriter};
 use highwater_log::files::{partition_metadata, quorum_state, uuid};
 use highwater_log::{
-    DataDirectory, FlushPolicy, Log, LogConfig, LogError, METADATA, Recovery, Retention, directory_name,
+    DataDirectory, Log, LogConfig, LogError, METADATA, PartitionDirectory, Recorded, Recovery, directory_name,
 };
 
 use crate::config::NodeConfig;
 use crate::message::TopicPartition;
 use crate::node::OpenError;
 use crate::ports::{Fatal, Ports};
+use crate::settings::TopicSettings;
 
 /// A replica as it was found on disk.
 pub(crate) struct FoundReplica<D: Disk> {
@@ -26,6 +27,7 @@ pub(crate) struct FoundReplica<D: Disk> {
     pub(crate) topic: String,
     pub(crate) log: Log<D>,
     pub(crate) high_watermark: Offset,
+    pub(crate) settings: Arc<TopicSettings>,
 }
 
 /// What is noted on a disk beside logs.
@@ -113,19 +115,6 @@ pub(crate) fn note_clean_stop<D: Disk>(disk: &D, broker_epoch: Option<i64>) -> R
 
 // ---- logs ----
 
-/// How the log of a partition is kept.
-fn log_config(config: &NodeConfig) -> LogConfig {
-    let retained = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-    LogConfig {
-        retention: Retention { bytes: config.log_retention_bytes, ms: config.log_retention.map(retained) },
-        segment_bytes: config.log_segment_bytes,
-        index_interval_bytes: config.log_index_interval_bytes,
-        // The node itself asks its driver to flush.
-        flush: FlushPolicy::NEVER,
-        ..LogConfig::default()
-    }
-}
-
 /// Opens the metadata log.
 pub(crate) fn open_metadata_log<D: Disk>(
     directory: &DataDirectory<D>,
@@ -136,34 +125,47 @@ pub(crate) fn open_metadata_log<D: Disk>(
     let mut recorded = directory.recorded(METADATA);
     recorded.base = latest.map(|snapshot| (snapshot.end, snapshot.epoch));
     // What of the metadata log may go, snapshots say.
-    let settings = LogConfig { retention: Retention::default(), ..log_config(config) };
+    let settings = LogConfig {
+        segment_bytes: config.log_segment_bytes,
+        index_interval_bytes: config.log_index_interval_bytes,
+        ..LogConfig::default()
+    };
     let (log, recovery) = Log::open(directory.disk(), METADATA, settings, recorded)?;
     report(METADATA, &recovery, ports);
     Ok(log)
 }
 
-/// Opens the logs of all replicas that are on the disk.
+/// Opens the logs of all replicas that are on the disk. Nothing of them is synced for that: what was not flushed is not, as before.
 pub(crate) fn open_replicas<D: Disk>(
     directory: &mut DataDirectory<D>,
     config: &NodeConfig,
+    image: &Image,
     ports: &mut Ports,
 ) -> Result<Vec<FoundReplica<D>>, OpenError> {
-    let mut found = Vec::new();
-    for partition in directory.partitions()? {
+    let partitions = directory.partitions()?;
+    // What was being made or removed when the node died: nothing is in it that anybody could miss.
+    let leftovers: Vec<String> =
+        partitions.iter().filter(|found| found.topic_id.is_none()).map(PartitionDirectory::name).collect();
+    directory.remove(&leftovers.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let mut found: Vec<FoundReplica<D>> = Vec::new();
+    for partition in partitions {
         let name = partition.name();
-        let Some(topic_id) = partition.topic_id else {
-            // It was being made or removed when the node died: nothing is in it that anybody could miss.
-            directory.remove(&name)?;
-            continue;
-        };
-        let recorded = directory.recorded(&name);
-        let (log, recovery) = Log::open(directory.disk(), &name, log_config(config), recorded)?;
+        let Some(topic_id) = partition.topic_id else { continue };
+        let recorded = Recorded { leaves_unflushed: true, ..directory.recorded(&name) };
+        // The partitions of a topic follow one another.
+        let known = found.last().filter(|last| last.topic == partition.topic);
+        let settings = known.map_or_else(
+            || Arc::new(TopicSettings::of(config, image, &partition.topic)),
+            |last| last.settings.clone(),
+        );
+        let (log, recovery) = Log::open(directory.disk(), &name, settings.log.clone(), recorded)?;
         report(&name, &recovery, ports);
         found.push(FoundReplica {
             id: TopicPartition { topic: topic_id, partition: partition.partition },
             topic: partition.topic,
             log,
             high_watermark: directory.high_watermark(&name),
+            settings,
         });
     }
     Ok(found)
@@ -180,25 +182,34 @@ fn report(directory: &str, recovery: &Recovery, ports: &mut Ports) {
 /// Makes the log of a new replica.
 pub(crate) fn create_replica<D: Disk>(
     directory: &mut DataDirectory<D>,
-    config: &NodeConfig,
+    settings: LogConfig,
     topic: &str,
     id: TopicPartition,
 ) -> Result<Log<D>, Fatal> {
-    directory.create(topic, id.partition, id.topic)?;
+    let is_new = directory.create(topic, id.partition, id.topic)?;
     let name = directory_name(topic, id.partition);
-    let (log, _) = Log::open(directory.disk(), &name, log_config(config), Default::default())?;
+    if is_new {
+        return Ok(Log::create(directory.disk(), &name, settings)?);
+    }
+    let (log, _) = Log::open(directory.disk(), &name, settings, directory.recorded(&name))?;
     Ok(log)
 }
 
-/// Deletes a replica's log.
-pub(crate) fn delete_replica<D: Disk>(directory: &mut DataDirectory<D>, log: Log<D>) -> Result<(), Fatal> {
-    let name = log.directory().to_owned();
-    drop(log);
-    // Without its topic's id it is no log any more, whatever a crash leaves of it.
-    let path = join(&name, partition_metadata::NAME);
-    let removed = directory.disk().remove(&path).and_then(|()| directory.disk().sync_directory(&name));
-    removed.map_err(|error| Fatal::new(path, error))?;
-    Ok(directory.remove(&name)?)
+/// Deletes the logs of replicas.
+pub(crate) fn delete_replicas<D: Disk>(
+    directory: &mut DataDirectory<D>,
+    logs: Vec<Log<D>>,
+) -> Result<(), Fatal> {
+    let names: Vec<String> = logs.iter().map(|log| log.directory().to_owned()).collect();
+    drop(logs);
+    for name in &names {
+        // Without its topic's id it is no log any more, whatever a crash leaves of it.
+        let path = join(name, partition_metadata::NAME);
+        let removed = directory.disk().remove(&path).and_then(|()| directory.disk().sync_directory(name));
+        removed.map_err(|error| Fatal::new(path, error))?;
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Ok(directory.remove(&names)?)
 }
 
 // ---- snapshots ----

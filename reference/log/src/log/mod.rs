@@ -1,6 +1,8 @@
 //! The log of one replica.
 
+mod flush;
 mod recovery;
+mod replay;
 
 use std::sync::Arc;
 
@@ -8,14 +10,15 @@ use bytes::Bytes;
 use highwater_core::batch::{BatchHeader, Codec, RecordBatch, batches};
 use highwater_core::{Epoch, Extent, LogView, Offset, OutOfOrder};
 
+pub use flush::{Flushed, Flusher};
 pub use recovery::{Cut, Recovery};
 
 use crate::LogError;
 use crate::config::{LogConfig, Recorded};
-use crate::disk::{Disk, File, join};
+use crate::disk::{Disk, File, join, parent};
 use crate::files::epochs;
 use crate::files::offsets::{self, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
-use crate::files::restart;
+use crate::files::{partition_metadata, restart};
 use crate::scan::Scan;
 use crate::segment::{LOG, OFFSET_INDEX, SCAN_CHUNK, Segment, TIME_INDEX, stem};
 use crate::shared::{LogReader, Shared};
@@ -41,6 +44,10 @@ pub struct Log<D: Disk> {
     /// When it was first seen that something is not flushed, in milliseconds of the driver's clock.
     dirty_since_ms: Option<u64>,
     poison: Option<Arc<str>>,
+    /// Whether its directory, the files in that, and whose it is are durable: from the first flush on.
+    is_settled: bool,
+    /// Counts truncations and restarts: what a flusher of before says of offsets means nothing after.
+    truncations: u64,
     /// What readers see, if there ever was one.
     shared: Option<Arc<Shared<D>>>,
 }
@@ -67,6 +74,24 @@ impl<D: Disk> Log<D> {
         recorded: Recorded,
     ) -> Result<(Self, Recovery), LogError> {
         recovery::open(disk, directory, config, recorded)
+    }
+
+    /// Makes the log of a new replica in `directory`, which is there and holds no log. Nothing of it is durable before the first flush: a
+    /// crash before that takes records and log, as it would take the records alone.
+    pub fn create(disk: &D, directory: &str, config: LogConfig) -> Result<Self, LogError> {
+        Ok(Self {
+            disk: disk.clone(),
+            directory: directory.to_owned(),
+            config,
+            segments: vec![Segment::create(disk, directory, 0)?],
+            view: LogView::default(),
+            epochs_changed: true,
+            dirty_since_ms: None,
+            poison: None,
+            is_settled: false,
+            truncations: 0,
+            shared: None,
+        })
     }
 
     /// Where it starts and ends, how far it is flushed, and its leader epochs.
@@ -152,7 +177,9 @@ impl<D: Disk> Log<D> {
             let header = BatchHeader::parse(&bytes[to..])?;
             let (bytes_max, ms_max) = (self.config.segment_bytes, self.config.segment_ms);
             let interval = self.config.index_interval_bytes;
-            if self.active().is_full_for(&header, (to - from) as u64, bytes_max, ms_max) {
+            if self.active().is_full_for(&header, (to - from) as u64, bytes_max, ms_max)
+                || self.active().indexes_are_full(self.config.index_bytes_max)
+            {
                 self.write_to_active(&bytes[from..to])?;
                 from = to;
                 self.roll(header.base_offset)?;
@@ -181,6 +208,7 @@ impl<D: Disk> Log<D> {
     /// Ends the active segment; the next begins at `base`.
     fn roll(&mut self, base: Offset) -> Result<(), LogError> {
         self.active_mut().seal()?;
+        self.settle()?;
         self.save_epochs()?;
         self.view.flush_to(base);
         let segment = Segment::create(&self.disk, &self.directory, base)?;
@@ -212,6 +240,25 @@ impl<D: Disk> Log<D> {
         Ok(Bytes::new())
     }
 
+    /// How many bytes the batches from the one that holds `from` to before the one that holds `to` take.
+    pub fn bytes_between(&self, from: Offset, to: Offset) -> Result<u64, LogError> {
+        self.sound()?;
+        Ok(self.position(to)?.saturating_sub(self.position(from)?))
+    }
+
+    /// How many bytes are before the batch that holds `offset`.
+    fn position(&self, offset: Offset) -> Result<u64, LogError> {
+        let mut before = 0;
+        for (index, segment) in self.segments.iter().enumerate() {
+            let is_in = self.segments.get(index + 1).is_none_or(|next| offset < next.base());
+            if is_in && offset < segment.end {
+                return Ok(before + segment.locate(offset)?.map_or(segment.size, |(position, _)| position));
+            }
+            before += segment.size;
+        }
+        Ok(before)
+    }
+
     /// Cuts the log at `end`, durably, and says where it ends now: that is before `end` if a batch would have to be torn apart.
     pub fn truncate(&mut self, end: Offset) -> Result<Offset, LogError> {
         self.sound()?;
@@ -222,6 +269,7 @@ impl<D: Disk> Log<D> {
             let (start, log_end) = (self.view.start(), self.view.end());
             return Err(LogError::OutOfRange { offset: end, start, end: log_end });
         }
+        self.truncations += 1;
         self.changing_bytes(|log| log.cut(end))
     }
 
@@ -235,6 +283,7 @@ impl<D: Disk> Log<D> {
             self.drop_all(start, base_epoch)?;
             return Ok(start);
         }
+        self.settle()?;
         self.lower_recorded(end)?;
         while self.segments.len() > kept {
             if let Some(last) = self.segments.pop() {
@@ -275,6 +324,7 @@ impl<D: Disk> Log<D> {
             self.flush()?;
         }
         self.poisoning(|log| {
+            log.settle()?;
             log.view.forget_before(start);
             log.epochs_changed = true;
             while log.segments.len() > 1 && log.segments[1].base() <= start {
@@ -293,10 +343,12 @@ impl<D: Disk> Log<D> {
     /// nothing was dropped, or all.
     pub fn restart(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
         self.sound()?;
+        self.truncations += 1;
         self.changing_bytes(|log| log.drop_all(start, base_epoch))
     }
 
     fn drop_all(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
+        self.settle()?;
         self.lower_recorded(start.min(self.view.start()))?;
         // Else the next to open it would look for a log that starts later, and drop this one.
         offsets::lower(&self.disk, LOG_STARTS, &self.directory, start)?;
@@ -311,20 +363,6 @@ impl<D: Disk> Log<D> {
         self.dirty_since_ms = None;
         self.save_epochs()?;
         restart::done(&self.disk, &self.directory)
-    }
-
-    /// Makes all that was appended durable, and says up to where that is.
-    pub fn flush(&mut self) -> Result<Offset, LogError> {
-        self.sound()?;
-        if self.view.flushed() < self.view.end() || self.epochs_changed {
-            self.poisoning(|log| {
-                log.active().sync()?;
-                log.save_epochs()
-            })?;
-        }
-        self.view.flush_to(self.view.end());
-        self.dirty_since_ms = None;
-        Ok(self.view.flushed())
     }
 
     /// Whether a flush is due by the log's policy, at this time of the driver's clock, in milliseconds.
@@ -372,6 +410,16 @@ impl<D: Disk> Log<D> {
             Some(latest) => Ok(Some(latest.timestamp)),
             None => Ok(segment.times.last()?.map(|entry| entry.timestamp)),
         }
+    }
+
+    /// The latest timestamp of all records, in milliseconds since 1970; `None` without any.
+    pub fn latest_timestamp(&self) -> Result<Option<i64>, LogError> {
+        self.sound()?;
+        let mut latest = None;
+        for segment in self.segments.iter().filter(|segment| segment.end > self.view.start()) {
+            latest = latest.max(self.latest_of(segment)?);
+        }
+        Ok(latest)
     }
 
     /// The first record, at or behind the log's start, whose timestamp is at least this. Of a compressed batch that holds it, its first.
@@ -430,15 +478,31 @@ impl<D: Disk> Log<D> {
         Ok(self.view)
     }
 
-    /// As [`Log::close`], for who still wants to read. Nothing may be appended any more.
+    /// As [`Log::close`], for who still wants to read. Nothing may be appended any more. All is durable soon: after
+    /// [`Disk::end_deferral`], if there is a deferral.
     pub fn close_files(&mut self) -> Result<(), LogError> {
         self.flush()?;
-        let active = self.active_mut();
-        if let Some(latest) = active.notes.latest {
-            active.times.push(latest);
+        self.poisoning(|log| {
+            let active = log.active_mut();
+            if let Some(latest) = active.notes.latest {
+                active.times.push(latest);
+            }
+            active.offsets.flush_soon()?;
+            active.times.flush_soon()
+        })
+    }
+
+    /// Makes durable that there is this log, and whose it is.
+    fn settle(&mut self) -> Result<(), LogError> {
+        if !self.is_settled {
+            partition_metadata::sync_soon(&self.disk, &self.directory)?;
+            for directory in [&self.directory, parent(&self.directory)] {
+                let synced = self.disk.sync_directory_soon(directory);
+                synced.map_err(LogError::io(directory, "sync the directory"))?;
+            }
+            self.is_settled = true;
         }
-        active.offsets.flush()?;
-        active.times.flush()
+        Ok(())
     }
 
     fn active(&self) -> &Segment<D> {

@@ -17,7 +17,8 @@ fn config(segment_bytes: u32, index_interval_bytes: u32) -> LogConfig {
 fn recorded(log: &Log<impl Disk>, clean: bool) -> Recorded {
     let view = log.view();
     let recovery_point = if clean { view.flushed() } else { 0 };
-    Recorded { clean, recovery_point, start: view.start(), base: Some((view.start(), view.base_epoch())) }
+    let base = Some((view.start(), view.base_epoch()));
+    Recorded { clean, recovery_point, start: view.start(), base, ..Recorded::default() }
 }
 
 fn run_and_reopen(disk: &impl Disk, steps: &[Step], config: &LogConfig) {
@@ -153,7 +154,7 @@ fn live(lives: &[Life], seed: u64, config: &LogConfig) {
         let (mut directory, mut log) = reopen(&disk, config);
         let mut neighbour = None;
         if disk.exists(NEIGHBOUR) {
-            directory.remove(NEIGHBOUR).expect("removed");
+            directory.remove(&[NEIGHBOUR]).expect("removed");
         }
         let mut before = known.clone();
         disk.cut_power_after(life.power);
@@ -165,8 +166,8 @@ fn live(lives: &[Life], seed: u64, config: &LogConfig) {
                     let logs = neighbour.iter().chain(both.then_some(&log));
                     directory.checkpoint(logs.map(|log| (log, log.view().end())))
                 }
-                Event::Neighbour if neighbour.take().is_some() => directory.remove(NEIGHBOUR),
-                Event::Neighbour => directory.create("neighbour", 0, Uuid(1)).and_then(|()| {
+                Event::Neighbour if neighbour.take().is_some() => directory.remove(&[NEIGHBOUR]),
+                Event::Neighbour => directory.create("neighbour", 0, Uuid(1)).and_then(|_| {
                     let opened = Log::open(&disk, NEIGHBOUR, config.clone(), Recorded::default())?;
                     neighbour = Some(opened.0);
                     Ok(())
