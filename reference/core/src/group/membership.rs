@@ -166,6 +166,7 @@ impl Group {
         desk: &mut Desk,
         now: Instant,
         replaced: Replaced,
+        is_written: bool,
         error: Option<GroupError>,
     ) {
         let Replaced { instance, token, old_member, new_member, .. } = replaced;
@@ -183,11 +184,12 @@ impl Group {
             if let Some(member) = self.members.get_mut(&new_member) {
                 member.joining = None;
             }
-            self.update(desk, &new_member, replaced.old_protocols, replaced.old_timeouts, None);
-            self.replace(desk, &instance, &new_member, old_member.clone());
-            if let Some(member) = self.members.get_mut(&old_member) {
-                member.heard(now);
+            // If the log may have the new one, it must stay: the next coordinator would fence the old one.
+            if !is_written {
+                self.update(desk, &new_member, replaced.old_protocols, replaced.old_timeouts, None);
+                self.replace(desk, &instance, &new_member, old_member.clone());
             }
+            self.keep_session(now, if is_written { &new_member } else { &old_member });
         } else {
             if let Some(member) = self.members.get_mut(&new_member) {
                 member.joining = None;
