@@ -18,6 +18,9 @@ pub(super) struct Desk {
     pub(super) effects: VecDeque<Effect>,
     /// Under way, in the order in which they are appended.
     pub(super) writes: BTreeMap<u64, Write>,
+    /// In the log, and not known to be committed: nobody waits for them any more, but their offsets and deletions may not be taken for
+    /// done, nor for undone. They are done when a later write is.
+    pub(super) doubtful: BTreeMap<u64, Doubt>,
     next_write: u64,
     /// A moment, and what the clock on the wall showed then, in milliseconds since 1970.
     pub(super) clock: (Instant, i64),
@@ -31,6 +34,13 @@ pub(super) struct Write {
     /// The groups that it deletes.
     pub(super) deletes: Vec<String>,
     pub(super) then: Then,
+}
+
+/// What a write in doubt changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Doubt {
+    pub(super) offsets: Vec<OffsetCommitKey>,
+    pub(super) deletes: Vec<String>,
 }
 
 /// What is to be done then.
@@ -69,6 +79,7 @@ impl Desk {
             dice,
             effects: VecDeque::new(),
             writes: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
             next_write: 0,
             clock: (now, 0),
         }

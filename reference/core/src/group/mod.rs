@@ -38,6 +38,7 @@
 //! | Stable | a static member's new process joins, and the protocol stays | Stable; it has the old one's assignment (KIP-345) |
 //! | Dead | the tombstone is in the log | is gone |
 //! | Dead | the tombstone could not be written | Empty |
+//! | Dead | the tombstone timed out | Dead; it is written again with the next check for old offsets |
 //!
 //! # Durability
 //! - An assignment is given out only when it is in the log. An offset is acknowledged, and can be read, only when it is.
@@ -45,8 +46,9 @@
 //! - Everything else (who has joined, sessions, generations without assignments) is not in the log. After a take-over the group is in its
 //!   last generation that had assignments, or is empty; members of a later one are told so (IllegalGeneration,
 //!   UnknownMemberId), and join again.
-//! - Of a write that may be in the log though nobody knows (it timed out, or the ISR became too small) the records count, and who waits
-//!   is told to try again. Of one that is not in the log, they do not.
+//! - Of a write that is in the log, but not known to be committed (it timed out), who waits is told to try again. Its offsets and deletions
+//!   are done when a later write is; till then, offsets are read as they were, and its groups stay Dead. Of a write that is not in the log,
+//!   nothing is left.
 //!
 //! # Invariants
 //! - A generation has one leader, and everybody in it gets the assignments of that leader or none.
@@ -335,6 +337,7 @@ impl Groups {
                 desk.reply(token, GroupResponse::Sync(SyncGroupResponse::refused(error)));
             }
         }
+        desk.doubtful.clear();
         for write in core::mem::take(&mut desk.writes).into_values() {
             // Who waits for the other kinds was a member.
             if let Then::Reply { token, response } = write.then {
@@ -399,6 +402,7 @@ impl Groups {
             for group in self.groups.values_mut() {
                 group.retain(&mut self.desk, now);
             }
+            self.delete_doubtful(now);
         }
         // Only what is due now: a group that at once wants to be looked at again has its turn with the next call.
         let due: Vec<Arc<str>> =

@@ -22,22 +22,12 @@ pub(super) struct Offsets {
     topics: BTreeMap<String, BTreeMap<i32, Entry>>,
 }
 
-/// An offset. Who reads sees what is committed; who decides, what is on its way, too.
+/// An offset. Who reads sees what is committed; who deletes, what is on its way, too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Entry {
     committed: Option<OffsetCommitValue>,
     /// Under way: the write, and what it makes of the offset. In the order of writes.
     pending: Vec<(u64, Option<OffsetCommitValue>)>,
-}
-
-impl Entry {
-    /// What will be there once everything is written.
-    fn newest(&self) -> Option<&OffsetCommitValue> {
-        match self.pending.last() {
-            Some((_, value)) => value.as_ref(),
-            None => self.committed.as_ref(),
-        }
-    }
 }
 
 impl Offsets {
@@ -93,11 +83,9 @@ impl Offsets {
         self.entries().filter_map(|(_, _, entry)| entry.pending.last().map(|(write, _)| *write)).max()
     }
 
-    /// Where there is, or will be, an offset.
+    /// Where there is, or may be, an offset: a tombstone that is under way may fail.
     pub(super) fn keys(&self) -> impl Iterator<Item = (&str, i32)> {
-        self.entries()
-            .filter(|(_, _, entry)| entry.newest().is_some())
-            .map(|(topic, index, _)| (topic, index))
+        self.entries().map(|(topic, index, _)| (topic, index))
     }
 
     fn entries(&self) -> impl Iterator<Item = (&str, i32, &Entry)> {
@@ -272,9 +260,7 @@ impl Group {
             let error =
                 (!is_empty && self.is_subscribed(&name)).then_some(GroupError::GroupSubscribedToTopic);
             if error.is_none() {
-                let is_there = |index: &&i32| {
-                    self.offsets.get(&name, **index).is_some_and(|entry| entry.newest().is_some())
-                };
+                let is_there = |index: &&i32| self.offsets.get(&name, **index).is_some();
                 // A set: one tombstone an offset, however often it is asked for.
                 let found: BTreeSet<i32> = indexes.iter().filter(is_there).copied().collect();
                 keys.extend(found.into_iter().map(|partition| self.key(&name, partition)));

@@ -160,9 +160,10 @@ impl Groups {
     fn fetch(&mut self, token: Token, request: OffsetFetch) {
         let group = self.groups.get(request.group_id.as_str());
         let last = group.filter(|_| request.require_stable).and_then(|group| group.offsets.last_write());
+        let oldest = self.desk.writes.keys().next().copied().unwrap_or(u64::MAX);
         match last {
-            Some(last) => self.fetches.push_back((last, token, request)),
-            None => {
+            Some(last) if oldest <= last => self.fetches.push_back((last, token, request)),
+            _ => {
                 let response = offsets::fetch(group, &request);
                 self.desk.reply(token, response);
             }

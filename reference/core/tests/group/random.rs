@@ -247,12 +247,10 @@ impl Run {
                 ];
                 self.world.append(Some(errors[detail as usize % errors.len()]));
             }
-            96 | 97 if !self.world.appended.is_empty() => {
-                let which = detail as usize % self.world.appended.len();
-                let after = PartitionError::NotEnoughReplicasAfterAppend;
-                let error = if detail.is_multiple_of(3) { after } else { PartitionError::RequestTimedOut };
-                self.world.time_out(which, error);
+            96 if !self.world.appended.is_empty() => {
+                self.world.time_out(detail as usize % self.world.appended.len());
             }
+            97 => self.world.commit_as(Some(PartitionError::NotEnoughReplicasAfterAppend)),
             98 if detail.is_multiple_of(3) => {
                 // Anything that is not committed may be lost with a leader, from some point on.
                 let open = self.world.log.len() - self.world.committed;
@@ -372,7 +370,7 @@ impl Run {
         if read != history.acknowledged && !history.possible.contains(&read) {
             let why = format!("{group}/{partition} is {offset}, of {history:?}");
             self.breaks("kept", why);
-        } else {
+        } else if read != history.acknowledged {
             // Who has read it may act on it.
             history.acknowledge(read);
         }
@@ -384,6 +382,26 @@ impl Run {
             self.world.append(None);
             self.world.commit();
         }
+        // What timed out is committed with whatever comes after it.
+        let place = OffsetCommitPartition {
+            partition_index: 0,
+            committed_offset: 0,
+            committed_leader_epoch: -1,
+            committed_metadata: None,
+        };
+        let topics = vec![OffsetCommitTopic { partitions: vec![place], ..Default::default() }];
+        let request = OffsetCommit {
+            group_id: "other".into(),
+            generation_id: NO_GENERATION,
+            member_id: String::new(),
+            group_instance_id: None,
+            retention_time_ms: -1,
+            names_missing_group: true,
+            topics,
+        };
+        self.ask(0, GroupRequest::OffsetCommit(request));
+        self.world.append(None);
+        self.world.commit();
         self.listen();
         let (mut fresh, _) = self.world.fresh().expect("what was written can be read");
         let now = self.world.now;

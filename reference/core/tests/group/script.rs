@@ -143,11 +143,13 @@ impl Script {
     /// The oldest write is carried out, or fails: before it is appended, or after.
     fn release(&mut self, refusal: Option<PartitionError>) {
         match refusal {
-            Some(
-                error @ (PartitionError::RequestTimedOut | PartitionError::NotEnoughReplicasAfterAppend),
-            ) => {
+            Some(PartitionError::RequestTimedOut) => {
                 self.world.append(None);
-                self.world.time_out(0, error);
+                self.world.time_out(0);
+            }
+            Some(error @ PartitionError::NotEnoughReplicasAfterAppend) => {
+                self.world.append(None);
+                self.world.commit_as(Some(error));
             }
             Some(error) => self.world.append(Some(error)),
             None => {
@@ -431,7 +433,9 @@ transcripts! {
     commit_that_fails_leaves_what_was
     commit_with_too_much_metadata
     delete_group_only_if_empty
+    delete_group_rests_on_nothing_under_way
     delete_group_that_fails_leaves_it
+    delete_group_that_times_out_is_repeated
     delete_offsets_of_topics_not_read
     fail_over_goes_on_with_what_is_written
     followers_wait_for_the_leaders_assignment

@@ -121,16 +121,21 @@ impl World {
 
     /// The oldest write in the log is committed.
     pub(crate) fn commit(&mut self) {
+        self.commit_as(None);
+    }
+
+    /// The oldest write in the log is committed, perhaps by too few.
+    pub(crate) fn commit_as(&mut self, error: Option<PartitionError>) {
         let Some((write, end)) = self.appended.pop_front() else { return };
         self.committed = self.committed.max(end);
-        self.core.written(self.now, write, Ok(end as i64));
+        self.core.written(self.now, write, error.map_or(Ok(end as i64), Err));
         self.settle();
     }
 
     /// A write in the log is not heard of any more.
-    pub(crate) fn time_out(&mut self, index: usize, error: PartitionError) {
+    pub(crate) fn time_out(&mut self, index: usize) {
         if let Some((write, _)) = self.appended.remove(index) {
-            self.core.written(self.now, write, Err(error));
+            self.core.written(self.now, write, Err(PartitionError::RequestTimedOut));
             self.settle();
         }
     }
