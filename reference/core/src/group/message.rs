@@ -18,6 +18,9 @@ pub const NO_GENERATION: i32 = -1;
 /// No offset is committed.
 pub const NO_OFFSET: Offset = -1;
 
+/// Partitions, and for each why not.
+pub type PartitionResults = Vec<(i32, Option<GroupError>)>;
+
 /// A request to the coordinator of its group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GroupRequest {
@@ -265,7 +268,7 @@ pub struct OffsetCommitResponseTopic {
     /// Its id, as in the request.
     pub topic_id: Uuid,
     /// Its partitions.
-    pub partitions: Vec<(i32, Option<GroupError>)>,
+    pub partitions: PartitionResults,
 }
 
 /// OffsetFetch, for one group.
@@ -404,7 +407,7 @@ pub struct OffsetDeleteResponse {
     /// Why nothing was deleted.
     pub error: Option<GroupError>,
     /// Topics, each with partitions and why not.
-    pub topics: Vec<(String, Vec<(i32, Option<GroupError>)>)>,
+    pub topics: Vec<(String, PartitionResults)>,
 }
 
 /// Kafka's errors about groups. The numbers are the protocol's.

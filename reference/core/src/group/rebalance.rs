@@ -150,14 +150,14 @@ impl Group {
                 }
             }
             State::CompletingRebalance(Completing { unsynced, deadline, .. })
-            | State::Stable(Stable { unsynced, deadline }) => {
-                if deadline.as_ref().is_some_and(due) {
-                    *deadline = None;
-                    let late = core::mem::take(unsynced);
-                    if !late.is_empty() {
-                        late.iter().for_each(|id| self.remove(desk, id));
-                        self.prepare(desk, now);
-                    }
+            | State::Stable(Stable { unsynced, deadline })
+                if deadline.as_ref().is_some_and(due) =>
+            {
+                *deadline = None;
+                let late = core::mem::take(unsynced);
+                if !late.is_empty() {
+                    late.iter().for_each(|id| self.remove(desk, id));
+                    self.prepare(desk, now);
                 }
             }
             _ => {}

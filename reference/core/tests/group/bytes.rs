@@ -105,6 +105,24 @@ fn record_is_written_at_the_version_of_kafka() {
 }
 
 #[test]
+fn record_with_a_string_too_long_for_the_version_is_written_at_the_next() {
+    let long = "x".repeat(40_000);
+    let mut value = group(11);
+    value.members[0].client_id = long.clone();
+    let record = GroupRecord::GroupMetadata { group: "g".into(), value: Some(value) };
+    let Decoded::Known { key_version: 1, record: GroupRecord::OffsetCommit { key, .. }, .. } = decoded(1)
+    else {
+        panic!("an offset")
+    };
+    let value = OffsetCommitValue { metadata: long, ..offset(1) };
+    for record in [record, GroupRecord::OffsetCommit { key, value: Some(value) }] {
+        let bytes = record.encode_value().expect("no tombstone");
+        assert_eq!(bytes[1], 4);
+        assert!(GroupRecord::decode(Some(&record.encode_key()), Some(&bytes)).is_ok());
+    }
+}
+
+#[test]
 fn record_of_unknown_type_is_named() {
     assert_eq!(decoded(14), Decoded::Unknown { key_version: 3 });
 }

@@ -333,11 +333,10 @@ impl Run {
                     }
                 }
                 (GroupRequest::OffsetFetch(request), GroupResponse::OffsetFetch(response)) => {
-                    if response.error.is_none() {
-                        for partition in &response.topics[0].partitions {
-                            let (index, offset) = (partition.partition_index, partition.committed_offset);
-                            self.check_offset(&request.group_id, index, offset);
-                        }
+                    // With an error there are no topics.
+                    for partition in response.topics.iter().flat_map(|topic| &topic.partitions) {
+                        let (index, offset) = (partition.partition_index, partition.committed_offset);
+                        self.check_offset(&request.group_id, index, offset);
                     }
                 }
                 // Another group of the name begins with generation 1 again. Whether this one is gone is not certain if the write timed out.

@@ -19,6 +19,7 @@ use alloc::vec::Vec;
 pub use codec::DecodeError;
 pub(in crate::group) use codec::{Reader, Writer};
 
+use super::STRING_MAX;
 use super::message::Blob;
 use crate::{Offset, Uuid};
 
@@ -189,14 +190,19 @@ impl GroupRecord {
         writer.into_bytes()
     }
 
-    /// The value's bytes, at the version that Kafka 4.3 writes; `None` of a tombstone.
+    /// The value's bytes, at the version that Kafka 4.3 writes; `None` of a tombstone. Where a string is too long for that version (no
+    /// request brings one, but a log may), at the version that can hold it.
     pub fn encode_value(&self) -> Option<Vec<u8>> {
         match self {
             Self::OffsetCommit { value, .. } => {
                 let value = value.as_ref()?;
-                Some(value.encode(if value.expire_timestamp == -1 { 4 } else { 1 }))
+                let is_old = value.expire_timestamp != -1 && value.metadata.len() <= STRING_MAX;
+                Some(value.encode(if is_old { 1 } else { 4 }))
             }
-            Self::GroupMetadata { value, .. } => Some(value.as_ref()?.encode(3)),
+            Self::GroupMetadata { value, .. } => {
+                let value = value.as_ref()?;
+                Some(value.encode(if value.has_long_string() { 4 } else { 3 }))
+            }
         }
     }
 }
@@ -238,6 +244,9 @@ impl OffsetCommitValue {
     }
 
     /// The bytes at a version from 0 to 4. What the version does not have is left out.
+    ///
+    /// # Panics
+    /// Below version 4, if the metadata are longer than 32,767 bytes.
     pub fn encode(&self, version: i16) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.i16(version);
@@ -279,7 +288,21 @@ impl GroupMetadataValue {
         Ok((version, value))
     }
 
+    /// Whether a string is too long for the versions before 4.
+    fn has_long_string(&self) -> bool {
+        let of_members = self.members.iter().flat_map(|member| {
+            [Some(&member.member_id), Some(&member.client_id), Some(&member.client_host)]
+                .into_iter()
+                .chain([member.group_instance_id.as_ref()])
+        });
+        let of_group = [Some(&self.protocol_type), self.protocol.as_ref(), self.leader.as_ref()];
+        of_group.into_iter().chain(of_members).flatten().any(|text| text.len() > STRING_MAX)
+    }
+
     /// The bytes at a version from 0 to 4. What the version does not have is left out.
+    ///
+    /// # Panics
+    /// Below version 4, if a string is longer than 32,767 bytes.
     pub fn encode(&self, version: i16) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.i16(version);
