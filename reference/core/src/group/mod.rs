@@ -88,6 +88,7 @@
 //! - Topics and their ids are taken as they come: whether they exist is the server's to check.
 
 mod admin;
+pub mod assign;
 mod desk;
 mod membership;
 mod message;
