@@ -11,6 +11,7 @@
 //! | [`partition`] | one replica of a partition: leader or follower, high watermark, ISR | KIP-101, 279, 320, 497, 903, 966 |
 //! | [`producer`] | which of the batches of an idempotent producer are new | KIP-98, 360 |
 //! | [`controller`] | brokers, topics, leaders and ISRs, from committed metadata records | KIP-500, 631, 704, 841 |
+//! | [`group`] | consumer groups and their offsets, for one partition of `__consumer_offsets` | KIP-62, 134, 211, 345, 394, 496 |
 //!
 //! # The contract
 //! 1. **Time is an argument** ([`Instant`]), never goes back, and means nothing but its differences.
@@ -32,6 +33,7 @@ extern crate alloc;
 
 pub mod batch;
 pub mod controller;
+pub mod group;
 mod log_view;
 pub mod partition;
 pub mod producer;
