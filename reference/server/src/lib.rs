@@ -1,7 +1,13 @@
-//! The reference broker as a server: a node on a machine's clock, disk and sockets.
+//! The broker: a node behind sockets that speak Kafka's protocol.
 //!
+//! One OS thread owns the node ([`runtime`]) and does nothing but its steps; sockets live on a tokio runtime beside it. What decides is in
+//! the node and its cores, which the simulation runs as they are; here are bytes, connections and clocks.
+//!
+//! # Parts
 //! | part | does |
 //! |---|---|
 //! | [`config`] | reads `server.properties` in Kafka's names, checks all of it, and says what is wrong by file and line |
+//! | runtime | the node's thread, and the handle by which all others reach it |
 
 pub mod config;
+pub mod runtime;
