@@ -124,6 +124,8 @@ pub struct NodeConfig {
     /// `log.flush.interval.messages`: after so many records a partition's log is flushed. None (Kafka's default) leaves it to the
     /// operating system: what is acknowledged is then in the page caches of the ISR.
     pub log_flush_interval_messages: Option<u64>,
+    /// `producer.id.expiration.ms`: an idempotent producer that was silent for so long is forgotten; 1 day. Looked at as often as retention.
+    pub producer_id_expiration: Duration,
     /// How many requests may wait for something to happen on this node (fetches, produces, forwarded requests), of all clients and
     /// peers together; 10,000. What comes beyond is answered at once.
     pub waiting_requests_max: usize,
@@ -185,6 +187,7 @@ impl NodeConfig {
             log_retention: Some(Duration::from_secs(7 * 24 * 3600)),
             log_retention_check_interval: Duration::from_secs(300),
             log_flush_interval_messages: None,
+            producer_id_expiration: Duration::from_secs(24 * 3600),
             waiting_requests_max: 10_000,
             clock_origin_ms: 0,
         }

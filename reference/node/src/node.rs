@@ -373,7 +373,7 @@ impl<D: Disk> Node<D> {
         self.drain_controller()?;
         self.metadata.log.close_files()?;
         for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
-            replica.log.close_files()?;
+            replica.close()?;
         }
         self.save_checkpoints()?;
         let newest = self.broker.as_ref().map(|broker| broker.lifecycle.newest_epoch());
@@ -397,6 +397,9 @@ impl<D: Disk> Node<D> {
         let now_ms = self.config.timestamp_ms(self.ports.now);
         let ids: Vec<TopicPartition> = broker.replicas.keys().copied().collect();
         for id in ids {
+            if let Some(replica) = broker.replicas.get_mut(&id) {
+                replica.expire_producers(now_ms, self.config.producer_id_expiration);
+            }
             if let Some(replica) = broker.replicas.get_mut(&id)
                 && replica.log.retain(now_ms, replica.core.high_watermark())?
             {

@@ -133,7 +133,9 @@ fn open_replicas<D: Disk>(
         let FoundReplica { id, topic, log, high_watermark } = found;
         let settings = partition_config(config, NO_EPOCH.into());
         let core = Partition::open(settings, rules.partition, log.view().clone(), high_watermark, ports.now);
-        replicas.insert(id, Replica::new(topic, log, core));
+        let mut replica = Replica::new(topic, log, core);
+        replica.open_producers(directory.clean_shutdown().is_some(), ports)?;
+        replicas.insert(id, replica);
     }
     Ok(replicas)
 }

@@ -3,13 +3,12 @@
 use bytes::Bytes;
 use highwater_core::partition::{self, AlterPartition, Partition};
 use highwater_core::{Instant, Token};
-use highwater_log::Log;
+use highwater_log::{Log, LogProducers};
 use highwater_log::disk::Disk;
 
 use crate::fetcher::{Fetchers, Turn};
 use crate::message::{ClientResponse, LogId, TopicPartition};
 use crate::ports::{Fatal, Ports};
-use crate::records;
 use crate::timers::Timer;
 
 /// A replica.
@@ -22,6 +21,7 @@ pub(crate) struct Replica<D: Disk> {
     pub(crate) topic: String,
     pub(crate) log: Log<D>,
     pub(crate) core: Partition,
+    pub(crate) producers: LogProducers,
     pub(crate) turn: Option<Turn>,
     /// It is not asked for before then: the last answer was an error.
     pub(crate) paused: Option<Instant>,
@@ -40,7 +40,8 @@ pub(crate) struct Emitted {
 
 impl<D: Disk> Replica<D> {
     pub(crate) fn new(topic: String, log: Log<D>, core: Partition) -> Self {
-        Self { topic, log, core, turn: None, paused: None, armed: None, flush_asked: false }
+        let producers = LogProducers::default();
+        Self { topic, log, core, producers, turn: None, paused: None, armed: None, flush_asked: false }
     }
 
     /// Carries out what the core wants, in order. `incoming` are the records of the answer that is being handled.
@@ -78,14 +79,10 @@ impl<D: Disk> Replica<D> {
     ) -> Result<(), Fatal> {
         use partition::Effect;
         match effect {
-            Effect::Truncate { end } => {
-                records::truncate(&mut self.log, end)?;
-            }
-            Effect::Restart { start } => self.log.restart(start, self.core.log().base_epoch())?,
-            Effect::AppendFetched { from, end } => {
-                self.log.append(&records::between(incoming, from, end))?;
-            }
-            Effect::ForgetBefore { start } => self.log.forget_before(start)?,
+            Effect::Truncate { end } => self.truncate(end, ports)?,
+            Effect::Restart { start } => self.restart(start)?,
+            Effect::AppendFetched { from, end } => self.append_fetched(incoming, from, end)?,
+            Effect::ForgetBefore { start } => self.forget_before(start)?,
             Effect::AlterPartition(ask) => emitted.alteration = Some(ask),
             Effect::Produced { token, result } => ports.answer(token, ClientResponse::Produce(result)),
             Effect::Wake { token } => emitted.woken.push(token),

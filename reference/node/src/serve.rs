@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use highwater_core::batch::{self, BatchError};
 use highwater_core::partition::{Acks, PartitionError, PartitionFetch, PartitionFetched, Reader, Role};
+use highwater_core::producer::Verdict;
 use highwater_core::{Instant, NO_EPOCH, NodeId, Offset, Token, Uuid};
 use highwater_log::disk::Disk;
 
@@ -72,16 +73,22 @@ impl<D: Disk> Broker<D> {
         }
         let deadline = ports.now + Duration::from_millis(produce.timeout_ms.into());
         let (token, acks) = (produce.token, produce.acks);
+        match replica.judge(acks, &produce.records) {
+            Ok(Verdict::Append) => {}
+            Ok(Verdict::Duplicate(original)) => {
+                let stands = (original.base_offset(), original.end_offset());
+                return Ok(replica.core.repeat(token, acks, stands, deadline));
+            }
+            Err(error) => return Ok(Err(error)),
+        }
         let extent = match replica.core.produce(ports.now, token, acks, count, deadline) {
             Ok(extent) => extent,
             Err(error) => return Ok(Err(error)),
         };
-        let failed = |error: &dyn fmt::Display| {
-            Fatal::new(format!("appending to {}-{}", replica.topic, id.partition), error)
-        };
         let mut bytes = produce.records.to_vec();
-        batch::assign(&mut bytes, extent.base, extent.epoch).map_err(|error| failed(&error))?;
-        replica.log.append(&bytes).map_err(|error| failed(&error))?;
+        batch::assign(&mut bytes, extent.base, extent.epoch)
+            .map_err(|error| failed(&replica.topic, id, error))?;
+        replica.append(&bytes).map_err(|error| failed(&replica.topic, id, error))?;
         replica.flush_if_due(id, config.log_flush_interval_messages, ports);
         Ok(Ok(()))
     }
@@ -326,6 +333,11 @@ impl<D: Disk> Node<D> {
         let topics = image.topic_names().iter().map(topic).collect();
         ClusterView { controller: self.metadata.core.leader(), brokers, topics }
     }
+}
+
+/// What was accepted cannot be appended.
+fn failed(topic: &str, id: TopicPartition, error: impl fmt::Display) -> Fatal {
+    Fatal::new(format!("appending to {topic}-{}", id.partition), error)
 }
 
 /// Answers a fetch.

@@ -136,6 +136,12 @@ pub enum PartitionError {
     InvalidRequest = 42,
     /// The receiver is not the active controller.
     NotController = 41,
+    /// The sequence of an idempotent producer's batch does not follow the last one (KIP-98).
+    OutOfOrderSequence = 45,
+    /// A newer epoch of the producer is known.
+    InvalidProducerEpoch = 47,
+    /// The batch is part of a transaction, or its producer has one open.
+    InvalidTxnState = 48,
     /// The log cannot be read or written.
     StorageError = 56,
     /// The sender's leader epoch is behind.
@@ -144,6 +150,8 @@ pub enum PartitionError {
     UnknownLeaderEpoch = 76,
     /// The sender's broker epoch is not its newest.
     StaleBrokerEpoch = 77,
+    /// Batches of an idempotent producer that are several, or without sequence.
+    InvalidRecord = 87,
     /// The partition changed meanwhile.
     InvalidUpdateVersion = 95,
     /// No topic has this id.

@@ -1,6 +1,7 @@
 //! The log of one replica.
 
 mod recovery;
+mod replay;
 
 use std::sync::Arc;
 
