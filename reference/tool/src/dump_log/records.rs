@@ -59,7 +59,7 @@ impl Decoder {
 }
 
 fn number<const N: usize>(bytes: &[u8]) -> Result<[u8; N], String> {
-    bytes.try_into().map_err(|_| format!("found {} bytes, expected {N}", bytes.len()))
+    bytes.first_chunk().copied().ok_or_else(|| format!("found {} bytes, expected {N}", bytes.len()))
 }
 
 pub(super) fn dump(path: &Path, options: &Options, report: &mut Report<'_>) -> Result<(), ToolError> {
@@ -212,9 +212,6 @@ fn write_record(
     let header = &batch.header;
     let is_control = header.is_control();
     let shows_contents = options.print_contents && !is_control;
-    if options.skip_record_metadata && !shows_contents {
-        return Ok(());
-    }
     let mut prefix = "| ";
     if !options.skip_record_metadata {
         let size =
