@@ -6,6 +6,7 @@
 //! | tool | after | does |
 //! |---|---|---|
 //! | [`storage`] | `kafka-storage.sh` | formats a data directory, says what is in one, makes ids |
+//! | [`metadata`] | `kafka-metadata-shell.sh` | a shell over the image that a metadata log or snapshot makes |
 //! | [`dump_log`] | `kafka-dump-log.sh` | prints batches, records, indexes, snapshots, and says what does not fit |
 //!
 //! # Invariants
@@ -18,6 +19,7 @@ pub mod codec;
 pub mod dump_log;
 mod error;
 pub mod json;
+pub mod metadata;
 pub mod storage;
 
 pub use error::{ExitKind, ToolError};

@@ -9,24 +9,24 @@ use highwater_core::batch::{BatchError, BatchHeader, HEADER_SIZE, RecordBatch};
 
 /// A file of batches.
 #[derive(Debug)]
-pub(super) struct BatchFile {
+pub(crate) struct BatchFile {
     file: File,
     size: u64,
 }
 
 /// A batch whose header is sound; its checksum may be wrong.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) position: u64,
-    pub(super) header: BatchHeader,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Batch {
+    pub(crate) position: u64,
+    pub(crate) header: BatchHeader,
+    pub(crate) bytes: Vec<u8>,
     /// Whether the checksum is that of the bytes.
-    pub(super) is_sound: bool,
+    pub(crate) is_sound: bool,
 }
 
 /// What stands at a position.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Batch(Batch),
     /// Nothing more, or a batch that is cut off.
     End,
@@ -35,18 +35,18 @@ pub(super) enum Found {
 }
 
 impl BatchFile {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
         Ok(Self { file, size })
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// The batch at `position`, where all before `end` counts as there.
-    pub(super) fn read(&self, position: u64, end: u64) -> io::Result<Found> {
+    pub(crate) fn read(&self, position: u64, end: u64) -> io::Result<Found> {
         let end = end.min(self.size);
         let left = end.saturating_sub(position);
         let mut fixed = vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(HEADER_SIZE)];
@@ -64,7 +64,7 @@ impl BatchFile {
     }
 
     /// Goes through the batches from `position` on until `stop` says so; where it stopped.
-    pub(super) fn each(&self, from: u64, mut visit: impl FnMut(&Batch) -> bool) -> io::Result<u64> {
+    pub(crate) fn each(&self, from: u64, mut visit: impl FnMut(&Batch) -> bool) -> io::Result<u64> {
         let mut position = from;
         while let Found::Batch(batch) = self.read(position, self.size)? {
             if visit(&batch) {

@@ -23,7 +23,7 @@
 //! Message formats 0 and 1 (Kafka before 0.11). Decoders of offsets, transactions, share groups and tiered storage. Metadata records of
 //! access control, quotas, SCRAM and tokens are passed over with an error in their place.
 
-mod batches;
+pub(crate) mod batches;
 mod control;
 mod index;
 mod records;

@@ -58,7 +58,7 @@ pub(super) fn run(
         out,
         "Formatting metadata directory {} with metadata.version {}.",
         directory.display(),
-        release::name(version).unwrap_or_default()
+        release::release_name(version)
     )?;
     replace(&disk, Bootstrap::FILE, &bootstrap.encode(now_ms())).map_err(unwritable)?;
     let properties = MetaProperties {

@@ -38,6 +38,7 @@ use highwater_log::files::uuid;
 use highwater_server::config::ServerConfig;
 
 use crate::{ExitKind, ToolError};
+pub(crate) use release::release_name;
 
 /// The arguments of `storage`.
 #[derive(Debug, Clone, Args)]

@@ -17,9 +17,12 @@ const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
 const KRAFT: &str = "kraft.version";
 
 /// The release that brought a level.
-pub(crate) fn name(version: MetadataVersion) -> Option<&'static str> {
-    let index = usize::try_from(version.0 - MetadataVersion::LOWEST.0).ok()?;
-    RELEASES.get(index).copied()
+pub(crate) fn release_name(version: MetadataVersion) -> String {
+    let index = usize::try_from(i32::from(version.0) - i32::from(MetadataVersion::LOWEST.0)).ok();
+    match index.and_then(|index| RELEASES.get(index)) {
+        Some(name) => (*name).to_owned(),
+        None => format!("level {version}"),
+    }
 }
 
 /// The level of a release: `4.0-IV1` is that, `4.0` and `4.0.2` the last of 4.0.
@@ -123,8 +126,9 @@ mod tests {
         for wrong in ["", "4", "4.4", "3.2", "4.0-IV9", "4.0.", "4.0.x", "4.01"] {
             assert_eq!(level(wrong), None, "{wrong}");
         }
-        assert_eq!(name(MetadataVersion::HIGHEST), Some("4.3-IV0"));
-        assert_eq!(name(MetadataVersion::DEFAULT), Some("4.0-IV3"));
-        assert_eq!((name(MetadataVersion(6)), name(MetadataVersion(31))), (None, None));
+        assert_eq!(release_name(MetadataVersion::HIGHEST), "4.3-IV0");
+        assert_eq!(release_name(MetadataVersion::DEFAULT), "4.0-IV3");
+        assert_eq!(release_name(MetadataVersion(i16::MIN)), "level -32768");
+        assert_eq!(release_name(MetadataVersion(31)), "level 31");
     }
 }
