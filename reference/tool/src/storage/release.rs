@@ -36,7 +36,7 @@ fn level(release: &str) -> Option<MetadataVersion> {
                 .and_then(|rest| rest.strip_prefix('.'))
                 .is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    let index = RELEASES.iter().rposition(|known| is_it(&known))?;
+    let index = RELEASES.iter().rposition(is_it)?;
     Some(MetadataVersion(MetadataVersion::LOWEST.0 + i16::try_from(index).ok()?))
 }
 
