@@ -12,13 +12,12 @@ const KEPT: usize = 2;
 
 /// The producers of one log, and the snapshots of them in its directory.
 ///
-/// Whoever changes the log says so here: [`LogProducers::append`] after it appended, [`LogProducers::truncating`] before and
-/// [`LogProducers::truncated`] after it cut, and so on.
+/// Whoever changes the log says so here, before anything else is done to it: [`LogProducers::append`], [`LogProducers::truncated`] and so on.
 ///
 /// # Invariants
 /// - The state is that of all records of the log (as far as they were not deleted before its start), or better: what was deleted since the
 ///   log was opened is remembered.
-/// - No snapshot is above the log's end, not even after a crash: it is removed before the log is cut. So what is found with a name at or
+/// - No snapshot is above the end of a log that grows: it is removed, durably, when the log was cut or opened. So what has a name at or
 ///   below the end was taken of these very records.
 /// - At most two snapshots are kept, once one was written.
 #[derive(Debug, Default)]
@@ -69,12 +68,7 @@ impl LogProducers {
         Ok(())
     }
 
-    /// The log is about to be cut at `end`, or at the front of the batch that holds it.
-    pub fn truncating<D: Disk>(&mut self, log: &Log<D>, end: Offset) -> Result<(), LogError> {
-        self.drop_snapshots(log, |offset| offset > end)
-    }
-
-    /// The log was cut.
+    /// The log was cut, and nothing was appended since. Damaged snapshots are removed, and said.
     pub fn truncated<D: Disk>(&mut self, log: &Log<D>) -> Result<Vec<Damage>, LogError> {
         let end = log.view().end();
         self.drop_snapshots(log, |offset| offset > end)?;

@@ -7,14 +7,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use highwater_core::Offset;
 use highwater_core::batch::BatchHeader;
 use highwater_core::partition::{Acks, PartitionError};
-use highwater_core::producer::{Producers, Verdict};
+use highwater_core::producer::{Appended, Producers, Verdict};
+use highwater_core::{Instant, Offset, Token};
 use highwater_log::disk::Disk;
 use highwater_log::{Damage, LogError, LogProducers};
 
-use crate::message::TopicPartition;
+use crate::message::{Produced, Refusal, TopicPartition};
 use crate::node::Node;
 use crate::ports::{Fatal, Ports};
 use crate::records;
@@ -30,10 +30,23 @@ impl<D: Disk> Replica<D> {
     }
 
     /// What is to be done with the checked batches of a producer, with these acks.
-    pub(crate) fn judge(&self, acks: Acks, records: &[u8]) -> Result<Verdict, PartitionError> {
+    pub(crate) fn judge(&self, acks: Acks, records: &[u8]) -> Result<Verdict, Refusal> {
         // Who may not append anything learns that first: a sequence may be wrong for the very reason that somebody else leads.
         self.core.admit(acks)?;
-        Ok(self.producers.state().check(headers(records))?)
+        let verdict = self.producers.state().check(headers(records));
+        verdict.map_err(|error| Refusal { error: error.into(), message: Some(error.to_string().into()) })
+    }
+
+    /// Answers a producer, as its acks demand, with what it sent before.
+    pub(crate) fn repeat(
+        &mut self,
+        (token, acks, deadline): (Token, Acks, Instant),
+        original: &Appended,
+    ) -> Result<Produced, PartitionError> {
+        let base = original.base_offset();
+        self.core.repeat(token, acks, (base, original.end_offset()), deadline)?;
+        // As in Kafka that is the time of the original, whoever gave it.
+        Ok(Produced { base, log_append_time: original.timestamp, log_start: self.core.log().start() })
     }
 
     /// Appends to the log what the core knows of already.
@@ -54,7 +67,6 @@ impl<D: Disk> Replica<D> {
 
     /// Cuts the log where the core believes that it ends now.
     pub(crate) fn truncate(&mut self, end: Offset, ports: &mut Ports) -> Result<(), Fatal> {
-        self.producers.truncating(&self.log, end)?;
         records::truncate(&mut self.log, end)?;
         report(&self.producers.truncated(&self.log)?, ports);
         Ok(())

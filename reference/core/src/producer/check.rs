@@ -58,7 +58,7 @@ pub enum ProducerError {
 impl From<ProducerError> for PartitionError {
     fn from(error: ProducerError) -> Self {
         match error {
-            ProducerError::OutOfOrderSequence { .. } => Self::OutOfOrderSequence,
+            ProducerError::OutOfOrderSequence { .. } => Self::OutOfOrderSequenceNumber,
             ProducerError::InvalidProducerEpoch { .. } => Self::InvalidProducerEpoch,
             ProducerError::InvalidTxnState { .. } => Self::InvalidTxnState,
             ProducerError::NoSequence { .. } | ProducerError::NotAlone { .. } => Self::InvalidRecord,

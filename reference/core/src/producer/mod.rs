@@ -34,7 +34,7 @@
 //! refuse those that follow.
 //!
 //! # Invariants
-//! - A batch is appended at most once as long as its producer is known, and it is one of the last five of its producer, or older.
+//! - As long as its producer is known in its epoch, a batch is appended once, however often and late it comes.
 //! - The sequences of a producer's epoch in a log follow one another without a gap from the first that is known on.
 //! - [`Producers::end`] is the end of the log that the state was made of.
 //! - What a leader accepted, every replica that appends it takes: [`Producers::append`] cannot fail.
