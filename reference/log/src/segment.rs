@@ -6,7 +6,7 @@ use highwater_core::Offset;
 use highwater_core::batch::BatchHeader;
 
 use crate::disk::{Disk, File, join};
-use crate::index::{Index, OffsetEntry, TimeEntry};
+use crate::index::{Entry, Index, OffsetEntry, TimeEntry};
 use crate::scan::{Scan, ScanError};
 use crate::{Damage, LogError};
 
@@ -148,6 +148,13 @@ impl<D: Disk> Segment<D> {
             || too_long
     }
 
+    /// Whether one of its indexes has no room for another entry, and the one that ends it.
+    pub(crate) fn indexes_are_full(&self, bytes_max: u32) -> bool {
+        // One that has none yet takes one in any case: else no segment would ever hold anything.
+        let is_full = |count: usize, size: usize| count > 0 && (count + 2) * size > bytes_max as usize;
+        is_full(self.offsets.count(), OffsetEntry::SIZE) || is_full(self.times.count(), TimeEntry::SIZE)
+    }
+
     /// Notes a batch that is about to be written at `position`.
     pub(crate) fn note(&mut self, batch: &BatchHeader, position: u64, interval: u32) {
         if let Some((offset, time)) = self.notes.note(self.log.base, batch, position, interval) {
@@ -172,6 +179,10 @@ impl<D: Disk> Segment<D> {
 
     pub(crate) fn sync(&self) -> Result<(), LogError> {
         self.log.file.sync().map_err(LogError::io(&self.log.path, "sync it"))
+    }
+
+    pub(crate) fn sync_soon(&self) -> Result<(), LogError> {
+        self.log.file.sync_soon().map_err(LogError::io(&self.log.path, "sync it"))
     }
 
     /// The first batch that ends behind `offset`, and its position.

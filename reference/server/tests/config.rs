@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use highwater_core::NodeId;
 use highwater_core::Uuid;
-use highwater_core::controller::MetadataVersion;
+use highwater_core::controller::{MetadataVersion, TOPIC_CONFIG};
 use highwater_log::files::meta_properties::MetaProperties;
 use highwater_server::config::table::{self, Dynamic, Support};
 use highwater_server::config::{Bootstrap, NodeFile, Place, Roles, ServerConfig};
@@ -145,6 +145,19 @@ fn values_reach_the_node() {
     assert_eq!(node.quorum_election_timeout, Duration::from_millis(1500));
     assert_eq!((node.num_partitions, node.min_insync_replicas), (4, 2));
     assert_eq!(node.leader_rebalance_interval, None);
+    let said: Vec<(&str, &str)> =
+        node.topic_defaults.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            ("log.flush.interval.messages", "1"),
+            ("log.retention.bytes", "9"),
+            ("log.retention.hours", "3"),
+            ("log.retention.minutes", "5"),
+            ("min.insync.replicas", "2"),
+            ("unclean.leader.election.enable", "true"),
+        ]
+    );
     assert_eq!(node.log_retention, Some(Duration::from_secs(300)));
     assert_eq!((node.log_flush_interval_messages, node.log_retention_bytes), (Some(1), Some(9)));
     assert_eq!((node.unclean_leader_election_enable, node.rack.as_deref()), (true, Some("r")));
@@ -418,6 +431,17 @@ fn keys_that_do_nothing_are_warned_of_by_line() {
 }
 
 #[test]
+fn compaction_is_warned_of() {
+    let told = warnings(&with(BROKER, "log.cleanup.policy=compact,delete"));
+    assert_eq!(
+        told,
+        [
+            "s.properties:6: log.cleanup.policy: logs are not compacted here: one that is to be keeps every record"
+        ]
+    );
+}
+
+#[test]
 fn overrides_take_the_place_of_lines() {
     let given = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let overrides = [given("num.partitions", "7"), given("node.id", "1")];
@@ -532,4 +556,15 @@ fn bootstrap_snapshot_is_read_as_it_was_written() {
     std::fs::write(directory.path().join(Bootstrap::FILE), b"no batch").expect("a file");
     let told = Bootstrap::load(directory.path()).expect_err("damaged");
     assert!(told.contains("bootstrap.checkpoint, byte 0: found ") && told.contains("Restore"), "{told}");
+}
+
+#[test]
+fn keys_that_topics_fall_back_to_are_known() {
+    for key in TOPIC_CONFIG {
+        for synonym in key.synonyms {
+            let known = table::find(synonym.name).unwrap_or_else(|| panic!("{} is not known", synonym.name));
+            let default = known.default.map(|default| synonym.convert(default));
+            assert!(default.is_none_or(|default| default == key.default), "{}: another default", known.name);
+        }
+    }
 }

@@ -81,10 +81,6 @@ pub struct ServerConfig {
     pub topics: Topics,
     /// Classic groups and their offsets.
     pub groups: Groups,
-    /// `producer.id.expiration.ms`: an idempotent producer is forgotten when it was silent for so long.
-    pub producer_id_expiration: Duration,
-    /// `producer.id.expiration.check.interval.ms`.
-    pub producer_id_expiration_check_interval: Duration,
     /// `controlled.shutdown.enable`: whether a broker that stops moves its leaderships first.
     pub controlled_shutdown: bool,
     /// What to know, though nothing is wrong: keys without effect, unknown ones, those that are set twice. Sorted by line.
