@@ -8,7 +8,7 @@ use highwater_core::Uuid;
 use highwater_core::controller::{MetadataVersion, TOPIC_CONFIG};
 use highwater_log::files::meta_properties::MetaProperties;
 use highwater_server::config::table::{self, Dynamic, Support};
-use highwater_server::config::{Bootstrap, NodeFile, Place, Roles, ServerConfig};
+use highwater_server::config::{Bootstrap, NodeFile, Place, Roles, ServerConfig, parse_override};
 
 /// A combined node in as few lines as it takes.
 const COMBINED: &str = "process.roles=broker,controller\n\
@@ -443,16 +443,17 @@ fn compaction_is_warned_of() {
 
 #[test]
 fn overrides_take_the_place_of_lines() {
-    let given = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    let overrides = [given("num.partitions", "7"), given("node.id", "1")];
+    let given = |text| parse_override(text).expect("a key and a value");
+    let overrides = [given("num.partitions=7"), given(" node.id =1")];
     let config = ServerConfig::read("s", COMBINED.as_bytes(), &overrides).expect("a configuration");
     let key = table::find("num.partitions").expect("a key");
     let setting = config.setting(key);
     assert_eq!((setting.value, setting.place), (Some("7"), Place::Override(1)));
     assert_eq!(config.warnings, []);
-    let error = ServerConfig::read("s", COMBINED.as_bytes(), &[given("num.partitions", "-7")]);
+    let error = ServerConfig::read("s", COMBINED.as_bytes(), &[given("num.partitions=-7")]);
     let told = error.expect_err("a fault").to_string();
     assert!(told.starts_with("--override: num.partitions: found \"-7\""), "{told}");
+    assert!(parse_override("num.partitions").is_err() && parse_override("=3").is_err());
 }
 
 #[test]

@@ -183,6 +183,17 @@ pub struct Setting<'a> {
     pub place: Place,
 }
 
+/// Key and value of an `--override KEY=VALUE`.
+///
+/// # Errors
+/// A sentence, if it is none.
+pub fn parse_override(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err(format!("found {text:?}, expected KEY=VALUE, for example num.partitions=3")),
+    }
+}
+
 impl ServerConfig {
     /// Reads a file, with `--override` pairs over it.
     pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
