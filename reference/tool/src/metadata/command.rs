@@ -44,6 +44,9 @@ pub(super) const COMMANDS: [Command; 10] = [
     },
 ];
 
+/// What makes a part of a path a pattern.
+const WILDCARDS: [char; 4] = ['*', '?', '{', '['];
+
 /// A path with what it leads to.
 struct Match {
     path: Vec<String>,
@@ -160,8 +163,10 @@ impl Shell {
             if matches.is_empty() {
                 writeln!(out, "find: {target}: no such file or directory.")?;
                 outcome = Outcome::Failed;
-            } else if matches.len() == 1 {
-                self.find_below(&target, &mut matches[0].path, out)?;
+            } else if !target.contains(WILDCARDS) {
+                for found in &mut matches {
+                    self.find_below(&target, &mut found.path, out)?;
+                }
             } else {
                 for mut found in matches {
                     self.find_below(&found.absolute(), &mut found.path, out)?;
@@ -311,7 +316,8 @@ impl Shell {
 
     /// What the last word of a line may go on with: commands, or names in the tree. Also from where on it would be replaced.
     pub(super) fn complete(&self, line: &str) -> (usize, Vec<String>) {
-        let from = line.rfind(char::is_whitespace).map_or(0, |index| index + 1);
+        let blank = line.char_indices().rev().find(|(_, character)| character.is_whitespace());
+        let from = blank.map_or(0, |(index, character)| index + character.len_utf8());
         let word = &line[from..];
         if line[..from].trim().is_empty() {
             let names = COMMANDS.iter().map(|command| command.name).filter(|name| name.starts_with(word));
@@ -337,7 +343,7 @@ impl Shell {
 
 /// What a part of a path with wildcards fits; `None` if there are none in it.
 fn matcher(part: &str) -> Option<GlobMatcher> {
-    if !part.contains(['*', '?', '{', '[']) {
+    if !part.contains(WILDCARDS) {
         return None;
     }
     // What is no pattern is a name.
@@ -421,4 +427,45 @@ fn words(line: &str) -> Option<Vec<String>> {
     }
     words.extend(word);
     quote.is_none().then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use highwater_core::controller::Image;
+
+    use super::*;
+
+    fn complete(line: &str) -> (usize, Vec<String>) {
+        Shell::new(Tree { image: Image::default(), provenance: None }).complete(line)
+    }
+
+    fn candidates(line: &str) -> String {
+        complete(line).1.join(" ")
+    }
+
+    #[test]
+    fn commands_and_paths_are_completed() {
+        assert_eq!(candidates("c"), "cat cd");
+        assert_eq!(candidates("ls "), "image/ local/");
+        assert_eq!(complete("cat /lo"), (4, vec!["/local/".to_owned()]));
+        assert_eq!(candidates("cat /local/v"), "/local/version");
+        assert_eq!(candidates("cat image/../local/v"), "image/../local/version");
+        assert_eq!(candidates("cat /nowhere/"), "");
+        // A blank of several bytes is one, too.
+        assert_eq!(complete("ls\u{a0}im").1, ["image/"]);
+    }
+
+    #[test]
+    fn names_stand_in_as_many_columns_as_fit() {
+        let names: Vec<String> = ["a", "bb", "ccc", "d", "e"].map(str::to_owned).to_vec();
+        let shown = |width| {
+            let mut out = Vec::new();
+            columns(&names, width, &mut out).expect("memory");
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(shown(None), "a\nbb\nccc\nd\ne\n");
+        assert_eq!(shown(Some(80)), "a  bb  ccc  d  e\n");
+        assert_eq!(shown(Some(9)), "a    d\nbb   e\nccc\n");
+        assert_eq!(shown(Some(1)), shown(None));
+    }
 }
