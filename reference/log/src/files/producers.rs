@@ -6,7 +6,7 @@
 use highwater_core::Offset;
 use highwater_core::producer::Snapshot;
 
-use crate::disk::{Disk, join, read_whole, replace};
+use crate::disk::{Disk, join, read_whole, replace_soon};
 use crate::{Damage, LogError};
 
 const SUFFIX: &str = ".snapshot";
@@ -54,13 +54,14 @@ pub fn load<D: Disk>(disk: &D, directory: &str, offset: Offset) -> Result<Snapsh
     Snapshot::decode(&bytes).map_err(|error| damage(error.to_string()))
 }
 
-/// Writes one, durably.
+/// Writes one, durably, though not before the end of a deferral ([`Disk::begin_deferral`]) if there is one: a crash before that may leave a part of
+/// it, which is not read for sound.
 pub fn save<D: Disk>(disk: &D, directory: &str, offset: Offset, snapshot: &Snapshot) -> Result<(), LogError> {
     let path = join(directory, &name(offset));
-    replace(disk, &path, &snapshot.encode()).map_err(LogError::io(&path, "replace it"))
+    replace_soon(disk, &path, &snapshot.encode()).map_err(LogError::io(&path, "replace it"))
 }
 
-/// Removes these, durably.
+/// Removes these, durably, though not before the end of a deferral if there is one.
 pub fn remove<D: Disk>(disk: &D, directory: &str, offsets: &[Offset]) -> Result<(), LogError> {
     if offsets.is_empty() {
         return Ok(());
@@ -74,5 +75,5 @@ pub fn remove<D: Disk>(disk: &D, directory: &str, offsets: &[Offset]) -> Result<
             _ => {}
         }
     }
-    disk.sync_directory(directory).map_err(LogError::io(directory, "sync the directory"))
+    disk.sync_directory_soon(directory).map_err(LogError::io(directory, "sync the directory"))
 }
