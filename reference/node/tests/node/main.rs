@@ -3,7 +3,11 @@
 mod cluster;
 mod controllers;
 mod disks;
+mod fetching;
 mod metadata;
+mod offsets;
 mod partitions;
 mod producers;
+mod producing;
+mod settings;
 mod wire;
