@@ -6,6 +6,8 @@
 //! # Parts
 //! | part | does |
 //! |---|---|
+//! | [`config`] | reads `server.properties` in Kafka's names, checks all of it, and says what is wrong by file and line |
 //! | runtime | the node's thread, and the handle by which all others reach it |
 
+pub mod config;
 pub mod runtime;

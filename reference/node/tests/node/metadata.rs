@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use highwater_core::controller::MetadataVersion;
 use highwater_node::message::LogId;
 
 use crate::cluster::{Cluster, settled_with, small_snapshots};
@@ -87,4 +88,17 @@ fn node_that_is_behind_the_log_fetches_a_snapshot_in_parts() {
         cluster.node(behind).controller().is_some_and(|controller| controller.image().topics().len() == 30)
     );
     assert!(!cluster.bytes_of(behind, LogId::Metadata).is_empty());
+}
+
+#[test]
+fn cluster_begins_with_the_features_of_its_configuration() {
+    let cluster = settled_with(|config| {
+        config.metadata_version = MetadataVersion(21);
+        config.eligible_leader_replicas = false;
+    });
+    for id in 1..=3 {
+        let features = cluster.node(id).image().features();
+        assert_eq!(features.get(MetadataVersion::FEATURE), Some(&21), "node {id}");
+        assert_eq!(features.len(), 1, "node {id}");
+    }
 }

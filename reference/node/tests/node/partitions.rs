@@ -6,19 +6,13 @@ use highwater_core::controller::{
     ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, TopicReference,
 };
 use highwater_core::partition::{Acks, PartitionError};
-<<<<<<< HEAD
 use highwater_node::Role;
-use highwater_node::message::{ClientRequest, ClientResponse, LogId, PeerResponse};
-
-use crate::cluster::{Cluster, fetch_request, produce_request, records, settled, settled_with};
-=======
 use highwater_node::message::{ClientRequest, ListedOffset, LogId, OffsetAt, PeerResponse, Produce};
-use highwater_node::{NodeConfig, Role, Roles};
 
 use crate::cluster::{
-    Cluster, combined, fetch_request, fetched, listed, offset_request, produce_request, produced, records,
+    Cluster, fetch_request, fetched, listed, offset_request, produce_request, produced, records, settled,
+    settled_with,
 };
->>>>>>> p
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -9,7 +9,7 @@ use highwater_core::{NO_EPOCH, NodeId, Offset};
 use highwater_node::Roles;
 use highwater_node::message::{ClientRequest, Input, LogId, PeerResponse, Produce, TopicPartition};
 
-use crate::cluster::{Cluster, combined, produced};
+use crate::cluster::{Cluster, produced, settled};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -35,8 +35,7 @@ fn produce(
 
 /// Three brokers, and a partition that node 2 leads.
 fn cluster() -> (Cluster, TopicPartition) {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
     (cluster, partition)
 }
