@@ -357,7 +357,8 @@ impl Leader {
         };
         match result {
             Some(Ok(state)) if known(&state) => return Some(state),
-            // It says that the partition epoch was right and that nothing was changed: the committed ISR is the ISR.
+            // It says that the partition epoch was right, and that it is used up: the ISR was not changed, nor will a copy of this
+            // proposal change it (isr/isr/7). The committed ISR is the ISR.
             Some(Err(PartitionError::IneligibleReplica)) if !replica.is_recovering() => {
                 self.proposal = None;
                 self.advance_high_watermark(replica, now);

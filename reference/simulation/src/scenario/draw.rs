@@ -60,6 +60,29 @@ impl Profile {
             Profile::Lossy => "lossy",
         }
     }
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+
+    /// What it is like, in a line.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Profile::Mixed => "A whole cluster under any faults",
+            Profile::Elections => {
+                "The metadata quorum under short cuts, loss and restarts around its elections"
+            }
+            Profile::Replicas => "Partitions whose leaders move, stop, stall and come back",
+            Profile::Leaders => "One partition whose leader changes all the time",
+            Profile::Unclean => "As leaders, but whoever lives may lead; loss is legal",
+            Profile::Tails => "Few replicas whose brokers crash with their tails one at a time",
+            Profile::Stale => {
+                "Fetches of followers and changes of the ISR that are late by elections and sessions"
+            }
+            Profile::Lossy => "Everything may break, disks too; loss is legal",
+        }
+    }
 }
 
 /// Steps under faults, unless said otherwise.

@@ -1,0 +1,11 @@
+//! The broker: a node behind sockets that speak Kafka's protocol.
+//!
+//! One OS thread owns the node ([`runtime`]) and does nothing but its steps; sockets live on a tokio runtime beside it. What decides is in
+//! the node and its cores, which the simulation runs as they are; here are bytes, connections and clocks.
+//!
+//! # Parts
+//! | part | does |
+//! |---|---|
+//! | runtime | the node's thread, and the handle by which all others reach it |
+
+pub mod runtime;

@@ -1,0 +1,143 @@
+//! How others reach the node.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use highwater_core::{NodeId, Token};
+use highwater_log::disk::RealDisk;
+use highwater_node::Node;
+use highwater_node::message::{ClientRequest, ClientResponse, Input, PeerRequest, PeerResponse};
+use tokio::sync::{mpsc, oneshot};
+
+/// Looks at the node.
+type Look = Box<dyn FnOnce(&Node<RealDisk>) + Send>;
+
+/// What the node's thread is asked to do.
+pub(super) enum Job {
+    /// Take this input, for which nobody waits.
+    Input(Input),
+    /// Take a client's request.
+    Client { token: Token, request: ClientRequest, reply: oneshot::Sender<ClientResponse> },
+    /// Take a node's request.
+    Peer { token: Token, from: NodeId, request: PeerRequest, reply: oneshot::Sender<PeerResponse> },
+    /// Look.
+    Look(Look),
+}
+
+/// Reaches the node. Clones reach the same one.
+#[derive(Debug, Clone)]
+pub struct NodeHandle {
+    jobs: mpsc::Sender<Job>,
+    tokens: Arc<AtomicU64>,
+}
+
+/// The node has stopped, or stopped before it answered: what became of the request is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the node has stopped")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// An answer that is on its way. To drop it is to say that nobody waits any more.
+#[derive(Debug)]
+pub struct Pending {
+    answer: oneshot::Receiver<ClientResponse>,
+    /// Until it is answered.
+    open: Option<(Token, mpsc::Sender<Job>)>,
+}
+
+impl NodeHandle {
+    pub(super) fn new(jobs: mpsc::Sender<Job>) -> Self {
+        Self { jobs, tokens: Arc::default() }
+    }
+
+    fn token(&self) -> Token {
+        self.tokens.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn send(&self, job: Job) -> Result<(), Stopped> {
+        self.jobs.send(job).await.map_err(|_| Stopped)
+    }
+
+    /// Puts a client's request in the queue, and waits as long as that is full.
+    ///
+    /// # Errors
+    /// If the node has stopped.
+    pub async fn submit(&self, request: ClientRequest) -> Result<Pending, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        self.send(Job::Client { token, request, reply }).await?;
+        Ok(Pending { answer, open: Some((token, self.jobs.clone())) })
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// If the node has stopped, or stops before it answers.
+    pub async fn ask(&self, request: ClientRequest) -> Result<ClientResponse, Stopped> {
+        self.submit(request).await?.await
+    }
+
+    /// Hands on what another node asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// If the node has stopped, or stops before it answers.
+    pub async fn serve(&self, from: NodeId, request: PeerRequest) -> Result<PeerResponse, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Peer { token: self.token(), from, request, reply }).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Looks at the node, between two of its steps and on its thread: shortly, then.
+    ///
+    /// # Errors
+    /// If the node has stopped.
+    pub async fn look<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Node<RealDisk>) -> R + Send + 'static,
+    ) -> Result<R, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        // Nobody may be there any more to hear what was seen.
+        let job = Job::Look(Box::new(move |node| drop(reply.send(look(node)))));
+        self.send(job).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Tells the node something for which it owes no answer: a peer's response, a flush, the end.
+    ///
+    /// # Errors
+    /// If the node has stopped.
+    pub async fn tell(&self, input: Input) -> Result<(), Stopped> {
+        self.send(Job::Input(input)).await
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<ClientResponse, Stopped>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = Pin::new(&mut self.answer).poll(context);
+        if answer.is_ready() {
+            self.open = None;
+        }
+        answer.map_err(|_| Stopped)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some((token, jobs)) = self.open.take() {
+            // If the queue is full, the request waits until its own time is over, and its answer goes nowhere.
+            let _ = jobs.try_send(Job::Input(Input::Forget { token }));
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The node's thread, and the handle by which all others reach it.
+//!
+//! The thread takes jobs from one bounded queue, as many at a time as there are, and gives each to the node; then it lets run out what is due,
+//! and hands out what the node wants said. Between two jobs it may be asked to look at the node ([`NodeHandle::look`]).
+//!
+//! # Invariants
+//! - Jobs that one task submitted one after the other reach the node in that order.
+//! - Who submits waits while the queue is full: what waits to be done is bounded, and the sockets push back.
+//! - Who waits for an answer hears of the node's end: [`Stopped`].
+//! - Time never goes back, and starts near zero: its origin is in the node's configuration.
+
+mod handle;
+mod thread;
+
+pub use handle::{NodeHandle, Pending, Stopped};
+pub use thread::{NodeThread, Peers, spawn};

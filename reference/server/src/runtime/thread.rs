@@ -1,0 +1,177 @@
+//! The thread that owns the node.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant as Clock};
+
+use highwater_core::{Instant, NodeId, Token};
+use highwater_log::disk::RealDisk;
+use highwater_node::Node;
+use highwater_node::message::{ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::handle::{Job, NodeHandle};
+
+/// How many jobs may wait for the node.
+const JOBS_MAX: usize = 1024;
+
+/// How many jobs are done before what is due and what came of them are looked at.
+const BATCH_MAX: usize = 64;
+
+/// Carries requests to other nodes.
+pub trait Peers: Send + 'static {
+    /// Sends it, without waiting. [`Input::Response`] or [`Input::Failed`] comes back under the number, or neither.
+    fn send(&mut self, to: NodeId, correlation: u64, request: PeerRequest);
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct NodeThread {
+    /// By which it is reached.
+    pub handle: NodeHandle,
+    /// How it ended, once it has: with nothing if it was told to, else with the reason.
+    pub ended: watch::Receiver<Option<Result<(), String>>>,
+    /// The thread.
+    pub thread: thread::JoinHandle<()>,
+}
+
+/// Who waits for answers of the node.
+#[derive(Default)]
+struct Waiting {
+    clients: HashMap<Token, oneshot::Sender<ClientResponse>>,
+    peers: HashMap<Token, oneshot::Sender<PeerResponse>>,
+}
+
+struct Driver<P: Peers> {
+    node: Node<RealDisk>,
+    peers: P,
+    origin: Clock,
+    waiting: Waiting,
+    /// Logs that want to be flushed.
+    unflushed: BTreeSet<LogId>,
+}
+
+/// Runs a node on a thread of its own. `origin` is the moment that its configuration's `clock_origin_ms` names.
+///
+/// # Errors
+/// If there is no thread to be had.
+pub fn spawn(
+    origin: Clock,
+    open: impl FnOnce(Instant) -> Node<RealDisk>,
+    peers: impl FnOnce(NodeHandle) -> Box<dyn Peers>,
+) -> io::Result<NodeThread> {
+    let (sender, jobs) = mpsc::channel(JOBS_MAX);
+    let handle = NodeHandle::new(sender);
+    let (ending, ended) = watch::channel(None);
+    let node = open(now(origin));
+    let peers = peers(handle.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let thread = thread::Builder::new().name("node".into()).spawn(move || {
+        let driver = Driver { node, peers, origin, waiting: Waiting::default(), unflushed: BTreeSet::new() };
+        let end = runtime.block_on(driver.run(jobs));
+        ending.send_replace(Some(end));
+    })?;
+    Ok(NodeThread { handle, ended, thread })
+}
+
+/// The node's time.
+fn now(origin: Clock) -> Instant {
+    Instant(u64::try_from(origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+}
+
+impl<P: Peers> Driver<P> {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> Result<(), String> {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        loop {
+            if let Some(end) = self.hand_out() {
+                return end;
+            }
+            if !self.unflushed.is_empty() && jobs.is_empty() {
+                self.flush();
+                continue;
+            }
+            let received = match self.node.deadline() {
+                None => jobs.recv_many(&mut batch, BATCH_MAX).await,
+                Some(deadline) => {
+                    let at = self.origin + Duration::from_micros(deadline.0);
+                    match tokio::time::timeout_at(at.into(), jobs.recv_many(&mut batch, BATCH_MAX)).await {
+                        Ok(received) => received,
+                        Err(_) => {
+                            self.node.elapse(now(self.origin));
+                            continue;
+                        }
+                    }
+                }
+            };
+            if received == 0 {
+                return Err("nobody is there any more who could reach the node".to_owned());
+            }
+            for job in batch.drain(..) {
+                self.take(job);
+            }
+            let now = now(self.origin);
+            if self.node.deadline().is_some_and(|deadline| deadline <= now) {
+                self.node.elapse(now);
+            }
+        }
+    }
+
+    fn take(&mut self, job: Job) {
+        let now = now(self.origin);
+        match job {
+            Job::Input(input) => {
+                if let Input::Forget { token } = input {
+                    self.waiting.clients.remove(&token);
+                }
+                self.node.handle(now, input);
+            }
+            Job::Client { token, request, reply } => {
+                self.waiting.clients.insert(token, reply);
+                self.node.handle(now, Input::Client { token, request });
+            }
+            Job::Peer { token, from, request, reply } => {
+                self.waiting.peers.insert(token, reply);
+                self.node.handle(now, Input::Request { token, from, request });
+            }
+            Job::Look(look) => look(&self.node),
+        }
+    }
+
+    /// Hands out what the node wants said; its end, if that is among it. Who has stopped to wait is no concern.
+    fn hand_out(&mut self) -> Option<Result<(), String>> {
+        while let Some(output) = self.node.poll() {
+            match output {
+                Output::Send { to, correlation, request } => self.peers.send(to, correlation, request),
+                Output::Reply { token, response } => {
+                    if let Some(reply) = self.waiting.peers.remove(&token) {
+                        let _ = reply.send(response);
+                    }
+                }
+                Output::Answer { token, response } => {
+                    if let Some(reply) = self.waiting.clients.remove(&token) {
+                        let _ = reply.send(response);
+                    }
+                }
+                Output::Flush(log) => {
+                    self.unflushed.insert(log);
+                }
+                Output::Report(report) => tracing::warn!("{report}"),
+                Output::Stopped(reason) => return Some(reason.map_or(Ok(()), Err)),
+            }
+        }
+        None
+    }
+
+    fn flush(&mut self) {
+        if let Some(log) = self.unflushed.pop_first() {
+            self.node.handle(now(self.origin), Input::Flush(log));
+        }
+    }
+}
+
+impl Peers for Box<dyn Peers> {
+    fn send(&mut self, to: NodeId, correlation: u64, request: PeerRequest) {
+        (**self).send(to, correlation, request);
+    }
+}
