@@ -11,5 +11,8 @@
 //! | [`api`] | answers requests, one module an API |
 
 pub mod api;
+mod connection;
 pub mod config;
+mod peer;
 pub mod runtime;
+mod translate;

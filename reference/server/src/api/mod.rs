@@ -20,10 +20,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use highwater_wire::frame::Frame;
 use highwater_wire::header::{HeaderError, RequestHeader};
+use highwater_wire::messages::FetchRequest;
 use highwater_wire::{Api, Request, Str};
 
 use crate::config::ServerConfig;
+use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
+use crate::translate;
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -117,18 +120,55 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
             client.listener
         ));
     }
-    let _ = context;
     let begun = match header.api {
         Api::ApiVersions => api_versions::begin(client, &header, body),
+        Api::Fetch => fetch(context, client, &header, body).await,
+        Api::Vote => serve::vote(context, &header, body).await,
+        Api::BeginQuorumEpoch => serve::begin_quorum_epoch(context, &header, body).await,
+        Api::EndQuorumEpoch => serve::end_quorum_epoch(context, &header, body).await,
+        Api::FetchSnapshot => serve::fetch_snapshot(context, &header, body).await,
+        Api::BrokerRegistration => serve::broker_registration(context, &header, body).await,
+        Api::BrokerHeartbeat => serve::broker_heartbeat(context, &header, body).await,
+        Api::UnregisterBroker => serve::unregister_broker(context, &header, body).await,
+        Api::AlterPartition => serve::alter_partition(context, &header, body).await,
+        Api::AllocateProducerIds => serve::allocate_producer_ids(context, &header, body).await,
         api => Err(Begun::Close(format!("{} is not served", api.name()))),
     };
     begun.unwrap_or_else(|refused| refused)
 }
 
+/// Fetch, which asks for different things at different listeners.
+async fn fetch(
+    context: &Arc<Context>,
+    client: &Client,
+    header: &RequestHeader,
+    body: Bytes,
+) -> Result<Begun, Begun> {
+    let request: FetchRequest = decode(header, body)?;
+    if client.kind == ListenerKind::Controller {
+        return serve::fetch_metadata(context, header, request).await;
+    }
+    if translate::fetch::fetcher(&request).is_some() {
+        return serve::fetch_as_leader(context, header, request).await;
+    }
+    Err(Begun::Close("Fetch of consumers is not served".to_owned()))
+}
+
 /// Whether a listener of this kind serves an API.
 pub fn is_served(kind: ListenerKind, api: Api) -> bool {
-    let _ = kind;
-    matches!(api, Api::ApiVersions)
+    match api {
+        Api::ApiVersions | Api::Fetch => true,
+        Api::Vote
+        | Api::BeginQuorumEpoch
+        | Api::EndQuorumEpoch
+        | Api::FetchSnapshot
+        | Api::BrokerRegistration
+        | Api::BrokerHeartbeat
+        | Api::UnregisterBroker
+        | Api::AlterPartition
+        | Api::AllocateProducerIds => kind == ListenerKind::Controller,
+        _ => false,
+    }
 }
 
 /// Reads a request, or closes its connection.
