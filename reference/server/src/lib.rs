@@ -6,6 +6,10 @@
 //! # Parts
 //! | part | does |
 //! |---|---|
-//! | runtime | the node's thread, and the handle by which all others reach it |
+//! | [`config`] | reads `server.properties` in Kafka's names, checks all of it, and says what is wrong by file and line |
+//! | [`runtime`] | the node's thread, and the handle by which all others reach it |
+//! | [`api`] | answers requests, one module an API |
 
+pub mod api;
+pub mod config;
 pub mod runtime;

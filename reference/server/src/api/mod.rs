@@ -1,0 +1,150 @@
+//! What is answered to whom: one module an API.
+//!
+//! A connection calls [`begin`] for each request in the order in which they came, and sends the answers in that order. Most APIs are
+//! answered within the call; those that may wait long (Produce, Fetch) hand their request to the node in it and leave the answer for
+//! [later](Begun::Later), so that the connection goes on reading.
+//!
+//! # Invariants
+//! - What a connection asks reaches the node in the order in which it was asked.
+//! - A request that cannot be read closes its connection, and no other; so does one that the listener does not serve.
+//! - ApiVersions in a version that is not known is answered, in version 0 with UNSUPPORTED_VERSION (KIP-511); nothing else unknown is.
+
+mod api_versions;
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use highwater_wire::frame::Frame;
+use highwater_wire::header::{HeaderError, RequestHeader};
+use highwater_wire::{Api, Request, Str};
+
+use crate::config::ServerConfig;
+use crate::runtime::{NodeHandle, Stopped};
+
+/// What all connections of a server share.
+#[derive(Debug)]
+pub struct Context {
+    /// The node.
+    pub node: NodeHandle,
+    /// What the server was told at its start.
+    pub config: Arc<ServerConfig>,
+    /// `cluster.id`, as the data directory has it.
+    pub cluster_id: Str,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ListenerKind {
+    /// Clients and brokers.
+    Broker,
+    /// Controllers, brokers as observers of the quorum, and admin clients.
+    Controller,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub struct Client {
+    /// From where.
+    pub address: SocketAddr,
+    /// The listener's kind.
+    pub kind: ListenerKind,
+    /// The listener's name, in upper case.
+    pub listener: Arc<str>,
+    /// What the client said in ApiVersions of its software: name and version (KIP-511).
+    pub software: Option<(Str, Str)>,
+}
+
+/// An answer that takes its time.
+pub type Later = Pin<Box<dyn Future<Output = Result<Frame, Stopped>> + Send>>;
+
+/// How a request is answered.
+pub enum Begun {
+    /// With this.
+    Ready(Frame),
+    /// With what comes of this, in the order of requests. It is dropped if the connection ends first.
+    Later(Later),
+    /// Not at all: a producer that wants no acknowledgement.
+    Silent,
+    /// By closing the connection, for this reason.
+    Close(String),
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(frame) => f.debug_tuple("Ready").field(frame).finish(),
+            Self::Later(_) => f.write_str("Later"),
+            Self::Silent => f.write_str("Silent"),
+            Self::Close(reason) => f.debug_tuple("Close").field(reason).finish(),
+        }
+    }
+}
+
+impl From<Stopped> for Begun {
+    fn from(stopped: Stopped) -> Self {
+        Self::Close(stopped.to_string())
+    }
+}
+
+impl Client {
+    /// Nothing is known of it yet but from where it came, and to which listener.
+    pub fn new(address: SocketAddr, kind: ListenerKind, listener: Arc<str>) -> Self {
+        Self { address, kind, listener, software: None }
+    }
+}
+
+/// Begins to answer the request that a frame (without its length) holds.
+pub async fn answer(context: &Arc<Context>, client: &mut Client, frame: Bytes) -> Begun {
+    match RequestHeader::decode(frame) {
+        Ok((header, body)) => begin(context, client, header, body).await,
+        Err(HeaderError::UnknownVersion { api: Api::ApiVersions, correlation, .. }) => {
+            api_versions::unsupported(client.kind, correlation)
+        }
+        Err(error) => Begun::Close(error.to_string()),
+    }
+}
+
+/// Begins to answer a request.
+pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestHeader, body: Bytes) -> Begun {
+    if !is_served(client.kind, header.api) {
+        return Begun::Close(format!(
+            "{} is not served at the listener {}",
+            header.api.name(),
+            client.listener
+        ));
+    }
+    let _ = context;
+    let begun = match header.api {
+        Api::ApiVersions => api_versions::begin(client, &header, body),
+        api => Err(Begun::Close(format!("{} is not served", api.name()))),
+    };
+    begun.unwrap_or_else(|refused| refused)
+}
+
+/// Whether a listener of this kind serves an API.
+pub fn is_served(kind: ListenerKind, api: Api) -> bool {
+    let _ = kind;
+    matches!(api, Api::ApiVersions)
+}
+
+/// Reads a request, or closes its connection.
+pub(crate) fn decode<R: Request>(header: &RequestHeader, body: Bytes) -> Result<R, Begun> {
+    R::decode(header.version, body)
+        .map_err(|error| Begun::Close(format!("{} v{} {error}", header.api.name(), header.version)))
+}
+
+/// The frame of a response to a request.
+pub(crate) fn frame<R: Request>(header: &RequestHeader, response: &R::Response) -> Result<Frame, Begun> {
+    Frame::response::<R>(response, header.version, header.correlation).map_err(|error| {
+        Begun::Close(format!("the answer to {} v{} has {error}", header.api.name(), header.version))
+    })
+}
+
+/// Answers a request.
+pub(crate) fn ready<R: Request>(header: &RequestHeader, response: &R::Response) -> Result<Begun, Begun> {
+    frame::<R>(header, response).map(Begun::Ready)
+}
