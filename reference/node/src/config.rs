@@ -81,6 +81,10 @@ pub struct NodeConfig {
     pub replica_fetch_wait_max: Duration,
     /// `replica.fetch.backoff.ms`: how long a follower waits after a fetch that failed; 1 s.
     pub replica_fetch_backoff: Duration,
+    /// `replica.fetch.min.bytes`: how many bytes a follower waits for, as long as it waits; 1.
+    pub replica_fetch_min_bytes: u32,
+    /// `replica.fetch.max.bytes`: how much of one partition a follower asks for at most; 1 MiB.
+    pub replica_fetch_max_bytes: u32,
     /// `replica.fetch.response.max.bytes`: how much a follower asks for at most; 10 MiB.
     pub replica_fetch_response_max_bytes: u32,
     /// `replica.socket.timeout.ms`: when a follower's fetch counts as lost, beyond what the leader may hold it for; 30 s.
@@ -166,6 +170,8 @@ impl NodeConfig {
             replica_lag_time_max: Duration::from_millis(30_000),
             replica_fetch_wait_max: Duration::from_millis(500),
             replica_fetch_backoff: Duration::from_millis(1_000),
+            replica_fetch_min_bytes: 1,
+            replica_fetch_max_bytes: 1 << 20,
             replica_fetch_response_max_bytes: 10 << 20,
             replica_socket_timeout: Duration::from_millis(30_000),
             alter_partition_retry: Duration::from_millis(50),

@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     Partition(TopicPartition),
     /// A fetch that waits for something to say, by its token.
     WaitingFetch(u64),
+    /// A DeleteRecords that waits for followers, by its token.
+    Delete(u64),
     /// The next fetch from this leader, after one that failed.
     Fetcher(NodeId),
     /// The next registration or heartbeat.
