@@ -9,7 +9,9 @@
 //! | [`config`] | reads `server.properties` in Kafka's names, checks all of it, and says what is wrong by file and line |
 //! | [`runtime`] | the node's thread, and the handle by which all others reach it |
 //! | [`api`] | answers requests, one module an API |
+//! | [`translate`] | requests to the controller, and its answers, as they stand on the wire |
 
 pub mod api;
 pub mod config;
 pub mod runtime;
+pub mod translate;

@@ -10,6 +10,13 @@
 //! - ApiVersions in a version that is not known is answered, in version 0 with UNSUPPORTED_VERSION (KIP-511); nothing else unknown is.
 
 mod api_versions;
+mod cluster;
+mod controller;
+mod create_topics;
+mod fetch;
+mod metadata;
+mod produce;
+mod topics;
 
 use std::fmt;
 use std::future::Future;
@@ -24,6 +31,8 @@ use highwater_wire::{Api, Request, Str};
 
 use crate::config::ServerConfig;
 use crate::runtime::{NodeHandle, Stopped};
+use fetch::Sessions;
+use topics::Topics;
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -34,6 +43,26 @@ pub struct Context {
     pub config: Arc<ServerConfig>,
     /// `cluster.id`, as the data directory has it.
     pub cluster_id: Str,
+    /// What the APIs keep between requests.
+    pub(crate) state: State,
+}
+
+/// What the APIs keep between requests.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The ids of topics by name.
+    pub(crate) topics: Topics,
+    /// What consumers fetch.
+    pub(crate) sessions: Sessions,
+}
+
+impl Context {
+    /// Of a server that starts.
+    pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
+        let sessions = Sessions::new(config.topics.fetch_sessions_max);
+        let state = State { topics: Topics::default(), sessions };
+        Self { node, config, cluster_id, state }
+    }
 }
 
 /// What a connection is for.
@@ -59,7 +88,18 @@ pub struct Client {
 }
 
 /// An answer that takes its time.
-pub type Later = Pin<Box<dyn Future<Output = Result<Frame, Stopped>> + Send>>;
+pub type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// What comes of a request that took its time.
+#[derive(Debug)]
+pub enum Answer {
+    /// This goes out.
+    Frame(Frame),
+    /// Nothing does: a producer that wants no acknowledgement.
+    Silent,
+    /// The connection is closed, for this reason: so a producer that wants no acknowledgement hears of an error.
+    Close(String),
+}
 
 /// How a request is answered.
 pub enum Begun {
@@ -117,9 +157,12 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
             client.listener
         ));
     }
-    let _ = context;
     let begun = match header.api {
-        Api::ApiVersions => api_versions::begin(client, &header, body),
+        Api::Produce => produce::begin(context, client, &header, body).await,
+        Api::Fetch => fetch::begin(context, client, &header, body).await,
+        Api::Metadata => metadata::begin(context, client, &header, body).await,
+        Api::CreateTopics => create_topics::begin(context, client, &header, body).await,
+        Api::ApiVersions => api_versions::begin(context, client, &header, body).await,
         api => Err(Begun::Close(format!("{} is not served", api.name()))),
     };
     begun.unwrap_or_else(|refused| refused)
@@ -127,8 +170,12 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
 
 /// Whether a listener of this kind serves an API.
 pub fn is_served(kind: ListenerKind, api: Api) -> bool {
-    let _ = kind;
-    matches!(api, Api::ApiVersions)
+    use ListenerKind::{Broker, Controller};
+    match api {
+        Api::ApiVersions | Api::CreateTopics => matches!(kind, Broker | Controller),
+        Api::Produce | Api::Fetch | Api::Metadata => kind == Broker,
+        _ => false,
+    }
 }
 
 /// Reads a request, or closes its connection.
@@ -147,4 +194,14 @@ pub(crate) fn frame<R: Request>(header: &RequestHeader, response: &R::Response) 
 /// Answers a request.
 pub(crate) fn ready<R: Request>(header: &RequestHeader, response: &R::Response) -> Result<Begun, Begun> {
     frame::<R>(header, response).map(Begun::Ready)
+}
+
+/// The answer to a request that took its time.
+pub(crate) fn answered<R: Request>(header: &RequestHeader, response: &R::Response) -> Answer {
+    match Frame::response::<R>(response, header.version, header.correlation) {
+        Ok(frame) => Answer::Frame(frame),
+        Err(error) => {
+            Answer::Close(format!("the answer to {} v{} has {error}", header.api.name(), header.version))
+        }
+    }
 }

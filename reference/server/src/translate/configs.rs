@@ -6,9 +6,9 @@ use highwater_core::NodeId;
 use highwater_core::controller::{
     ConfigChange, ConfigKey, ConfigOperation, ConfigResource, ControllerError, ControllerResponse,
 };
+use highwater_wire::Str;
 use highwater_wire::messages::incremental_alter_configs::{request, response};
 use highwater_wire::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
-use highwater_wire::Str;
 
 use super::{codes, outcome, unanswered};
 
@@ -28,14 +28,15 @@ pub fn name_of(resource: &ConfigResource) -> (i8, Str) {
 /// # Errors
 /// If it is none that can be configured here.
 pub fn resource(kind: i8, name: &str) -> Result<ConfigResource, ControllerError> {
-    let refused =
-        |message| Err(ControllerError { code: ControllerError::INVALID_REQUEST, message });
+    let refused = |message| Err(ControllerError { code: ControllerError::INVALID_REQUEST, message });
     match kind {
         ConfigKey::TOPIC => Ok(ConfigResource::Topic(name.to_owned())),
         ConfigKey::BROKER if name.is_empty() => Ok(ConfigResource::Broker(None)),
         ConfigKey::BROKER => match name.parse() {
             Ok(id) if id >= 0 => Ok(ConfigResource::Broker(Some(NodeId(id)))),
-            _ => refused(format!("a broker is named by its id, or by nothing for all brokers: found {name:?}")),
+            _ => {
+                refused(format!("a broker is named by its id, or by nothing for all brokers: found {name:?}"))
+            }
         },
         kind => refused(format!(
             "resources of type {kind} cannot be configured here, only topics ({}) and brokers ({})",

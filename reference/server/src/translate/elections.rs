@@ -55,7 +55,8 @@ pub fn election_kind(number: i8) -> Result<ElectionKind, ControllerError> {
 /// The partitions that a request names; `None` for all.
 pub fn partitions(request: &ElectLeadersRequest) -> Option<Vec<(String, i32)>> {
     let topics = request.topic_partitions.as_ref()?.iter();
-    let named = topics.flat_map(|topic| topic.partitions.iter().map(|&index| (topic.topic.to_string(), index)));
+    let named =
+        topics.flat_map(|topic| topic.partitions.iter().map(|&index| (topic.topic.to_string(), index)));
     Some(named.collect())
 }
 

@@ -24,11 +24,7 @@ pub fn update_features(
         allow_downgrade: true,
         upgrade_type: UNSAFE_DOWNGRADE,
     };
-    UpdateFeaturesRequest {
-        timeout_ms,
-        feature_updates: updates.iter().map(update).collect(),
-        validate_only,
-    }
+    UpdateFeaturesRequest { timeout_ms, feature_updates: updates.iter().map(update).collect(), validate_only }
 }
 
 /// What was answered: before version 2 with each feature, since then for all at once.
@@ -50,7 +46,12 @@ pub fn updated<'a>(
         error_code,
         error_message: error_message.clone(),
     };
-    UpdateFeaturesResponse { results: names.map(result).collect(), error_code, error_message: error_message.clone(), ..Default::default() }
+    UpdateFeaturesResponse {
+        results: names.map(result).collect(),
+        error_code,
+        error_message: error_message.clone(),
+        ..Default::default()
+    }
 }
 
 /// The request to forget a broker.

@@ -7,7 +7,9 @@ use highwater_core::Uuid;
 use highwater_core::controller::{
     ControllerError, ControllerResponse, MorePartitions, NewTopic, TopicReference,
 };
-use highwater_wire::messages::create_partitions::{request as partitions_request, response as partitions_response};
+use highwater_wire::messages::create_partitions::{
+    request as partitions_request, response as partitions_response,
+};
 use highwater_wire::messages::create_topics::{request as topics_request, response as topics_response};
 use highwater_wire::messages::delete_topics::{request as delete_request, response as delete_response};
 use highwater_wire::messages::{
@@ -105,9 +107,8 @@ pub fn create_partitions(
     validate_only: bool,
     timeout_ms: i32,
 ) -> CreatePartitionsRequest {
-    let assignment = |replicas: &Vec<NodeId>| partitions_request::CreatePartitionsAssignment {
-        broker_ids: ids(replicas),
-    };
+    let assignment =
+        |replicas: &Vec<NodeId>| partitions_request::CreatePartitionsAssignment { broker_ids: ids(replicas) };
     let topic = |topic: &MorePartitions| partitions_request::CreatePartitionsTopic {
         name: topic.name.as_str().into(),
         count: topic.count,
