@@ -76,4 +76,5 @@ pub use config::{NodeConfig, Roles};
 pub use highwater_log::shared::LogReader;
 pub use highwater_log::{Flushed, Flusher};
 pub use node::{Node, OpenError, Rules};
+pub use settings::{ConfigSource, ConfigValue, TopicConfigEntry, config_type};
 pub use view::{ReplicaView, Role};

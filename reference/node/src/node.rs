@@ -21,6 +21,7 @@ use crate::metadata::Metadata;
 use crate::ports::{Asked, Caller, Fatal, Ports};
 use crate::publish::Publisher;
 use crate::serve;
+use crate::settings::{self, TopicConfigEntry};
 use crate::store;
 use crate::timers::Timer;
 use crate::view::{self, ReplicaView};
@@ -326,6 +327,11 @@ impl<D: Disk> Node<D> {
         match timer {
             Timer::Request(_) | Timer::Checkpoint | Timer::Retention => {}
             Timer::Partition(id) => broker.elapse(&mut self.ports, id)?,
+            Timer::Flush(id) => {
+                if let Some(replica) = broker.replicas.get_mut(&id) {
+                    replica.flush_is_due(id, &mut self.ports);
+                }
+            }
             Timer::WaitingFetch(token) => {
                 broker.answer_waiting(&mut self.ports, &self.metadata.image, token)?;
             }
@@ -519,6 +525,11 @@ impl<D: Disk> Node<D> {
     pub fn replica(&self, partition: TopicPartition) -> Option<ReplicaView<'_>> {
         let replica = self.broker.as_ref()?.replicas.get(&partition)?;
         Some(view::of_partition(partition, &replica.core))
+    }
+
+    /// The configuration of a topic as it holds on this node, by key, whether there is such a topic or not.
+    pub fn topic_config(&self, topic: &str) -> Vec<TopicConfigEntry> {
+        settings::topic_config(&self.config, &self.metadata.image, topic)
     }
 
     /// What flushes this log as far as it goes now, on another thread; `None` if there is nothing to flush, or no such log. Asked

@@ -33,6 +33,7 @@ pub(crate) struct Replica<D: Disk> {
     /// It is not asked for before then: the last answer was an error.
     pub(crate) paused: Option<Instant>,
     pub(crate) armed: Option<Instant>,
+    flush_armed: Option<Instant>,
     flush_asked: bool,
 }
 
@@ -58,6 +59,7 @@ impl<D: Disk> Replica<D> {
             turn: None,
             paused: None,
             armed: None,
+            flush_armed: None,
             flush_asked: false,
         }
     }
@@ -127,11 +129,25 @@ impl<D: Disk> Replica<D> {
         Ok(())
     }
 
-    /// Asks for a flush if as many records are not flushed as `flush.messages` says.
+    /// Asks for a flush if as many records are not flushed as `flush.messages` says, or else in the time that `flush.ms` gives.
     pub(crate) fn flush_if_due(&mut self, id: TopicPartition, ports: &mut Ports) {
         let (log, every) = (self.core.log(), self.settings.log.flush.records);
         let behind = u64::try_from(log.end() - log.flushed()).unwrap_or(0);
         if every.is_some_and(|every| behind >= every) {
+            self.ask_flush(id, ports);
+        } else if behind > 0
+            && self.flush_armed.is_none()
+            && let Some(after) = self.settings.flush_after
+        {
+            let deadline = Some(ports.now + after);
+            ports.timers.arm(Timer::Flush(id), &mut self.flush_armed, deadline);
+        }
+    }
+
+    /// Records have been unflushed for as long as they may be.
+    pub(crate) fn flush_is_due(&mut self, id: TopicPartition, ports: &mut Ports) {
+        self.flush_armed = None;
+        if self.core.log().flushed() < self.core.log().end() {
             self.ask_flush(id, ports);
         }
     }
@@ -183,6 +199,7 @@ impl<D: Disk> Replica<D> {
     /// Lets go of everything that others hold of this replica.
     pub(crate) fn detach(&mut self, id: TopicPartition, fetchers: &mut Fetchers, ports: &mut Ports) {
         ports.timers.arm(Timer::Partition(id), &mut self.armed, None);
+        ports.timers.arm(Timer::Flush(id), &mut self.flush_armed, None);
         if let Some(turn) = self.turn.take() {
             fetchers.unfollow(turn, ports);
         }

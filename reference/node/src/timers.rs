@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Request(u64),
     /// The earliest deadline of a partition core.
     Partition(TopicPartition),
+    /// Records of a partition have been unflushed for long enough.
+    Flush(TopicPartition),
     /// A fetch that waits for something to say, by its token.
     WaitingFetch(u64),
     /// A DeleteRecords that waits for followers, by its token.

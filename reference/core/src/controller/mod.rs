@@ -68,6 +68,7 @@ mod image;
 mod message;
 mod record;
 mod rules;
+mod topic_config;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -85,6 +86,10 @@ pub use image::{
 pub use message::*;
 pub use record::*;
 pub use rules::*;
+pub use topic_config::{
+    ConfigKind, ConfigSynonym, MIN_ISR, TOPIC_CONFIG, TopicConfigKey, UNCLEAN_ELECTION, topic_config_key,
+    topic_config_of_broker,
+};
 
 use crate::{Dice, Epoch, Extent, Instant, NodeId, Offset, Token};
 

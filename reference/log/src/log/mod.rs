@@ -156,7 +156,9 @@ impl<D: Disk> Log<D> {
             let header = BatchHeader::parse(&bytes[to..])?;
             let (bytes_max, ms_max) = (self.config.segment_bytes, self.config.segment_ms);
             let interval = self.config.index_interval_bytes;
-            if self.active().is_full_for(&header, (to - from) as u64, bytes_max, ms_max) {
+            if self.active().is_full_for(&header, (to - from) as u64, bytes_max, ms_max)
+                || self.active().indexes_are_full(self.config.index_bytes_max)
+            {
                 self.write_to_active(&bytes[from..to])?;
                 from = to;
                 self.roll(header.base_offset)?;
