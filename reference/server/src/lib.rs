@@ -9,9 +9,11 @@
 //! | [`config`] | reads `server.properties` in Kafka's names, checks all of it, and says what is wrong by file and line |
 //! | [`runtime`] | the node's thread, and the handle by which all others reach it |
 //! | [`api`] | answers requests, one module an API |
-//! | [`translate`] | requests to the controller, and its answers, as they stand on the wire |
+//! | translate | between the node's types and Kafka's messages |
 
 pub mod api;
 pub mod config;
+mod connection;
+mod peer;
 pub mod runtime;
-pub mod translate;
+mod translate;

@@ -12,9 +12,14 @@
 mod api_versions;
 mod cluster;
 mod controller;
+mod create_partitions;
 mod create_topics;
+mod delete_records;
+mod delete_topics;
 mod fetch;
+mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
 mod topics;
 
@@ -27,10 +32,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use highwater_wire::frame::Frame;
 use highwater_wire::header::{HeaderError, RequestHeader};
+use highwater_wire::messages::FetchRequest;
 use highwater_wire::{Api, Request, Str};
 
 use crate::config::ServerConfig;
+use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
+use crate::translate;
 use fetch::Sessions;
 use topics::Topics;
 
@@ -158,22 +166,66 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         ));
     }
     let begun = match header.api {
-        Api::Produce => produce::begin(context, client, &header, body).await,
-        Api::Fetch => fetch::begin(context, client, &header, body).await,
-        Api::Metadata => metadata::begin(context, client, &header, body).await,
-        Api::CreateTopics => create_topics::begin(context, client, &header, body).await,
         Api::ApiVersions => api_versions::begin(context, client, &header, body).await,
+        Api::Produce => produce::begin(context, client, &header, body).await,
+        Api::Fetch => fetch(context, client, &header, body).await,
+        Api::Metadata => metadata::begin(context, client, &header, body).await,
+        Api::ListOffsets => list_offsets::begin(context, &header, body).await,
+        Api::OffsetForLeaderEpoch => offset_for_leader_epoch::begin(context, &header, body).await,
+        Api::CreateTopics => create_topics::begin(context, client, &header, body).await,
+        Api::CreatePartitions => create_partitions::begin(context, client, &header, body).await,
+        Api::DeleteTopics => delete_topics::begin(context, client, &header, body).await,
+        Api::DeleteRecords => delete_records::begin(context, &header, body).await,
+        Api::Vote => serve::vote(context, &header, body).await,
+        Api::BeginQuorumEpoch => serve::begin_quorum_epoch(context, &header, body).await,
+        Api::EndQuorumEpoch => serve::end_quorum_epoch(context, &header, body).await,
+        Api::FetchSnapshot => serve::fetch_snapshot(context, &header, body).await,
+        Api::BrokerRegistration => serve::broker_registration(context, &header, body).await,
+        Api::BrokerHeartbeat => serve::broker_heartbeat(context, &header, body).await,
+        Api::UnregisterBroker => serve::unregister_broker(context, &header, body).await,
+        Api::AlterPartition => serve::alter_partition(context, &header, body).await,
+        Api::AllocateProducerIds => serve::allocate_producer_ids(context, &header, body).await,
         api => Err(Begun::Close(format!("{} is not served", api.name()))),
     };
     begun.unwrap_or_else(|refused| refused)
+}
+
+/// Fetch, which asks for different things at different listeners.
+async fn fetch(
+    context: &Arc<Context>,
+    client: &Client,
+    header: &RequestHeader,
+    body: Bytes,
+) -> Result<Begun, Begun> {
+    let request: FetchRequest = decode(header, body)?;
+    if client.kind == ListenerKind::Controller {
+        return serve::fetch_metadata(context, header, request).await;
+    }
+    if translate::fetch::fetcher(&request).is_some() {
+        return serve::fetch_as_leader(context, header, request).await;
+    }
+    fetch::begin(context, client, header, request).await
 }
 
 /// Whether a listener of this kind serves an API.
 pub fn is_served(kind: ListenerKind, api: Api) -> bool {
     use ListenerKind::{Broker, Controller};
     match api {
-        Api::ApiVersions | Api::CreateTopics => matches!(kind, Broker | Controller),
-        Api::Produce | Api::Fetch | Api::Metadata => kind == Broker,
+        Api::ApiVersions | Api::Fetch | Api::CreateTopics | Api::CreatePartitions | Api::DeleteTopics => {
+            matches!(kind, Broker | Controller)
+        }
+        Api::Produce | Api::Metadata | Api::ListOffsets | Api::OffsetForLeaderEpoch | Api::DeleteRecords => {
+            kind == Broker
+        }
+        Api::Vote
+        | Api::BeginQuorumEpoch
+        | Api::EndQuorumEpoch
+        | Api::FetchSnapshot
+        | Api::BrokerRegistration
+        | Api::BrokerHeartbeat
+        | Api::UnregisterBroker
+        | Api::AlterPartition
+        | Api::AllocateProducerIds => kind == Controller,
         _ => false,
     }
 }

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::sync::RwLock;
 
-use highwater_wire::{Str, Uuid};
+use highwater_core::partition::PartitionError;
+use highwater_wire::{ErrorCode, Str, Uuid};
 
 use crate::runtime::{NodeHandle, Stopped};
 
@@ -46,6 +47,17 @@ impl Topics {
         }
         ids.extend(answered.into_iter().filter(|(id, _)| *id != Uuid::ZERO).map(|(id, name)| (name, id)));
         Ok(found)
+    }
+
+    /// What a client that named a topic is told of the node's error about its id.
+    pub(crate) fn error(&self, name: &Str, error: PartitionError) -> ErrorCode {
+        match error {
+            PartitionError::UnknownTopicId => {
+                self.forget(name);
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            }
+            error => ErrorCode(error as i16),
+        }
     }
 
     /// No topic of this name has the id any more that it had.

@@ -108,6 +108,9 @@ impl<P: Peers> Driver<P> {
                 return Err("nobody is there any more who could reach the node".to_owned());
             }
             for job in batch.drain(..) {
+                if let Job::Abandon = job {
+                    return Ok(());
+                }
                 self.take(job);
             }
             let now = now(self.origin);
@@ -123,6 +126,7 @@ impl<P: Peers> Driver<P> {
             Job::Input(input) => {
                 if let Input::Forget { token } = input {
                     self.waiting.clients.remove(&token);
+                    self.waiting.peers.remove(&token);
                 }
                 self.node.handle(now, input);
             }
@@ -135,6 +139,7 @@ impl<P: Peers> Driver<P> {
                 self.node.handle(now, Input::Request { token, from, request });
             }
             Job::Look(look) => look(&self.node),
+            Job::Abandon => {}
         }
     }
 

@@ -18,7 +18,7 @@ const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
 /// Kafka's number and name of a resource.
-pub fn name_of(resource: &ConfigResource) -> (i8, Str) {
+pub(crate) fn name_of(resource: &ConfigResource) -> (i8, Str) {
     let ConfigKey { kind, name } = ConfigKey::from(resource);
     (kind, name.into())
 }
@@ -27,7 +27,7 @@ pub fn name_of(resource: &ConfigResource) -> (i8, Str) {
 ///
 /// # Errors
 /// If it is none that can be configured here.
-pub fn resource(kind: i8, name: &str) -> Result<ConfigResource, ControllerError> {
+pub(crate) fn resource(kind: i8, name: &str) -> Result<ConfigResource, ControllerError> {
     let refused = |message| Err(ControllerError { code: ControllerError::INVALID_REQUEST, message });
     match kind {
         ConfigKey::TOPIC => Ok(ConfigResource::Topic(name.to_owned())),
@@ -47,7 +47,7 @@ pub fn resource(kind: i8, name: &str) -> Result<ConfigResource, ControllerError>
 }
 
 /// The request for these changes.
-pub fn alter_configs(
+pub(crate) fn alter_configs(
     changes: &[(ConfigResource, Vec<ConfigChange>)],
     validate_only: bool,
 ) -> IncrementalAlterConfigsRequest {
@@ -73,7 +73,7 @@ pub fn alter_configs(
 ///
 /// # Errors
 /// If the resource cannot be configured, or a change is none.
-pub fn changes(
+pub(crate) fn changes(
     wanted: &request::AlterConfigsResource,
 ) -> Result<(ConfigResource, Vec<ConfigChange>), ControllerError> {
     let resource = resource(wanted.resource_type, &wanted.resource_name)?;
@@ -101,7 +101,7 @@ pub fn changes(
 }
 
 /// What was answered about these.
-pub fn configs_altered(
+pub(crate) fn configs_altered(
     asked: &[(ConfigResource, Vec<ConfigChange>)],
     response: IncrementalAlterConfigsResponse,
 ) -> ControllerResponse {
@@ -116,7 +116,7 @@ pub fn configs_altered(
 }
 
 /// The answer about one resource, by its number and name.
-pub fn altered(
+pub(crate) fn altered(
     kind: i8,
     name: &Str,
     result: Result<(), ControllerError>,

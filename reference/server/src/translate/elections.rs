@@ -9,7 +9,7 @@ use highwater_wire::messages::{ElectLeadersRequest, ElectLeadersResponse};
 use super::{codes, outcome};
 
 /// The request for these elections.
-pub fn elect_leaders(
+pub(crate) fn elect_leaders(
     kind: ElectionKind,
     partitions: Option<&[(String, i32)]>,
     timeout_ms: i32,
@@ -41,7 +41,7 @@ pub fn elect_leaders(
 ///
 /// # Errors
 /// If there is none.
-pub fn election_kind(number: i8) -> Result<ElectionKind, ControllerError> {
+pub(crate) fn election_kind(number: i8) -> Result<ElectionKind, ControllerError> {
     match number {
         0 => Ok(ElectionKind::Preferred),
         1 => Ok(ElectionKind::Unclean),
@@ -53,7 +53,7 @@ pub fn election_kind(number: i8) -> Result<ElectionKind, ControllerError> {
 }
 
 /// The partitions that a request names; `None` for all.
-pub fn partitions(request: &ElectLeadersRequest) -> Option<Vec<(String, i32)>> {
+pub(crate) fn partitions(request: &ElectLeadersRequest) -> Option<Vec<(String, i32)>> {
     let topics = request.topic_partitions.as_ref()?.iter();
     let named =
         topics.flat_map(|topic| topic.partitions.iter().map(|&index| (topic.topic.to_string(), index)));
@@ -61,7 +61,7 @@ pub fn partitions(request: &ElectLeadersRequest) -> Option<Vec<(String, i32)>> {
 }
 
 /// What was answered.
-pub fn leaders_elected(response: ElectLeadersResponse) -> ControllerResponse {
+pub(crate) fn leaders_elected(response: ElectLeadersResponse) -> ControllerResponse {
     if let Err(error) = outcome(response.error_code, None) {
         return ControllerResponse::ElectLeaders(Err(error));
     }
@@ -77,7 +77,7 @@ pub fn leaders_elected(response: ElectLeadersResponse) -> ControllerResponse {
 }
 
 /// The answer, topics in the order of names.
-pub fn elected(result: Result<Vec<ElectionAnswer>, ControllerError>) -> ElectLeadersResponse {
+pub(crate) fn elected(result: Result<Vec<ElectionAnswer>, ControllerError>) -> ElectLeadersResponse {
     let answers = match result {
         Ok(answers) => answers,
         Err(error) => {

@@ -1,11 +1,8 @@
-//! `UpdateFeatures` (KIP-584) and `UnregisterBroker`.
+//! `UpdateFeatures` (KIP-584).
 
-use highwater_core::NodeId;
 use highwater_core::controller::{ControllerError, ControllerResponse};
 use highwater_wire::messages::update_features::{request, response};
-use highwater_wire::messages::{
-    UnregisterBrokerRequest, UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
-};
+use highwater_wire::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 
 use super::{codes, outcome};
 
@@ -13,7 +10,7 @@ use super::{codes, outcome};
 const UNSAFE_DOWNGRADE: i8 = 3;
 
 /// The request for these levels. The controller decides whether a level may go down.
-pub fn update_features(
+pub(crate) fn update_features(
     updates: &[(String, i16)],
     validate_only: bool,
     timeout_ms: i32,
@@ -28,7 +25,7 @@ pub fn update_features(
 }
 
 /// What was answered: before version 2 with each feature, since then for all at once.
-pub fn features_updated(response: UpdateFeaturesResponse) -> ControllerResponse {
+pub(crate) fn features_updated(response: UpdateFeaturesResponse) -> ControllerResponse {
     let whole = outcome(response.error_code, response.error_message);
     let results = response.results.into_iter();
     let parts = results.map(|result| outcome(result.error_code, result.error_message));
@@ -36,7 +33,7 @@ pub fn features_updated(response: UpdateFeaturesResponse) -> ControllerResponse 
 }
 
 /// The answer about these features.
-pub fn updated<'a>(
+pub(crate) fn updated<'a>(
     names: impl Iterator<Item = &'a str>,
     result: Result<(), ControllerError>,
 ) -> UpdateFeaturesResponse {
@@ -52,20 +49,4 @@ pub fn updated<'a>(
         error_message: error_message.clone(),
         ..Default::default()
     }
-}
-
-/// The request to forget a broker.
-pub fn unregister_broker(broker: NodeId) -> UnregisterBrokerRequest {
-    UnregisterBrokerRequest { broker_id: broker.0 }
-}
-
-/// What was answered.
-pub fn broker_unregistered(response: UnregisterBrokerResponse) -> ControllerResponse {
-    ControllerResponse::UnregisterBroker(outcome(response.error_code, response.error_message))
-}
-
-/// The answer.
-pub fn unregistered(result: Result<(), ControllerError>) -> UnregisterBrokerResponse {
-    let (error_code, error_message) = codes(result);
-    UnregisterBrokerResponse { error_code, error_message, ..Default::default() }
 }

@@ -17,12 +17,16 @@ use highwater_wire::messages::{
     DeleteTopicsRequest, DeleteTopicsResponse,
 };
 
-use super::{ids, invalid_assignment, nodes, outcome, unanswered};
+use super::{ids, nodes, outcome, unanswered};
 
 // ---- CreateTopics ----
 
 /// The request to create these.
-pub fn create_topics(topics: &[NewTopic], validate_only: bool, timeout_ms: i32) -> CreateTopicsRequest {
+pub(crate) fn create_topics(
+    topics: &[NewTopic],
+    validate_only: bool,
+    timeout_ms: i32,
+) -> CreateTopicsRequest {
     let assignment = |(index, replicas): (i32, &Vec<NodeId>)| topics_request::CreatableReplicaAssignment {
         partition_index: index,
         broker_ids: ids(replicas),
@@ -45,14 +49,15 @@ pub fn create_topics(topics: &[NewTopic], validate_only: bool, timeout_ms: i32) 
 ///
 /// # Errors
 /// If it is none that a controller could be asked for: partitions that do not count from 0, a configuration without a value.
-pub fn new_topic(topic: &topics_request::CreatableTopic) -> Result<NewTopic, ControllerError> {
+pub(crate) fn new_topic(topic: &topics_request::CreatableTopic) -> Result<NewTopic, ControllerError> {
     let mut by_index: Vec<_> =
         topic.assignments.iter().map(|each| (each.partition_index, nodes(&each.broker_ids))).collect();
     by_index.sort_by_key(|(index, _)| *index);
     if let Some((wanted, (found, _))) = (0..).zip(&by_index).find(|(wanted, (index, _))| wanted != index) {
-        return Err(invalid_assignment(format!(
+        let message = format!(
             "the partitions of an assignment count from 0 without a gap: found {found}, expected {wanted}"
-        )));
+        );
+        return Err(ControllerError { code: ControllerError::INVALID_REPLICA_ASSIGNMENT, message });
     }
     let config = |config: &topics_request::CreatableTopicConfig| match &config.value {
         Some(value) => Ok((config.name.to_string(), value.to_string())),
@@ -71,7 +76,7 @@ pub fn new_topic(topic: &topics_request::CreatableTopic) -> Result<NewTopic, Con
 }
 
 /// What was answered about these.
-pub fn topics_created(asked: &[NewTopic], response: CreateTopicsResponse) -> ControllerResponse {
+pub(crate) fn topics_created(asked: &[NewTopic], response: CreateTopicsResponse) -> ControllerResponse {
     let mut answers: HashMap<_, _> =
         response.topics.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
     let created = asked.iter().map(|topic| match answers.remove(topic.name.as_str()) {
@@ -82,7 +87,10 @@ pub fn topics_created(asked: &[NewTopic], response: CreateTopicsResponse) -> Con
 }
 
 /// The answer about one topic, by its name.
-pub fn created(name: &str, result: Result<Uuid, ControllerError>) -> topics_response::CreatableTopicResult {
+pub(crate) fn created(
+    name: &str,
+    result: Result<Uuid, ControllerError>,
+) -> topics_response::CreatableTopicResult {
     let mut answer = topics_response::CreatableTopicResult {
         name: name.into(),
         error_message: None,
@@ -102,7 +110,7 @@ pub fn created(name: &str, result: Result<Uuid, ControllerError>) -> topics_resp
 // ---- CreatePartitions ----
 
 /// The request to add these.
-pub fn create_partitions(
+pub(crate) fn create_partitions(
     topics: &[MorePartitions],
     validate_only: bool,
     timeout_ms: i32,
@@ -121,7 +129,7 @@ pub fn create_partitions(
 }
 
 /// The partitions that a request wants added.
-pub fn more_partitions(topic: &partitions_request::CreatePartitionsTopic) -> MorePartitions {
+pub(crate) fn more_partitions(topic: &partitions_request::CreatePartitionsTopic) -> MorePartitions {
     let assignments = topic.assignments.iter().flatten();
     MorePartitions {
         name: topic.name.to_string(),
@@ -131,7 +139,7 @@ pub fn more_partitions(topic: &partitions_request::CreatePartitionsTopic) -> Mor
 }
 
 /// What was answered about these.
-pub fn partitions_created(
+pub(crate) fn partitions_created(
     asked: &[MorePartitions],
     response: CreatePartitionsResponse,
 ) -> ControllerResponse {
@@ -145,7 +153,7 @@ pub fn partitions_created(
 }
 
 /// The answer about one topic.
-pub fn added(
+pub(crate) fn added(
     name: &str,
     result: Result<(), ControllerError>,
 ) -> partitions_response::CreatePartitionsTopicResult {
@@ -156,7 +164,7 @@ pub fn added(
 // ---- DeleteTopics ----
 
 /// The request to delete these.
-pub fn delete_topics(topics: &[TopicReference], timeout_ms: i32) -> DeleteTopicsRequest {
+pub(crate) fn delete_topics(topics: &[TopicReference], timeout_ms: i32) -> DeleteTopicsRequest {
     let topic = |topic: &TopicReference| match topic {
         TopicReference::Name(name) => {
             delete_request::DeleteTopicState { name: Some(name.as_str().into()), topic_id: Uuid::ZERO }
@@ -170,7 +178,9 @@ pub fn delete_topics(topics: &[TopicReference], timeout_ms: i32) -> DeleteTopics
 ///
 /// # Errors
 /// If it names none, or one twice over.
-pub fn topic_reference(topic: &delete_request::DeleteTopicState) -> Result<TopicReference, ControllerError> {
+pub(crate) fn topic_reference(
+    topic: &delete_request::DeleteTopicState,
+) -> Result<TopicReference, ControllerError> {
     let refused = |message: &str| {
         Err(ControllerError { code: ControllerError::INVALID_REQUEST, message: message.to_owned() })
     };
@@ -183,7 +193,10 @@ pub fn topic_reference(topic: &delete_request::DeleteTopicState) -> Result<Topic
 }
 
 /// What was answered about these.
-pub fn topics_deleted(asked: &[TopicReference], response: DeleteTopicsResponse) -> ControllerResponse {
+pub(crate) fn topics_deleted(
+    asked: &[TopicReference],
+    response: &DeleteTopicsResponse,
+) -> ControllerResponse {
     let key = |name: Option<&str>, id: Uuid| match name {
         Some(name) if id == Uuid::ZERO => TopicReference::Name(name.to_owned()),
         _ => TopicReference::Id(id),
@@ -203,7 +216,7 @@ pub fn topics_deleted(asked: &[TopicReference], response: DeleteTopicsResponse) 
 }
 
 /// The answer about one topic: with its name, its id, or both, as far as they are known.
-pub fn deleted(
+pub(crate) fn deleted(
     name: Option<&str>,
     id: Uuid,
     result: Result<(), ControllerError>,

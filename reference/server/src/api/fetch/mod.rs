@@ -27,7 +27,7 @@ use session::{Key, NO_SESSION, Scope, Wanted};
 
 pub(crate) use session::Sessions;
 
-use super::{Answer, Begun, Client, Context, Later, answered, cluster, decode, ready};
+use super::{Answer, Begun, Client, Context, Later, answered, cluster, ready};
 use crate::runtime::{Pending, Stopped};
 
 /// From here on topics are named by ids.
@@ -55,9 +55,8 @@ pub(super) async fn begin(
     context: &Arc<Context>,
     client: &Client,
     header: &RequestHeader,
-    body: Bytes,
+    request: FetchRequest,
 ) -> Result<Begun, Begun> {
-    let request: FetchRequest = decode(header, body)?;
     let (version, uses_ids) = (header.version, header.version >= IDS_SINCE);
     let reader = match if version >= 15 { request.replica_state.replica_id } else { request.replica_id } {
         CONSUMER if version < FOLLOWERS_SINCE || request.rack_id.is_empty() => FetchReader::ConsumerOfLeader,

@@ -1,0 +1,3 @@
+//! Listeners and the connections that come in at them.
+
+pub(crate) mod frames;
