@@ -11,6 +11,8 @@ pub struct LogConfig {
     pub segment_ms: Option<u64>,
     /// After so many bytes there is an entry in the indexes (`index.interval.bytes`).
     pub index_interval_bytes: u32,
+    /// An index of a segment holds at most so many bytes; a segment whose index is full ends (`segment.index.bytes`).
+    pub index_bytes_max: u32,
     /// When a flush is due.
     pub flush: FlushPolicy,
     /// What [`Log::retain`](crate::Log::retain) forgets.
@@ -62,6 +64,7 @@ impl Default for LogConfig {
             segment_bytes: 1 << 30,
             segment_ms: Some(7 * 24 * 3600 * 1000),
             index_interval_bytes: 4096,
+            index_bytes_max: 10 << 20,
             flush: FlushPolicy::NEVER,
             retention: Retention::default(),
         }

@@ -158,6 +158,11 @@ impl<E: Entry, D: Disk> Index<E, D> {
         read_entry(&self.path, &*self.file, index)
     }
 
+    /// How many entries it has.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     /// The last entry.
     pub(crate) fn last(&self) -> Result<Option<E>, LogError> {
         self.count.checked_sub(1).map(|last| self.entry(last)).transpose()

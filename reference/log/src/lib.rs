@@ -63,4 +63,4 @@ mod sync;
 pub use config::{FlushPolicy, LogConfig, Recorded, Retention};
 pub use directory::{DataDirectory, METADATA, PartitionDirectory, directory_name};
 pub use error::{Damage, LogError};
-pub use log::{Cut, Log, Recovery, TimestampOffset};
+pub use log::{Cut, Flushed, Flusher, Log, Recovery, TimestampOffset};

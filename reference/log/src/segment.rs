@@ -6,7 +6,7 @@ use highwater_core::Offset;
 use highwater_core::batch::BatchHeader;
 
 use crate::disk::{Disk, File, join};
-use crate::index::{Index, OffsetEntry, TimeEntry};
+use crate::index::{Entry, Index, OffsetEntry, TimeEntry};
 use crate::scan::{Scan, ScanError};
 use crate::{Damage, LogError};
 
@@ -146,6 +146,13 @@ impl<D: Disk> Segment<D> {
         size + batch.size as u64 > u64::from(bytes_max).min(SIZE_MAX)
             || batch.last_offset() - self.base() > i64::from(i32::MAX)
             || too_long
+    }
+
+    /// Whether one of its indexes has no room for another entry, and the one that ends it.
+    pub(crate) fn indexes_are_full(&self, bytes_max: u32) -> bool {
+        // One that has none yet takes one in any case: else no segment would ever hold anything.
+        let is_full = |count: usize, size: usize| count > 0 && (count + 2) * size > bytes_max as usize;
+        is_full(self.offsets.count(), OffsetEntry::SIZE) || is_full(self.times.count(), TimeEntry::SIZE)
     }
 
     /// Notes a batch that is about to be written at `position`.

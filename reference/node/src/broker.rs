@@ -11,10 +11,12 @@ use highwater_core::{Offset, Token, Uuid};
 use highwater_log::disk::Disk;
 
 use crate::config::NodeConfig;
+use crate::deletes::Deletes;
 use crate::fetcher::Fetchers;
 use crate::lifecycle::{Call, Lifecycle};
 use crate::message::TopicPartition;
 use crate::ports::{Caller, Fatal, Ports};
+use crate::produce::Produces;
 use crate::replica::{Emitted, Replica};
 use crate::waiting::WaitingFetches;
 
@@ -31,8 +33,12 @@ pub(crate) struct Broker<D: Disk> {
     pub(crate) replicas: BTreeMap<TopicPartition, Replica<D>>,
     pub(crate) fetchers: Fetchers,
     pub(crate) waiting: WaitingFetches,
-    /// Fetches that wait and have something to say.
-    pub(crate) woken: VecDeque<Token>,
+    pub(crate) produces: Produces,
+    pub(crate) deletes: Deletes,
+    /// Fetches that wait, and partitions that have something for them.
+    pub(crate) woken: VecDeque<(Token, TopicPartition)>,
+    /// Fetches that wait and are to be answered, whatever there is.
+    pub(crate) overdue: Vec<Token>,
     pub(crate) dirty: Dirty,
     pub(crate) published: Option<i64>,
     alterations: Alterations,
@@ -99,7 +105,10 @@ impl<D: Disk> Broker<D> {
             replicas,
             fetchers: Fetchers::default(),
             waiting: WaitingFetches::default(),
+            produces: Produces::default(),
+            deletes: Deletes::default(),
             woken: VecDeque::new(),
+            overdue: Vec::new(),
             dirty: Dirty { all: true, ..Dirty::default() },
             published: None,
             alterations: Alterations::default(),
@@ -116,7 +125,12 @@ impl<D: Disk> Broker<D> {
         let Some(replica) = self.replicas.get_mut(&id) else { return Ok(()) };
         let mut emitted = Emitted::default();
         replica.drain(id, incoming, &mut self.fetchers, ports, &mut emitted)?;
-        self.woken.extend(emitted.woken);
+        self.woken.extend(emitted.woken.into_iter().map(|token| (token, id)));
+        for (token, result) in emitted.produced {
+            if let Some(response) = self.produces.decide(token, id, result) {
+                ports.answer(token, response);
+            }
+        }
         if let Some(ask) = emitted.alteration {
             self.alterations.pending.insert(id, ask);
         }

@@ -1,5 +1,6 @@
 //! What a node is told when it starts, in Kafka's names and with Kafka's defaults.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use highwater_core::controller::Endpoint;
@@ -81,6 +82,10 @@ pub struct NodeConfig {
     pub replica_fetch_wait_max: Duration,
     /// `replica.fetch.backoff.ms`: how long a follower waits after a fetch that failed; 1 s.
     pub replica_fetch_backoff: Duration,
+    /// `replica.fetch.min.bytes`: how many bytes a follower waits for, as long as it waits; 1.
+    pub replica_fetch_min_bytes: u32,
+    /// `replica.fetch.max.bytes`: how much of one partition a follower asks for at most; 1 MiB.
+    pub replica_fetch_max_bytes: u32,
     /// `replica.fetch.response.max.bytes`: how much a follower asks for at most; 10 MiB.
     pub replica_fetch_response_max_bytes: u32,
     /// `replica.socket.timeout.ms`: when a follower's fetch counts as lost, beyond what the leader may hold it for; 30 s.
@@ -124,6 +129,10 @@ pub struct NodeConfig {
     /// `log.flush.interval.messages`: after so many records a partition's log is flushed. None (Kafka's default) leaves it to the
     /// operating system: what is acknowledged is then in the page caches of the ISR.
     pub log_flush_interval_messages: Option<u64>,
+    /// What the node's file says of keys that topics fall back to, by the names that they have there (`log.segment.bytes`, `log.retention.hours`), and
+    /// as it stands there. For a key that is not here, the field above of the same name counts, if there is one; so whoever reads a file can do
+    /// with this alone.
+    pub topic_defaults: BTreeMap<String, String>,
     /// How many requests may wait for something to happen on this node (fetches, produces, forwarded requests), of all clients and
     /// peers together; 10,000. What comes beyond is answered at once.
     pub waiting_requests_max: usize,
@@ -166,6 +175,8 @@ impl NodeConfig {
             replica_lag_time_max: Duration::from_millis(30_000),
             replica_fetch_wait_max: Duration::from_millis(500),
             replica_fetch_backoff: Duration::from_millis(1_000),
+            replica_fetch_min_bytes: 1,
+            replica_fetch_max_bytes: 1 << 20,
             replica_fetch_response_max_bytes: 10 << 20,
             replica_socket_timeout: Duration::from_millis(30_000),
             alter_partition_retry: Duration::from_millis(50),
@@ -185,6 +196,7 @@ impl NodeConfig {
             log_retention: Some(Duration::from_secs(7 * 24 * 3600)),
             log_retention_check_interval: Duration::from_secs(300),
             log_flush_interval_messages: None,
+            topic_defaults: BTreeMap::new(),
             waiting_requests_max: 10_000,
             clock_origin_ms: 0,
         }

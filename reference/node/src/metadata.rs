@@ -5,8 +5,8 @@ use highwater_core::batch::{self, ControlRecord};
 use highwater_core::controller::{Image, MetadataRecord};
 use highwater_core::quorum::{self, Quorum, ReplicaKey, SnapshotId};
 use highwater_core::{Epoch, Extent, NO_EPOCH, NodeId, Offset};
-use highwater_log::Log;
 use highwater_log::disk::Disk;
+use highwater_log::{Flushed, Flusher, Log};
 
 use crate::message::{LogId, PeerRequest, PeerResponse};
 use crate::node::Node;
@@ -102,6 +102,28 @@ impl<D: Disk> Node<D> {
         self.metadata.flush_asked = false;
         let flushed = self.metadata.log.flush();
         let through = flushed.map_err(|error| Fatal::new("flushing the metadata log", error))?;
+        self.metadata.core.handle(self.ports.now, quorum::Input::Flushed { through });
+        self.drain_quorum()
+    }
+
+    /// What flushes the metadata log on another thread.
+    pub(crate) fn metadata_flusher(&mut self) -> Result<Option<Flusher<D>>, Fatal> {
+        let flusher = self.metadata.log.flusher();
+        let flusher = flusher.map_err(|error| Fatal::new("flushing the metadata log", error))?;
+        self.metadata.flush_asked &= flusher.is_some();
+        Ok(flusher)
+    }
+
+    /// Takes what that did.
+    pub(crate) fn metadata_flushed(&mut self, flushed: Flushed) -> Result<(), Fatal> {
+        self.metadata.flush_asked = false;
+        let flushed = self.metadata.log.flushed(flushed);
+        let through = flushed.map_err(|error| Fatal::new("flushing the metadata log", error))?;
+        if through < self.metadata.log.view().end() {
+            // What came meanwhile waits for it, too.
+            self.metadata.flush_asked = true;
+            self.ports.flush(LogId::Metadata);
+        }
         self.metadata.core.handle(self.ports.now, quorum::Input::Flushed { through });
         self.drain_quorum()
     }

@@ -6,12 +6,14 @@ use bytes::Bytes;
 use highwater_core::controller::{self, Controller, Image};
 use highwater_core::quorum::{self, Quorum};
 use highwater_core::{Epoch, Instant, NodeId, Offset, Token, batch, partition};
-use highwater_log::DataDirectory;
 use highwater_log::disk::Disk;
+use highwater_log::shared::LogReader;
+use highwater_log::{DataDirectory, Flusher};
 
 use crate::broker::Broker;
 use crate::config::NodeConfig;
 use crate::control::Control;
+use crate::fetching;
 use crate::message::{
     ClientRequest, ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse, TopicPartition,
 };
@@ -19,10 +21,11 @@ use crate::metadata::Metadata;
 use crate::ports::{Asked, Caller, Fatal, Ports};
 use crate::publish::Publisher;
 use crate::serve;
+use crate::settings::{self, TopicConfigEntry};
 use crate::store;
 use crate::timers::Timer;
 use crate::view::{self, ReplicaView};
-use crate::waiting::{Asker, Fetch};
+use crate::waiting::Reading;
 
 /// The rules of all cores of a node: constants, unless the feature `flaws` is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -153,7 +156,9 @@ impl<D: Disk> Node<D> {
             Input::Client { token, request } => self.take_client(token, request),
             Input::Forget { token } => {
                 if let Some(broker) = &mut self.broker {
-                    broker.forget(&mut self.ports, token);
+                    broker.forget_fetch(&mut self.ports, token);
+                    broker.produces.forget(token);
+                    broker.deletes.forget(token, &mut self.ports);
                 }
                 Ok(())
             }
@@ -162,6 +167,14 @@ impl<D: Disk> Node<D> {
                 let Some(broker) = &mut self.broker else { return Ok(()) };
                 if let Some(replica) = broker.replicas.get_mut(&id) {
                     replica.flush(id)?;
+                }
+                broker.drain(&mut self.ports, id, &Bytes::new())
+            }
+            Input::Flushed { log: LogId::Metadata, flushed } => self.metadata_flushed(flushed),
+            Input::Flushed { log: LogId::Partition(id), flushed } => {
+                let Some(broker) = &mut self.broker else { return Ok(()) };
+                if let Some(replica) = broker.replicas.get_mut(&id) {
+                    replica.flushed(id, flushed, &mut self.ports)?;
                 }
                 broker.drain(&mut self.ports, id, &Bytes::new())
             }
@@ -176,8 +189,11 @@ impl<D: Disk> Node<D> {
                 self.drain_quorum()
             }
             PeerRequest::Fetch(fetch) => {
-                let (fetch, max_wait_ms) = serve::replica_fetch(token, from, fetch);
-                self.fetch(fetch, max_wait_ms)
+                if let Some(broker) = &mut self.broker {
+                    broker.note_starts(&mut self.ports, &self.metadata.image, from, &fetch);
+                }
+                let (reading, max_wait_ms) = fetching::of_replica(token, from, &fetch);
+                self.fetch(reading, max_wait_ms)
             }
             PeerRequest::Controller(request) => self.serve_controller(Caller::Peer(token), request),
         }
@@ -221,45 +237,51 @@ impl<D: Disk> Node<D> {
     }
 
     fn take_client(&mut self, token: Token, request: ClientRequest) -> Result<(), Fatal> {
+        let (ports, image) = (&mut self.ports, &self.metadata.image);
+        let Some(broker) = &mut self.broker else { return self.take_client_without_broker(token, request) };
         match request {
-            ClientRequest::Produce { partition, acks, timeout_ms, records } => match &mut self.broker {
-                Some(broker) => {
-                    let produce = serve::Produce { token, partition, acks, timeout_ms, records };
-                    broker.produce(&mut self.ports, &self.config, &produce)
-                }
-                None => {
-                    let refused = Err(partition::PartitionError::NotLeaderOrFollower);
-                    self.ports.answer(token, ClientResponse::Produce(refused));
-                    Ok(())
-                }
-            },
-            ClientRequest::Fetch { partition, fetch, max_wait_ms, max_bytes } => {
-                let reader = partition::Reader::Consumer;
-                let partitions = vec![(partition, fetch)];
-                self.fetch(Fetch { token, asker: Asker::Client, reader, partitions, max_bytes }, max_wait_ms)
+            ClientRequest::Produce(produce) => broker.produce(ports, &self.config, image, token, produce),
+            ClientRequest::Fetch(fetch) => {
+                let (reading, max_wait_ms) = fetching::of_client(token, fetch);
+                broker.fetch(ports, &self.config, image, reading, max_wait_ms)
             }
-            ClientRequest::Metadata => {
-                let view = self.cluster_view();
-                self.ports.answer(token, ClientResponse::Metadata(view));
+            ClientRequest::ListOffsets(asked) => {
+                let response = broker.list_offsets(image, &asked)?;
+                ports.answer(token, response);
                 Ok(())
             }
-            ClientRequest::ListOffsets { partition, timestamp } => {
-                let offset = match &self.broker {
-                    Some(broker) => broker.list_offsets(partition, timestamp)?,
-                    None => Err(partition::PartitionError::NotLeaderOrFollower),
-                };
-                self.ports.answer(token, ClientResponse::ListOffsets(offset));
+            ClientRequest::OffsetsForLeaderEpoch(asked) => {
+                let response = broker.offsets_for_leader_epoch(image, &asked);
+                ports.answer(token, response);
                 Ok(())
             }
-            ClientRequest::Controller(request) => self.ask_controller(Caller::Client(token), request),
+            ClientRequest::DeleteRecords(asked) => broker.delete_records(ports, image, token, asked),
+            ClientRequest::Metadata | ClientRequest::Controller(_) => {
+                self.take_client_without_broker(token, request)
+            }
         }
     }
 
-    fn fetch(&mut self, fetch: Fetch, max_wait_ms: u32) -> Result<(), Fatal> {
+    /// What needs no broker, and the refusal of what does.
+    fn take_client_without_broker(&mut self, token: Token, request: ClientRequest) -> Result<(), Fatal> {
+        let response = match request {
+            ClientRequest::Controller(request) => {
+                return self.ask_controller(Caller::Client(token), request);
+            }
+            ClientRequest::Metadata => ClientResponse::Metadata(self.cluster_view()),
+            other => serve::refused(other),
+        };
+        self.ports.answer(token, response);
+        Ok(())
+    }
+
+    fn fetch(&mut self, reading: Reading, max_wait_ms: u32) -> Result<(), Fatal> {
         match &mut self.broker {
-            Some(broker) => broker.fetch(&mut self.ports, &self.config, fetch, max_wait_ms),
+            Some(broker) => {
+                broker.fetch(&mut self.ports, &self.config, &self.metadata.image, reading, max_wait_ms)
+            }
             None => {
-                serve::refuse(&mut self.ports, &fetch);
+                fetching::refuse(&mut self.ports, &reading);
                 Ok(())
             }
         }
@@ -305,7 +327,15 @@ impl<D: Disk> Node<D> {
         match timer {
             Timer::Request(_) | Timer::Checkpoint | Timer::Retention => {}
             Timer::Partition(id) => broker.elapse(&mut self.ports, id)?,
-            Timer::WaitingFetch(token) => broker.wake(&mut self.ports, token)?,
+            Timer::Flush(id) => {
+                if let Some(replica) = broker.replicas.get_mut(&id) {
+                    replica.flush_is_due(id, &mut self.ports);
+                }
+            }
+            Timer::WaitingFetch(token) => {
+                broker.answer_waiting(&mut self.ports, &self.metadata.image, token)?;
+            }
+            Timer::Delete(token) => broker.give_up_delete(&mut self.ports, token),
             Timer::Fetcher(leader) => broker.fetchers.resume(leader),
             Timer::Lifecycle => broker.lifecycle.run_out(),
             Timer::ShutDown => broker.lifecycle.lose_patience(&mut self.ports),
@@ -338,10 +368,19 @@ impl<D: Disk> Node<D> {
                 directory: &mut self.directory,
                 image: &self.metadata.image,
             };
-            broker.publish(&mut self.ports, &mut with)?
+            let published = broker.publish(&mut self.ports, &mut with)?;
+            if broker.deletes.any() {
+                broker.look_at_all_deletes(&mut self.ports, &self.metadata.image);
+            }
+            published
         };
-        while let Some(token) = broker.woken.pop_front() {
-            broker.wake(&mut self.ports, token)?;
+        let image = &self.metadata.image;
+        while let Some((token, by)) = broker.woken.pop_front() {
+            broker.wake(&mut self.ports, image, token, by)?;
+            busy = true;
+        }
+        for token in std::mem::take(&mut broker.overdue) {
+            broker.answer_waiting(&mut self.ports, image, token)?;
             busy = true;
         }
         broker.fetch_from_leaders(&mut self.ports, &self.config);
@@ -486,6 +525,45 @@ impl<D: Disk> Node<D> {
     pub fn replica(&self, partition: TopicPartition) -> Option<ReplicaView<'_>> {
         let replica = self.broker.as_ref()?.replicas.get(&partition)?;
         Some(view::of_partition(partition, &replica.core))
+    }
+
+    /// The configuration of a topic as it holds on this node, by key, whether there is such a topic or not.
+    pub fn topic_config(&self, topic: &str) -> Vec<TopicConfigEntry> {
+        settings::topic_config(&self.config, &self.metadata.image, topic)
+    }
+
+    /// What flushes this log as far as it goes now, on another thread; `None` if there is nothing to flush, or no such log. Asked
+    /// for after [`Output::Flush`], and followed by [`Input::Flushed`].
+    ///
+    /// Not more than one of a log should be under way: the next is asked for once the last is done.
+    pub fn flusher(&mut self, log: LogId) -> Option<Flusher<D>> {
+        if self.phase == Phase::Stopped {
+            return None;
+        }
+        let flusher = match log {
+            LogId::Metadata => self.metadata_flusher(),
+            LogId::Partition(id) => {
+                let replica = self.broker.as_mut()?.replicas.get_mut(&id)?;
+                replica.flusher(id)
+            }
+        };
+        match flusher {
+            Ok(flusher) => flusher,
+            Err(fatal) => {
+                self.phase = Phase::Stopped;
+                self.ports.stop(Some(fatal.0));
+                None
+            }
+        }
+    }
+
+    /// What reads a log beside the node, on another thread; `None` if there is no such log. It knows the log's end, and nothing of who may
+    /// read how far.
+    pub fn reader(&mut self, log: LogId) -> Option<LogReader<D>> {
+        match log {
+            LogId::Metadata => Some(self.metadata.log.reader()),
+            LogId::Partition(id) => Some(self.broker.as_mut()?.replicas.get_mut(&id)?.log.reader()),
+        }
     }
 
     /// Whole batches of a log from the one that holds `from` on, at most `max_bytes` but one at least: base offset, leader epoch, bytes.

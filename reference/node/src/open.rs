@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use highwater_core::controller::{self, Controller, MetadataVersion};
+use highwater_core::controller::{self, Controller, Image, MetadataVersion};
 use highwater_core::partition::Partition;
 use highwater_core::quorum::{self, ElectionState, Quorum, SnapshotId};
 use highwater_core::{Dice, Instant, NO_EPOCH, Uuid};
@@ -47,7 +47,7 @@ pub(crate) fn open<D: Disk>(
         Control::new(core, config.waiting_requests_max)
     });
     let broker = if config.roles.broker {
-        let replicas = open_replicas(&config, rules, &mut directory, &mut ports)?;
+        let replicas = open_replicas(&config, rules, &metadata.image, &mut directory, &mut ports)?;
         let incarnation = Uuid(u128::from(ports.dice.roll()) << 64 | u128::from(ports.dice.roll()));
         let lifecycle = Lifecycle::new(&config, incarnation, previous_broker_epoch, &mut ports);
         Some(Broker::new(lifecycle, replicas))
@@ -125,15 +125,17 @@ fn open_metadata<D: Disk>(
 fn open_replicas<D: Disk>(
     config: &NodeConfig,
     rules: Rules,
+    image: &Image,
     directory: &mut DataDirectory<D>,
     ports: &mut Ports,
 ) -> Result<BTreeMap<TopicPartition, Replica<D>>, OpenError> {
     let mut replicas = BTreeMap::new();
-    for found in store::open_replicas(directory, config, ports)? {
-        let FoundReplica { id, topic, log, high_watermark } = found;
-        let settings = partition_config(config, NO_EPOCH.into());
-        let core = Partition::open(settings, rules.partition, log.view().clone(), high_watermark, ports.now);
-        replicas.insert(id, Replica::new(topic, log, core));
+    for found in store::open_replicas(directory, config, image, ports)? {
+        let FoundReplica { id, topic, log, high_watermark, settings } = found;
+        let core_config = partition_config(config, settings.min_isr, NO_EPOCH.into());
+        let core =
+            Partition::open(core_config, rules.partition, log.view().clone(), high_watermark, ports.now);
+        replicas.insert(id, Replica::new(topic, log, core, settings));
     }
     Ok(replicas)
 }

@@ -1,11 +1,12 @@
 //! From the metadata to the replicas: what a broker does once records are committed.
 
-use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use highwater_core::NodeId;
-use highwater_core::controller::{ConfigKey, ConfigResource, Image};
+use highwater_core::controller::{ConfigKey, Image};
 use highwater_core::partition::{self, Partition, PartitionState};
 use highwater_log::DataDirectory;
 use highwater_log::disk::Disk;
@@ -15,10 +16,8 @@ use crate::config::NodeConfig;
 use crate::message::TopicPartition;
 use crate::ports::{Fatal, Ports};
 use crate::replica::Replica;
+use crate::settings::TopicSettings;
 use crate::store;
-
-/// The key of `min.insync.replicas`.
-const MIN_ISR: &str = "min.insync.replicas";
 
 /// What publishing needs to know of the node.
 pub(crate) struct Publisher<'a, D: Disk> {
@@ -128,17 +127,14 @@ impl<D: Disk> Broker<D> {
         }
         let Some(topic) = with.image.topic(id.topic) else { return Ok(()) };
         if let Entry::Vacant(place) = self.replicas.entry(id) {
-            let log = store::create_replica(with.directory, with.config, &topic.name, id)?;
-            let config = partition_config(with.config, broker_epoch);
+            let settings = Arc::new(TopicSettings::of(with.config, with.image, &topic.name));
+            let log = store::create_replica(with.directory, settings.log.clone(), &topic.name, id)?;
+            let config = partition_config(with.config, settings.min_isr, broker_epoch);
             let mut core = Partition::open(config, with.rules, log.view().clone(), 0, ports.now);
             core.set_brokers(&brokers(with.image));
-            place.insert(Replica::new(topic.name.clone(), log, core));
+            place.insert(Replica::new(topic.name.clone(), log, core, settings));
         }
         if let Some(replica) = self.replicas.get_mut(&id) {
-            let min_isr = min_isr(with, &topic.name);
-            if replica.core.config().min_isr != min_isr {
-                replica.core.set_min_isr(ports.now, min_isr);
-            }
             replica.core.assign(ports.now, state);
         }
         self.drain(ports, id, &Bytes::new())?;
@@ -162,30 +158,33 @@ impl<D: Disk> Broker<D> {
             return Ok(());
         }
         let of_brokers = dirty.all || dirty.configs.iter().any(|key| key.kind == ConfigKey::BROKER);
-        let ids: Vec<_> = self
-            .replicas
-            .iter()
-            .filter(|(_, replica)| of_brokers || dirty.configs.contains(&ConfigKey::topic(&replica.topic)))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            let Some(replica) = self.replicas.get_mut(&id) else { continue };
-            let min_isr = min_isr(with, &replica.topic);
-            if replica.core.config().min_isr != min_isr {
-                replica.core.set_min_isr(ports.now, min_isr);
-                self.drain(ports, id, &Bytes::new())?;
+        let mut by_topic: BTreeMap<&str, Arc<TopicSettings>> = BTreeMap::new();
+        let mut changed = Vec::new();
+        for (id, replica) in &mut self.replicas {
+            if !of_brokers && !dirty.configs.contains(&ConfigKey::topic(&replica.topic)) {
+                continue;
             }
+            let Some(topic) = with.image.topic(id.topic) else { continue };
+            let settings = by_topic
+                .entry(&topic.name)
+                .or_insert_with(|| Arc::new(TopicSettings::of(with.config, with.image, &topic.name)));
+            if replica.configure(ports.now, settings) {
+                changed.push(*id);
+            }
+        }
+        for id in changed {
+            self.drain(ports, id, &Bytes::new())?;
         }
         Ok(())
     }
 }
 
 /// The configuration of a partition core.
-pub(crate) fn partition_config(config: &NodeConfig, broker_epoch: i64) -> partition::Config {
+pub(crate) fn partition_config(config: &NodeConfig, min_isr: usize, broker_epoch: i64) -> partition::Config {
     partition::Config {
         me: config.node_id,
         broker_epoch,
-        min_isr: config.min_insync_replicas,
+        min_isr,
         replica_lag_max: config.replica_lag_time_max,
         alter_retry: config.alter_partition_retry,
         wait_for_joining: true,
@@ -209,12 +208,4 @@ fn brokers(image: &Image) -> Vec<(NodeId, i64, bool)> {
         (*id, broker.epoch, broker.is_active())
     };
     image.brokers().iter().map(broker).collect()
-}
-
-/// `min.insync.replicas` of a topic: its own, this broker's, that of all brokers, that of this broker's file.
-fn min_isr<D: Disk>(with: &Publisher<'_, D>, topic: &str) -> usize {
-    let mine = ConfigKey::from(&ConfigResource::Broker(Some(with.config.node_id)));
-    let set = [ConfigKey::topic(topic), mine, ConfigKey::brokers()];
-    let value = set.iter().find_map(|key| with.image.config(key, MIN_ISR));
-    value.and_then(|value| value.trim().parse().ok()).unwrap_or(with.config.min_insync_replicas)
 }

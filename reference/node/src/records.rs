@@ -57,16 +57,6 @@ pub(crate) fn end(bytes: &[u8]) -> Option<Offset> {
     end
 }
 
-/// How many bytes the largest of these checked batches takes.
-pub(crate) fn largest(bytes: &[u8]) -> usize {
-    let (mut largest, mut position) = (0, 0);
-    while let Ok(header) = BatchHeader::parse(&bytes[position..]) {
-        largest = largest.max(header.size);
-        position += header.size;
-    }
-    largest
-}
-
 /// Moves the offset at which a leader says that logs diverge back to where a batch of the own log begins: batches are never torn apart, and what
 /// is cut too much is fetched again.
 pub(crate) fn align<D: Disk>(log: &Log<D>, diverging: &mut Option<EpochEnd>) -> Result<(), LogError> {

@@ -1,15 +1,19 @@
 //! One replica of a partition: its core over its log.
 
-use bytes::Bytes;
-use highwater_core::partition::{self, AlterPartition, Partition};
-use highwater_core::{Instant, Token};
-use highwater_log::Log;
-use highwater_log::disk::Disk;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use highwater_core::partition::{self, AlterPartition, Partition, PartitionError};
+use highwater_core::{Instant, Offset, Token};
+use highwater_log::disk::Disk;
+use highwater_log::{Flushed, Flusher, Log};
+
+use crate::deletes::FollowerStarts;
 use crate::fetcher::{Fetchers, Turn};
-use crate::message::{ClientResponse, LogId, TopicPartition};
+use crate::message::{LogId, TopicPartition};
 use crate::ports::{Fatal, Ports};
 use crate::records;
+use crate::settings::TopicSettings;
 use crate::timers::Timer;
 
 /// A replica.
@@ -22,10 +26,14 @@ pub(crate) struct Replica<D: Disk> {
     pub(crate) topic: String,
     pub(crate) log: Log<D>,
     pub(crate) core: Partition,
+    /// What its topic's configuration means, shared by the replicas of the topic.
+    pub(crate) settings: Arc<TopicSettings>,
+    pub(crate) follower_starts: FollowerStarts,
     pub(crate) turn: Option<Turn>,
     /// It is not asked for before then: the last answer was an error.
     pub(crate) paused: Option<Instant>,
     pub(crate) armed: Option<Instant>,
+    flush_armed: Option<Instant>,
     flush_asked: bool,
 }
 
@@ -34,13 +42,40 @@ pub(crate) struct Replica<D: Disk> {
 pub(crate) struct Emitted {
     /// Fetches that wait and have something to say now.
     pub(crate) woken: Vec<Token>,
+    /// What came of a producer's records.
+    pub(crate) produced: Vec<(Token, Result<Offset, PartitionError>)>,
     /// A change of ISR to ask the controller for.
     pub(crate) alteration: Option<AlterPartition>,
 }
 
 impl<D: Disk> Replica<D> {
-    pub(crate) fn new(topic: String, log: Log<D>, core: Partition) -> Self {
-        Self { topic, log, core, turn: None, paused: None, armed: None, flush_asked: false }
+    pub(crate) fn new(topic: String, log: Log<D>, core: Partition, settings: Arc<TopicSettings>) -> Self {
+        Self {
+            topic,
+            log,
+            core,
+            settings,
+            follower_starts: FollowerStarts::none(),
+            turn: None,
+            paused: None,
+            armed: None,
+            flush_armed: None,
+            flush_asked: false,
+        }
+    }
+
+    /// Takes what the topic's configuration means now; whether the core has to be looked at.
+    pub(crate) fn configure(&mut self, now: Instant, settings: &Arc<TopicSettings>) -> bool {
+        if self.settings == *settings {
+            return false;
+        }
+        self.settings = settings.clone();
+        self.log.set_config(settings.log.clone());
+        let changed = self.core.config().min_isr != settings.min_isr;
+        if changed {
+            self.core.set_min_isr(now, settings.min_isr);
+        }
+        changed
     }
 
     /// Carries out what the core wants, in order. `incoming` are the records of the answer that is being handled.
@@ -53,7 +88,7 @@ impl<D: Disk> Replica<D> {
         emitted: &mut Emitted,
     ) -> Result<(), Fatal> {
         while let Some(effect) = self.core.poll() {
-            self.carry_out(effect, incoming, ports, emitted)
+            self.carry_out(effect, incoming, emitted)
                 .map_err(|Fatal(why)| Fatal::new(format!("{}-{}", self.topic, id.partition), why))?;
         }
         let deadline = self.core.deadline();
@@ -73,7 +108,6 @@ impl<D: Disk> Replica<D> {
         &mut self,
         effect: partition::Effect,
         incoming: &Bytes,
-        ports: &mut Ports,
         emitted: &mut Emitted,
     ) -> Result<(), Fatal> {
         use partition::Effect;
@@ -87,7 +121,7 @@ impl<D: Disk> Replica<D> {
             }
             Effect::ForgetBefore { start } => self.log.forget_before(start)?,
             Effect::AlterPartition(ask) => emitted.alteration = Some(ask),
-            Effect::Produced { token, result } => ports.answer(token, ClientResponse::Produce(result)),
+            Effect::Produced { token, result } => emitted.produced.push((token, result)),
             Effect::Wake { token } => emitted.woken.push(token),
             // Followers and consumers learn of it by what they wait for.
             Effect::HighWatermark(_) => {}
@@ -95,14 +129,61 @@ impl<D: Disk> Replica<D> {
         Ok(())
     }
 
-    /// Asks for a flush if that many records are not flushed.
-    pub(crate) fn flush_if_due(&mut self, id: TopicPartition, every: Option<u64>, ports: &mut Ports) {
-        let log = self.core.log();
+    /// Asks for a flush if as many records are not flushed as `flush.messages` says, or else in the time that `flush.ms` gives.
+    pub(crate) fn flush_if_due(&mut self, id: TopicPartition, ports: &mut Ports) {
+        let (log, every) = (self.core.log(), self.settings.log.flush.records);
         let behind = u64::try_from(log.end() - log.flushed()).unwrap_or(0);
-        if every.is_some_and(|every| behind >= every) && !self.flush_asked {
+        if every.is_some_and(|every| behind >= every) {
+            self.ask_flush(id, ports);
+        } else if behind > 0
+            && self.flush_armed.is_none()
+            && let Some(after) = self.settings.flush_after
+        {
+            let deadline = Some(ports.now + after);
+            ports.timers.arm(Timer::Flush(id), &mut self.flush_armed, deadline);
+        }
+    }
+
+    /// Records have been unflushed for as long as they may be.
+    pub(crate) fn flush_is_due(&mut self, id: TopicPartition, ports: &mut Ports) {
+        self.flush_armed = None;
+        if self.core.log().flushed() < self.core.log().end() {
+            self.ask_flush(id, ports);
+        }
+    }
+
+    /// Asks for a flush, unless one was asked for and is not done.
+    fn ask_flush(&mut self, id: TopicPartition, ports: &mut Ports) {
+        if !self.flush_asked {
             self.flush_asked = true;
             ports.flush(LogId::Partition(id));
         }
+    }
+
+    /// What flushes the log on another thread; `None` if there is nothing to flush.
+    pub(crate) fn flusher(&mut self, id: TopicPartition) -> Result<Option<Flusher<D>>, Fatal> {
+        let flusher = self.log.flusher();
+        let flusher = flusher
+            .map_err(|error| Fatal::new(format!("flushing {}-{}", self.topic, id.partition), error))?;
+        self.flush_asked &= flusher.is_some();
+        Ok(flusher)
+    }
+
+    /// Takes what a flusher did.
+    pub(crate) fn flushed(
+        &mut self,
+        id: TopicPartition,
+        flushed: Flushed,
+        ports: &mut Ports,
+    ) -> Result<(), Fatal> {
+        self.flush_asked = false;
+        let flushed = self.log.flushed(flushed);
+        let through = flushed
+            .map_err(|error| Fatal::new(format!("flushing {}-{}", self.topic, id.partition), error))?;
+        self.core.flushed(through);
+        // What came meanwhile may be as much again.
+        self.flush_if_due(id, ports);
+        Ok(())
     }
 
     /// Flushes the log.
@@ -118,6 +199,7 @@ impl<D: Disk> Replica<D> {
     /// Lets go of everything that others hold of this replica.
     pub(crate) fn detach(&mut self, id: TopicPartition, fetchers: &mut Fetchers, ports: &mut Ports) {
         ports.timers.arm(Timer::Partition(id), &mut self.armed, None);
+        ports.timers.arm(Timer::Flush(id), &mut self.flush_armed, None);
         if let Some(turn) = self.turn.take() {
             fetchers.unfollow(turn, ports);
         }

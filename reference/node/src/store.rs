@@ -1,6 +1,6 @@
 //! The disk of a node: whose it is, the logs that are on it, and what is noted beside them.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use highwater_core::batch::Record;
 use highwater_core::controller::{Image, MetadataRecord, MetadataVersion};
@@ -11,14 +11,13 @@ use highwater_log::files::clean_shutdown::{self, CleanShutdown};
 use highwater_log::files::meta_properties::{self, MetaProperties};
 use highwater_log::files::snapshot::{self, SnapshotReader, SnapshotWriter};
 use highwater_log::files::{partition_metadata, quorum_state, uuid};
-use highwater_log::{
-    DataDirectory, FlushPolicy, Log, LogConfig, LogError, METADATA, Recovery, Retention, directory_name,
-};
+use highwater_log::{DataDirectory, Log, LogConfig, LogError, METADATA, Recovery, directory_name};
 
 use crate::config::NodeConfig;
 use crate::message::TopicPartition;
 use crate::node::OpenError;
 use crate::ports::{Fatal, Ports};
+use crate::settings::TopicSettings;
 
 /// A replica as it was found on disk.
 pub(crate) struct FoundReplica<D: Disk> {
@@ -26,6 +25,7 @@ pub(crate) struct FoundReplica<D: Disk> {
     pub(crate) topic: String,
     pub(crate) log: Log<D>,
     pub(crate) high_watermark: Offset,
+    pub(crate) settings: Arc<TopicSettings>,
 }
 
 /// What is noted on a disk beside logs.
@@ -113,19 +113,6 @@ pub(crate) fn note_clean_stop<D: Disk>(disk: &D, broker_epoch: Option<i64>) -> R
 
 // ---- logs ----
 
-/// How the log of a partition is kept.
-fn log_config(config: &NodeConfig) -> LogConfig {
-    let retained = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-    LogConfig {
-        retention: Retention { bytes: config.log_retention_bytes, ms: config.log_retention.map(retained) },
-        segment_bytes: config.log_segment_bytes,
-        index_interval_bytes: config.log_index_interval_bytes,
-        // The node itself asks its driver to flush.
-        flush: FlushPolicy::NEVER,
-        ..LogConfig::default()
-    }
-}
-
 /// Opens the metadata log.
 pub(crate) fn open_metadata_log<D: Disk>(
     directory: &DataDirectory<D>,
@@ -136,7 +123,11 @@ pub(crate) fn open_metadata_log<D: Disk>(
     let mut recorded = directory.recorded(METADATA);
     recorded.base = latest.map(|snapshot| (snapshot.end, snapshot.epoch));
     // What of the metadata log may go, snapshots say.
-    let settings = LogConfig { retention: Retention::default(), ..log_config(config) };
+    let settings = LogConfig {
+        segment_bytes: config.log_segment_bytes,
+        index_interval_bytes: config.log_index_interval_bytes,
+        ..LogConfig::default()
+    };
     let (log, recovery) = Log::open(directory.disk(), METADATA, settings, recorded)?;
     report(METADATA, &recovery, ports);
     Ok(log)
@@ -146,9 +137,10 @@ pub(crate) fn open_metadata_log<D: Disk>(
 pub(crate) fn open_replicas<D: Disk>(
     directory: &mut DataDirectory<D>,
     config: &NodeConfig,
+    image: &Image,
     ports: &mut Ports,
 ) -> Result<Vec<FoundReplica<D>>, OpenError> {
-    let mut found = Vec::new();
+    let mut found: Vec<FoundReplica<D>> = Vec::new();
     for partition in directory.partitions()? {
         let name = partition.name();
         let Some(topic_id) = partition.topic_id else {
@@ -157,13 +149,20 @@ pub(crate) fn open_replicas<D: Disk>(
             continue;
         };
         let recorded = directory.recorded(&name);
-        let (log, recovery) = Log::open(directory.disk(), &name, log_config(config), recorded)?;
+        // The partitions of a topic follow one another.
+        let known = found.last().filter(|last| last.topic == partition.topic);
+        let settings = known.map_or_else(
+            || Arc::new(TopicSettings::of(config, image, &partition.topic)),
+            |last| last.settings.clone(),
+        );
+        let (log, recovery) = Log::open(directory.disk(), &name, settings.log.clone(), recorded)?;
         report(&name, &recovery, ports);
         found.push(FoundReplica {
             id: TopicPartition { topic: topic_id, partition: partition.partition },
             topic: partition.topic,
             log,
             high_watermark: directory.high_watermark(&name),
+            settings,
         });
     }
     Ok(found)
@@ -180,13 +179,13 @@ fn report(directory: &str, recovery: &Recovery, ports: &mut Ports) {
 /// Makes the log of a new replica.
 pub(crate) fn create_replica<D: Disk>(
     directory: &mut DataDirectory<D>,
-    config: &NodeConfig,
+    settings: LogConfig,
     topic: &str,
     id: TopicPartition,
 ) -> Result<Log<D>, Fatal> {
     directory.create(topic, id.partition, id.topic)?;
     let name = directory_name(topic, id.partition);
-    let (log, _) = Log::open(directory.disk(), &name, log_config(config), Default::default())?;
+    let (log, _) = Log::open(directory.disk(), &name, settings, Default::default())?;
     Ok(log)
 }
 

@@ -13,8 +13,12 @@ pub(crate) enum Timer {
     Request(u64),
     /// The earliest deadline of a partition core.
     Partition(TopicPartition),
+    /// Records of a partition have been unflushed for long enough.
+    Flush(TopicPartition),
     /// A fetch that waits for something to say, by its token.
     WaitingFetch(u64),
+    /// A DeleteRecords that waits for followers, by its token.
+    Delete(u64),
     /// The next fetch from this leader, after one that failed.
     Fetcher(NodeId),
     /// The next registration or heartbeat.

@@ -99,7 +99,7 @@ impl Server {
         let cluster_id: Str = node_config.cluster_id.clone().into();
         let (running, lanes) = mpsc::channel(1);
         let node = start_node(&config, node_config, disk, running).await?;
-        let context = Arc::new(Context { node: node.handle.clone(), config: config.clone(), cluster_id });
+        let context = Arc::new(Context::new(node.handle.clone(), config.clone(), cluster_id));
         let doors = Doors::new(config.limits.clone());
         for (listener, socket) in bound {
             tracing::info!(listener = &*listener.name, address = %listener.address, "listening");

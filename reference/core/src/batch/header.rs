@@ -17,10 +17,11 @@ pub(super) const EPOCH_AT: usize = 12;
 pub(super) const MAGIC_AT: usize = 16;
 pub(super) const CRC_AT: usize = 17;
 pub(super) const CRC_FROM: usize = 21;
+pub(super) const MAX_TIMESTAMP_AT: usize = 35;
 pub(super) const MAGIC: u8 = 2;
 
 const CODEC_MASK: i16 = 0x07;
-const LOG_APPEND_TIME: i16 = 0x08;
+pub(super) const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 pub(super) const CONTROL: i16 = 0x20;
 
@@ -109,7 +110,7 @@ impl BatchHeader {
             attributes: i16_at(fixed, CRC_FROM),
             last_offset_delta: i32_at(fixed, 23),
             base_timestamp: i64_at(fixed, 27),
-            max_timestamp: i64_at(fixed, 35),
+            max_timestamp: i64_at(fixed, MAX_TIMESTAMP_AT),
             producer_id: i64_at(fixed, 43),
             producer_epoch: i16_at(fixed, 51),
             base_sequence: i32_at(fixed, 53),

@@ -53,4 +53,4 @@ pub use crc::crc32c;
 pub use error::{BatchError, RecordError};
 pub use header::{BatchHeader, Codec, HEADER_SIZE, SIZE_FIELD_END, TimestampType};
 pub use record::{Header, Headers, Record, Records};
-pub use view::{Batches, RecordBatch, assign, batches, extents, produced, seal, whole};
+pub use view::{Batches, RecordBatch, assign, batches, extents, produced, seal, stamp, whole};

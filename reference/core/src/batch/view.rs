@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 
 use super::crc::crc32c;
-use super::header::{BatchHeader, CRC_AT, CRC_FROM, Codec, EPOCH_AT, HEADER_SIZE};
+use super::header::{
+    BatchHeader, CRC_AT, CRC_FROM, Codec, EPOCH_AT, HEADER_SIZE, LOG_APPEND_TIME, MAX_TIMESTAMP_AT,
+};
 use super::record::Records;
 use super::{BatchError, RecordError};
 use crate::{Epoch, Extent, Offset};
@@ -187,6 +189,20 @@ pub fn assign(bytes: &mut [u8], base: Offset, epoch: Epoch) -> Result<Extent, Ba
         position += header.size;
     }
     Ok(Extent { epoch, base, end })
+}
+
+/// Gives all records of checked batches one timestamp, in milliseconds since 1970: that at which they are appended. Their bytes stay as they are;
+/// attributes, largest timestamp and checksum of the batches change, in place.
+pub fn stamp(bytes: &mut [u8], timestamp: i64) {
+    let mut position = 0;
+    while let Ok(header) = whole_header(&bytes[position..]) {
+        let batch = &mut bytes[position..position + header.size];
+        let attributes = header.attributes | LOG_APPEND_TIME;
+        batch[CRC_FROM..CRC_FROM + 2].copy_from_slice(&attributes.to_be_bytes());
+        batch[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&timestamp.to_be_bytes());
+        seal(batch);
+        position += header.size;
+    }
 }
 
 fn whole_header(bytes: &[u8]) -> Result<BatchHeader, BatchError> {

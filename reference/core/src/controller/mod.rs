@@ -68,6 +68,7 @@ mod image;
 mod message;
 mod record;
 mod rules;
+mod topic_config;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -85,6 +86,10 @@ pub use image::{
 pub use message::*;
 pub use record::*;
 pub use rules::*;
+pub use topic_config::{
+    ConfigKind, ConfigSynonym, MIN_ISR, TOPIC_CONFIG, TopicConfigKey, UNCLEAN_ELECTION, topic_config_key,
+    topic_config_of_broker,
+};
 
 use crate::{Dice, Epoch, Extent, Instant, NodeId, Offset, Token};
 
@@ -413,8 +418,8 @@ impl Controller {
             ControllerRequest::DeleteTopics(topics) => self
                 .decide(|decision| decision.delete_topics(topics))
                 .map(|results| ControllerResponse::DeleteTopics(Ok(results))),
-            ControllerRequest::CreatePartitions(topics) => self
-                .decide(|decision| decision.create_partitions(topics))
+            ControllerRequest::CreatePartitions { topics, validate_only } => self
+                .decide_unless(*validate_only, |decision| decision.create_partitions(topics))
                 .map(|results| ControllerResponse::CreatePartitions(Ok(results))),
             ControllerRequest::ElectLeaders { kind, partitions } => self
                 .decide(|decision| decision.elect_leaders(*kind, partitions.as_deref()))

@@ -59,6 +59,8 @@ pub enum Reader {
     },
     /// A consumer, which reads up to the high watermark.
     Consumer,
+    /// Whoever wants to see all that a replica has, in whatever role, and is no replica itself.
+    Debug,
 }
 
 /// A fetch of one partition.
@@ -128,22 +130,46 @@ pub enum PartitionError {
     RequestTimedOut = 7,
     /// A batch is larger than `message.max.bytes`.
     MessageTooLarge = 10,
+    /// The name of a topic that clients may not use so.
+    InvalidTopic = 17,
     /// The ISR is too small; nothing was appended.
     NotEnoughReplicas = 19,
     /// The ISR became too small after the records were appended.
     NotEnoughReplicasAfterAppend = 20,
-    /// A field contradicts another.
-    InvalidRequest = 42,
+    /// A timestamp is out of bounds, or of a type that a producer must not set.
+    InvalidTimestamp = 32,
     /// The receiver is not the active controller.
     NotController = 41,
+    /// A field contradicts another.
+    InvalidRequest = 42,
+    /// Records in a format that is not kept any more.
+    UnsupportedForMessageFormat = 43,
+    /// The configuration forbids it.
+    PolicyViolation = 44,
+    /// The first sequence number of a batch is not the one that follows (KIP-98).
+    OutOfOrderSequenceNumber = 45,
+    /// A batch that was appended long ago.
+    DuplicateSequenceNumber = 46,
+    /// A newer incarnation of the producer is known (KIP-98).
+    InvalidProducerEpoch = 47,
+    /// The request is one of a transaction, which are not supported.
+    InvalidTxnState = 48,
     /// The log cannot be read or written.
     StorageError = 56,
+    /// The partition knows nothing of the producer (any more).
+    UnknownProducerId = 59,
     /// The sender's leader epoch is behind.
     FencedLeaderEpoch = 74,
     /// The sender's leader epoch is ahead.
-    UnknownLeaderEpoch = 76,
+    UnknownLeaderEpoch = 75,
+    /// Records are compressed by a codec that is not known, or too new for the version of the request.
+    UnsupportedCompressionType = 76,
     /// The sender's broker epoch is not its newest.
     StaleBrokerEpoch = 77,
+    /// A new leader does not know yet how far records are committed.
+    OffsetNotAvailable = 78,
+    /// A record that may not be appended.
+    InvalidRecord = 87,
     /// The partition changed meanwhile.
     InvalidUpdateVersion = 95,
     /// No topic has this id.

@@ -311,6 +311,9 @@ impl Partition {
                 leader.fetch(replica, now, id, broker_epoch, fetch)
             }
             (Current::Leader(leader), Reader::Consumer) => leader.read(replica, fetch),
+            (Current::Leader(_) | Current::Follower(_) | Current::Leaderless, Reader::Debug) => {
+                replica.serve(fetch, replica.log.end())
+            }
             (Current::Follower(_) | Current::Leaderless, Reader::Consumer) => {
                 replica.serve(fetch, replica.high_watermark)
             }

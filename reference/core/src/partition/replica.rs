@@ -169,8 +169,11 @@ impl Replica {
 
     /// Keeps a fetch, or wakes it at once if there is something to say already.
     pub(super) fn wait(&mut self, waiting: WaitingFetch, leads: bool) {
-        let limit =
-            if leads && waiting.reader != Reader::Consumer { self.log.end() } else { self.high_watermark };
+        let limit = match waiting.reader {
+            Reader::Debug => self.log.end(),
+            Reader::Replica { .. } if leads => self.log.end(),
+            Reader::Replica { .. } | Reader::Consumer => self.high_watermark,
+        };
         if waiting.fetch.offset < limit {
             self.emit(Effect::Wake { token: waiting.token });
         } else {
@@ -197,7 +200,7 @@ impl Replica {
         self.wake(|waiting| waiting.reader == Reader::Consumer && waiting.fetch.offset < high_watermark);
     }
 
-    /// Wakes the followers that wait for records.
+    /// Wakes the followers, and others who read up to the log's end, that wait for records.
     pub(super) fn wake_to_log_end(&mut self) {
         let end = self.log.end();
         self.wake(|waiting| waiting.reader != Reader::Consumer && waiting.fetch.offset < end);
@@ -224,6 +227,7 @@ impl Replica {
         let end = self.log.end();
         if end > from {
             self.emit(Effect::AppendFetched { from, end });
+            self.wake_to_log_end();
         }
         if sound {
             self.set_high_watermark(answer.high_watermark);

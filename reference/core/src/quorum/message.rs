@@ -227,7 +227,7 @@ pub enum QuorumError {
     /// The sender's epoch is behind.
     FencedLeaderEpoch = 74,
     /// The sender's epoch is ahead.
-    UnknownLeaderEpoch = 76,
+    UnknownLeaderEpoch = 75,
     /// Whoever asks is no voter, or is asked as another than it is.
     InconsistentVoterSet = 94,
     /// A snapshot that is not there.

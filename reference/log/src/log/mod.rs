@@ -1,5 +1,6 @@
 //! The log of one replica.
 
+mod flush;
 mod recovery;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use highwater_core::batch::{BatchHeader, Codec, RecordBatch, batches};
 use highwater_core::{Epoch, Extent, LogView, Offset, OutOfOrder};
 
+pub use flush::{Flushed, Flusher};
 pub use recovery::{Cut, Recovery};
 
 use crate::LogError;
@@ -41,6 +43,8 @@ pub struct Log<D: Disk> {
     /// When it was first seen that something is not flushed, in milliseconds of the driver's clock.
     dirty_since_ms: Option<u64>,
     poison: Option<Arc<str>>,
+    /// Counts truncations and restarts: what a flusher of before says of offsets means nothing after.
+    truncations: u64,
     /// What readers see, if there ever was one.
     shared: Option<Arc<Shared<D>>>,
 }
@@ -152,7 +156,9 @@ impl<D: Disk> Log<D> {
             let header = BatchHeader::parse(&bytes[to..])?;
             let (bytes_max, ms_max) = (self.config.segment_bytes, self.config.segment_ms);
             let interval = self.config.index_interval_bytes;
-            if self.active().is_full_for(&header, (to - from) as u64, bytes_max, ms_max) {
+            if self.active().is_full_for(&header, (to - from) as u64, bytes_max, ms_max)
+                || self.active().indexes_are_full(self.config.index_bytes_max)
+            {
                 self.write_to_active(&bytes[from..to])?;
                 from = to;
                 self.roll(header.base_offset)?;
@@ -212,6 +218,25 @@ impl<D: Disk> Log<D> {
         Ok(Bytes::new())
     }
 
+    /// How many bytes the batches from the one that holds `from` to before the one that holds `to` take.
+    pub fn bytes_between(&self, from: Offset, to: Offset) -> Result<u64, LogError> {
+        self.sound()?;
+        Ok(self.position(to)?.saturating_sub(self.position(from)?))
+    }
+
+    /// How many bytes are before the batch that holds `offset`.
+    fn position(&self, offset: Offset) -> Result<u64, LogError> {
+        let mut before = 0;
+        for (index, segment) in self.segments.iter().enumerate() {
+            let is_in = self.segments.get(index + 1).is_none_or(|next| offset < next.base());
+            if is_in && offset < segment.end {
+                return Ok(before + segment.locate(offset)?.map_or(segment.size, |(position, _)| position));
+            }
+            before += segment.size;
+        }
+        Ok(before)
+    }
+
     /// Cuts the log at `end`, durably, and says where it ends now: that is before `end` if a batch would have to be torn apart.
     pub fn truncate(&mut self, end: Offset) -> Result<Offset, LogError> {
         self.sound()?;
@@ -222,6 +247,7 @@ impl<D: Disk> Log<D> {
             let (start, log_end) = (self.view.start(), self.view.end());
             return Err(LogError::OutOfRange { offset: end, start, end: log_end });
         }
+        self.truncations += 1;
         self.changing_bytes(|log| log.cut(end))
     }
 
@@ -293,6 +319,7 @@ impl<D: Disk> Log<D> {
     /// nothing was dropped, or all.
     pub fn restart(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
         self.sound()?;
+        self.truncations += 1;
         self.changing_bytes(|log| log.drop_all(start, base_epoch))
     }
 
@@ -311,20 +338,6 @@ impl<D: Disk> Log<D> {
         self.dirty_since_ms = None;
         self.save_epochs()?;
         restart::done(&self.disk, &self.directory)
-    }
-
-    /// Makes all that was appended durable, and says up to where that is.
-    pub fn flush(&mut self) -> Result<Offset, LogError> {
-        self.sound()?;
-        if self.view.flushed() < self.view.end() || self.epochs_changed {
-            self.poisoning(|log| {
-                log.active().sync()?;
-                log.save_epochs()
-            })?;
-        }
-        self.view.flush_to(self.view.end());
-        self.dirty_since_ms = None;
-        Ok(self.view.flushed())
     }
 
     /// Whether a flush is due by the log's policy, at this time of the driver's clock, in milliseconds.
@@ -372,6 +385,16 @@ impl<D: Disk> Log<D> {
             Some(latest) => Ok(Some(latest.timestamp)),
             None => Ok(segment.times.last()?.map(|entry| entry.timestamp)),
         }
+    }
+
+    /// The latest timestamp of all records, in milliseconds since 1970; `None` without any.
+    pub fn latest_timestamp(&self) -> Result<Option<i64>, LogError> {
+        self.sound()?;
+        let mut latest = None;
+        for segment in self.segments.iter().filter(|segment| segment.end > self.view.start()) {
+            latest = latest.max(self.latest_of(segment)?);
+        }
+        Ok(latest)
     }
 
     /// The first record, at or behind the log's start, whose timestamp is at least this. Of a compressed batch that holds it, its first.

@@ -152,6 +152,7 @@ pub(super) fn open<D: Disk>(
         view,
         dirty_since_ms: None,
         poison: None,
+        truncations: 0,
         shared: None,
     };
     let starts_behind = recorded.start > log.view.end();

@@ -6,12 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use highwater_core::batch::{BatchBuilder, batches};
 use highwater_core::controller::{ControllerRequest, ControllerResponse, NewTopic};
-use highwater_core::partition::{Acks, PartitionError, PartitionFetch};
+use highwater_core::partition::{Acks, PartitionError, PartitionFetch, PartitionFetched};
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NO_EPOCH, NodeId, Offset, Uuid};
 use highwater_log::disk::{Loss, SimulatedDisk};
 use highwater_node::message::{
-    ClientRequest, ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse, TopicPartition,
+    ClientRequest, ClientResponse, Fetch, FetchPartition, FetchReader, Input, ListOffsets, ListedOffset,
+    LogId, OffsetAt, OffsetQuery, OffsetReader, Output, PeerRequest, PeerResponse, Produce, TopicPartition,
 };
 use highwater_node::{Node, NodeConfig, OpenError, Role, Roles, Rules};
 
@@ -280,10 +281,7 @@ impl Cluster {
         value: &str,
     ) -> Result<Offset, PartitionError> {
         let request = produce_request(partition, acks, &[value]);
-        match self.ask(id, request) {
-            ClientResponse::Produce(result) => result,
-            other => panic!("{other:?}"),
-        }
+        produced(self.ask(id, request))
     }
 
     /// What a consumer reads from the start, and the high watermark that came with it.
@@ -306,11 +304,8 @@ impl Cluster {
         partition: TopicPartition,
         offset: Offset,
         max_wait_ms: u32,
-    ) -> (highwater_core::partition::PartitionFetched, Bytes) {
-        match self.ask(id, fetch_request(partition, offset, max_wait_ms)) {
-            ClientResponse::Fetch(fetched, bytes) => (fetched, bytes),
-            other => panic!("{other:?}"),
-        }
+    ) -> (PartitionFetched, Bytes) {
+        fetched(self.ask(id, fetch_request(partition, offset, max_wait_ms)))
     }
 
     // ---- what is ----
@@ -398,12 +393,57 @@ pub(crate) fn records(values: &[&str]) -> Bytes {
 }
 
 pub(crate) fn produce_request(partition: TopicPartition, acks: Acks, values: &[&str]) -> ClientRequest {
-    ClientRequest::Produce { partition, acks, timeout_ms: 30_000, records: records(values) }
+    ClientRequest::Produce(Produce {
+        acks,
+        timeout_ms: 30_000,
+        partitions: vec![(partition, records(values))],
+    })
 }
 
 pub(crate) fn fetch_request(partition: TopicPartition, offset: Offset, max_wait_ms: u32) -> ClientRequest {
     let fetch = PartitionFetch { leader_epoch: NO_EPOCH, offset, last_epoch: NO_EPOCH };
-    ClientRequest::Fetch { partition, fetch, max_wait_ms, max_bytes: 1 << 20 }
+    let partitions = vec![FetchPartition { partition, fetch, max_bytes: 1 << 20 }];
+    let reader = FetchReader::Consumer;
+    ClientRequest::Fetch(Fetch { reader, max_wait_ms, min_bytes: 1, max_bytes: 1 << 20, partitions })
+}
+
+/// The answer about the one partition of a producer's request.
+pub(crate) fn produced(response: ClientResponse) -> Result<Offset, PartitionError> {
+    match response {
+        ClientResponse::Produce(answers) if answers.len() == 1 => answers
+            .into_iter()
+            .map(|(_, result)| result)
+            .next()
+            .map_or(Err(PartitionError::InvalidRequest), |result| {
+                result.map(|produced| produced.base).map_err(|refusal| refusal.error)
+            }),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The answer about the one partition of a fetch.
+pub(crate) fn fetched(response: ClientResponse) -> (PartitionFetched, Bytes) {
+    match response {
+        ClientResponse::Fetch(mut answers) if answers.len() == 1 => {
+            let part = answers.remove(0);
+            (part.answer, part.records)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is found at this place of one partition.
+pub(crate) fn offset_request(partition: TopicPartition, at: OffsetAt) -> ClientRequest {
+    let partitions = vec![OffsetQuery { partition, leader_epoch: NO_EPOCH, at }];
+    ClientRequest::ListOffsets(ListOffsets { reader: OffsetReader::Client, partitions })
+}
+
+/// The answer about the one partition of a search for offsets.
+pub(crate) fn listed(response: ClientResponse) -> Result<Option<ListedOffset>, PartitionError> {
+    match response {
+        ClientResponse::ListOffsets(answers) if answers.len() == 1 => answers[0].1,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// The values of the data records of these batches.

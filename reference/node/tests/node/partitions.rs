@@ -6,10 +6,12 @@ use highwater_core::controller::{
     ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, TopicReference,
 };
 use highwater_core::partition::{Acks, PartitionError};
-use highwater_node::message::{ClientRequest, ClientResponse, LogId, PeerResponse};
+use highwater_node::message::{ClientRequest, ListedOffset, LogId, OffsetAt, PeerResponse, Produce};
 use highwater_node::{NodeConfig, Role, Roles};
 
-use crate::cluster::{Cluster, combined, fetch_request, produce_request, records};
+use crate::cluster::{
+    Cluster, combined, fetch_request, fetched, listed, offset_request, produce_request, produced, records,
+};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -52,10 +54,10 @@ fn produce_of_bytes_that_are_no_batch_is_refused() {
     let mut bytes = records(&["a"]).to_vec();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
-    let request =
-        ClientRequest::Produce { partition, acks: Acks::All, timeout_ms: 1_000, records: bytes.into() };
-    let answer = cluster.ask(1, request);
-    assert!(matches!(answer, ClientResponse::Produce(Err(PartitionError::CorruptMessage))), "{answer:?}");
+    let partitions = vec![(partition, bytes.into())];
+    let request = ClientRequest::Produce(Produce { acks: Acks::All, timeout_ms: 1_000, partitions });
+    let answer = produced(cluster.ask(1, request));
+    assert_eq!(answer, Err(PartitionError::CorruptMessage));
     assert_eq!(cluster.node(1).replica(partition).expect("a replica").log.end(), 0);
 }
 
@@ -70,9 +72,10 @@ fn consumer_that_waits_is_answered_when_a_record_is_committed() {
     assert!(cluster.answer(waiting).is_none(), "answered before there was anything to say");
     cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
     cluster.run_for(Duration::from_millis(10));
-    let Some(ClientResponse::Fetch(fetched, bytes)) = cluster.answer(waiting) else {
+    let Some(answer) = cluster.answer(waiting) else {
         panic!("no answer {:?} after the fetch", cluster.now.since(asked));
     };
+    let (fetched, bytes) = fetched(answer);
     assert_eq!((fetched.error, fetched.high_watermark), (None, 1));
     assert!(!bytes.is_empty());
 }
@@ -219,10 +222,10 @@ fn offsets_for_consumers_end_at_the_high_watermark() {
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
     cluster.send(1, produce_request(partition, Acks::Leader, &["b"]));
-    let latest = cluster.ask(1, ClientRequest::ListOffsets { partition, timestamp: -1 });
-    assert!(matches!(latest, ClientResponse::ListOffsets(Ok(1))), "{latest:?}");
-    let earliest = cluster.ask(1, ClientRequest::ListOffsets { partition, timestamp: -2 });
-    assert!(matches!(earliest, ClientResponse::ListOffsets(Ok(0))), "{earliest:?}");
+    let latest = listed(cluster.ask(1, offset_request(partition, OffsetAt::Latest)));
+    assert_eq!(latest.map(|latest| latest.map(|latest| latest.offset)), Ok(Some(1)));
+    let earliest = listed(cluster.ask(1, offset_request(partition, OffsetAt::Earliest)));
+    assert_eq!(earliest.map(|earliest| earliest.map(|earliest| earliest.offset)), Ok(Some(0)));
 }
 
 #[test]
@@ -233,16 +236,15 @@ fn producer_and_consumer_that_wait_for_a_topic_that_is_deleted_are_told_so() {
     // Nobody fetches what is produced.
     cluster.tamper = Some(Box::new(|_, _, response| !matches!(response, PeerResponse::Fetch(_))));
     cluster.run_for(Duration::from_secs(1));
-    let produced = cluster.send(1, produce_request(partition, Acks::All, &["a"]));
-    let fetched = cluster.send(1, fetch_request(partition, 0, 30_000));
+    let producing = cluster.send(1, produce_request(partition, Acks::All, &["a"]));
+    let fetching = cluster.send(1, fetch_request(partition, 0, 30_000));
     let request = ControllerRequest::DeleteTopics(vec![TopicReference::Name("orders".to_owned())]);
     cluster.controller_request(2, request).expect("an answer");
     cluster.run_for(Duration::from_secs(1));
-    let answer = cluster.answer(produced);
-    assert!(matches!(answer, Some(ClientResponse::Produce(Err(_)))), "{answer:?}");
-    let answer = cluster.answer(fetched);
-    let Some(ClientResponse::Fetch(fetched, _)) = answer else { panic!("{answer:?}") };
-    assert_eq!(fetched.error, Some(PartitionError::UnknownTopicOrPartition));
+    let answer = cluster.answer(producing).expect("an answer");
+    assert_eq!(produced(answer), Err(PartitionError::NotLeaderOrFollower));
+    let (answer, _) = fetched(cluster.answer(fetching).expect("an answer"));
+    assert_eq!(answer.error, Some(PartitionError::UnknownTopicId));
 }
 
 #[test]
@@ -320,8 +322,8 @@ fn log_start_moves_when_there_is_too_much() {
     }
     let (fetched, _) = cluster.fetch(1, partition, 0, 0);
     assert_eq!(fetched.error, Some(PartitionError::OffsetOutOfRange));
-    let earliest = cluster.ask(1, ClientRequest::ListOffsets { partition, timestamp: -2 });
-    assert!(matches!(earliest, ClientResponse::ListOffsets(Ok(6..))), "{earliest:?}");
+    let earliest = listed(cluster.ask(1, offset_request(partition, OffsetAt::Earliest)));
+    assert!(matches!(earliest, Ok(Some(ListedOffset { offset: 6.., .. }))), "{earliest:?}");
 }
 
 #[test]

@@ -10,6 +10,18 @@
 //! - ApiVersions in a version that is not known is answered, in version 0 with UNSUPPORTED_VERSION (KIP-511); nothing else unknown is.
 
 mod api_versions;
+mod cluster;
+mod controller;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod fetch;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
+mod topics;
 
 use std::fmt;
 use std::future::Future;
@@ -27,6 +39,8 @@ use crate::config::ServerConfig;
 use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
 use crate::translate;
+use fetch::Sessions;
+use topics::Topics;
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -37,6 +51,26 @@ pub struct Context {
     pub config: Arc<ServerConfig>,
     /// `cluster.id`, as the data directory has it.
     pub cluster_id: Str,
+    /// What the APIs keep between requests.
+    pub(crate) state: State,
+}
+
+/// What the APIs keep between requests.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The ids of topics by name.
+    pub(crate) topics: Topics,
+    /// What consumers fetch.
+    pub(crate) sessions: Sessions,
+}
+
+impl Context {
+    /// Of a server that starts.
+    pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
+        let sessions = Sessions::new(config.topics.fetch_sessions_max);
+        let state = State { topics: Topics::default(), sessions };
+        Self { node, config, cluster_id, state }
+    }
 }
 
 /// What a connection is for.
@@ -62,7 +96,18 @@ pub struct Client {
 }
 
 /// An answer that takes its time.
-pub type Later = Pin<Box<dyn Future<Output = Result<Frame, Stopped>> + Send>>;
+pub type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// What comes of a request that took its time.
+#[derive(Debug)]
+pub enum Answer {
+    /// This goes out.
+    Frame(Frame),
+    /// Nothing does: a producer that wants no acknowledgement.
+    Silent,
+    /// The connection is closed, for this reason: so a producer that wants no acknowledgement hears of an error.
+    Close(String),
+}
 
 /// How a request is answered.
 pub enum Begun {
@@ -121,8 +166,16 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         ));
     }
     let begun = match header.api {
-        Api::ApiVersions => api_versions::begin(client, &header, body),
+        Api::ApiVersions => api_versions::begin(context, client, &header, body).await,
+        Api::Produce => produce::begin(context, client, &header, body).await,
         Api::Fetch => fetch(context, client, &header, body).await,
+        Api::Metadata => metadata::begin(context, client, &header, body).await,
+        Api::ListOffsets => list_offsets::begin(context, &header, body).await,
+        Api::OffsetForLeaderEpoch => offset_for_leader_epoch::begin(context, &header, body).await,
+        Api::CreateTopics => create_topics::begin(context, client, &header, body).await,
+        Api::CreatePartitions => create_partitions::begin(context, client, &header, body).await,
+        Api::DeleteTopics => delete_topics::begin(context, client, &header, body).await,
+        Api::DeleteRecords => delete_records::begin(context, &header, body).await,
         Api::Vote => serve::vote(context, &header, body).await,
         Api::BeginQuorumEpoch => serve::begin_quorum_epoch(context, &header, body).await,
         Api::EndQuorumEpoch => serve::end_quorum_epoch(context, &header, body).await,
@@ -151,13 +204,19 @@ async fn fetch(
     if translate::fetch::fetcher(&request).is_some() {
         return serve::fetch_as_leader(context, header, request).await;
     }
-    Err(Begun::Close("Fetch of consumers is not served".to_owned()))
+    fetch::begin(context, client, header, request).await
 }
 
 /// Whether a listener of this kind serves an API.
 pub fn is_served(kind: ListenerKind, api: Api) -> bool {
+    use ListenerKind::{Broker, Controller};
     match api {
-        Api::ApiVersions | Api::Fetch => true,
+        Api::ApiVersions | Api::Fetch | Api::CreateTopics | Api::CreatePartitions | Api::DeleteTopics => {
+            matches!(kind, Broker | Controller)
+        }
+        Api::Produce | Api::Metadata | Api::ListOffsets | Api::OffsetForLeaderEpoch | Api::DeleteRecords => {
+            kind == Broker
+        }
         Api::Vote
         | Api::BeginQuorumEpoch
         | Api::EndQuorumEpoch
@@ -166,7 +225,7 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::BrokerHeartbeat
         | Api::UnregisterBroker
         | Api::AlterPartition
-        | Api::AllocateProducerIds => kind == ListenerKind::Controller,
+        | Api::AllocateProducerIds => kind == Controller,
         _ => false,
     }
 }
@@ -187,4 +246,14 @@ pub(crate) fn frame<R: Request>(header: &RequestHeader, response: &R::Response) 
 /// Answers a request.
 pub(crate) fn ready<R: Request>(header: &RequestHeader, response: &R::Response) -> Result<Begun, Begun> {
     frame::<R>(header, response).map(Begun::Ready)
+}
+
+/// The answer to a request that took its time.
+pub(crate) fn answered<R: Request>(header: &RequestHeader, response: &R::Response) -> Answer {
+    match Frame::response::<R>(response, header.version, header.correlation) {
+        Ok(frame) => Answer::Frame(frame),
+        Err(error) => {
+            Answer::Close(format!("the answer to {} v{} has {error}", header.api.name(), header.version))
+        }
+    }
 }

@@ -17,7 +17,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::frames::{Incoming, Outgoing};
 use super::{PIPELINE_MAX, Stage, UNWRITTEN_MAX, WRITE_TIMEOUT};
-use crate::api::{self, Begun, Client, Context, Later};
+use crate::api::{self, Answer, Begun, Client, Context, Later};
+use crate::runtime::Stopped;
 
 /// How many pieces go to the socket at once.
 const SLICES_MAX: usize = 64;
@@ -40,6 +41,13 @@ pub(super) enum End {
     Idle,
     /// It broke, or was closed for what came.
     Because(String),
+}
+
+impl End {
+    /// For this reason. That the server stops is no matter of the connection.
+    fn because(reason: String) -> Self {
+        if reason == Stopped.to_string() { Self::Closed } else { Self::Because(reason) }
+    }
 }
 
 /// An answer in its place.
@@ -161,7 +169,7 @@ async fn read(
                 Begun::Ready(frame) => answers.push(Slot::Ready(frame.pieces)),
                 Begun::Later(later) => answers.push(Slot::Later(later)),
                 Begun::Silent => {}
-                Begun::Close(reason) => return End::Because(reason),
+                Begun::Close(reason) => return End::because(reason),
             }
         }
         let filled = poll_fn(|poller| {
@@ -243,9 +251,9 @@ impl Writing<'_> {
                 Some(Slot::Ready(pieces)) => std::mem::take(pieces),
                 Some(Slot::Later(later)) => match later.as_mut().poll(poller) {
                     Poll::Pending => break,
-                    Poll::Ready(Ok(frame)) => frame.pieces,
-                    // The server stops, which is no matter of this connection.
-                    Poll::Ready(Err(_)) => return Err(End::Closed),
+                    Poll::Ready(Answer::Frame(frame)) => frame.pieces,
+                    Poll::Ready(Answer::Silent) => Vec::new(),
+                    Poll::Ready(Answer::Close(reason)) => return Err(End::because(reason)),
                 },
             };
             state.slots.pop_front();

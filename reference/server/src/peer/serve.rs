@@ -19,8 +19,8 @@ use highwater_wire::messages::{
 };
 use highwater_wire::{ErrorCode, Request, Str};
 
-use crate::api::{Begun, Context, decode, ready};
-use crate::runtime::{Pending, Stopped};
+use crate::api::{Answer, Begun, Context, decode, ready};
+use crate::runtime::Pending;
 use crate::translate::{brokers, fetch, quorum as translated};
 
 /// Leaves the answer for when the node has given it. `say` is `None` if the node answered something else than was asked, which it does not.
@@ -31,11 +31,15 @@ fn later<R: Request>(
 ) -> Begun {
     let (version, correlation) = (header.version, header.correlation);
     Begun::Later(Box::pin(async move {
-        let response = say(pending.await?).ok_or(Stopped)?;
-        Frame::response::<R>(&response, version, correlation).map_err(|error| {
-            tracing::error!("the answer to {} v{version} has {error}", R::NAME);
-            Stopped
-        })
+        let response = match pending.await.map(say) {
+            Ok(Some(response)) => response,
+            Ok(None) => return Answer::Close("the node gave another kind of answer".to_owned()),
+            Err(stopped) => return Answer::Close(stopped.to_string()),
+        };
+        match Frame::response::<R>(&response, version, correlation) {
+            Ok(frame) => Answer::Frame(frame),
+            Err(error) => Answer::Close(format!("the answer to {} v{version} has {error}", R::NAME)),
+        }
     }))
 }
 

@@ -6,7 +6,7 @@ use highwater_core::quorum::{
     FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse, ReplicaKey, SnapshotId,
 };
 use highwater_core::{Epoch, EpochEnd, NodeId, Offset, Uuid};
-use highwater_node::message::{ReplicaFetch, TopicPartition};
+use highwater_node::message::{ReplicaFetch, ReplicaFetchPartition, TopicPartition};
 use highwater_wire::messages::fetch::request::{FetchPartition, FetchTopic, ReplicaState};
 use highwater_wire::messages::fetch::response::{
     EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
@@ -258,13 +258,14 @@ pub(crate) type Fetched = (TopicPartition, PartitionFetched, Bytes);
 /// Asks. Partitions stay in their order: those of a topic that stand together are one entry.
 pub(crate) fn replica(asked: &ReplicaFetch, me: NodeId, speaker: &Speaker) -> fetch::FetchRequest {
     let mut topics: Vec<FetchTopic> = Vec::new();
-    for (id, fetch) in &asked.partitions {
+    for ReplicaFetchPartition { partition: id, fetch, log_start, max_bytes } in &asked.partitions {
         let partition = FetchPartition {
             partition: id.partition,
             current_leader_epoch: fetch.leader_epoch,
             fetch_offset: fetch.offset,
             last_fetched_epoch: fetch.last_epoch,
-            partition_max_bytes: bytes_max(asked.max_bytes),
+            log_start_offset: *log_start,
+            partition_max_bytes: bytes_max(*max_bytes),
             ..Default::default()
         };
         match topics.last_mut() {
@@ -278,7 +279,7 @@ pub(crate) fn replica(asked: &ReplicaFetch, me: NodeId, speaker: &Speaker) -> fe
     }
     fetch::FetchRequest {
         max_wait_ms: milliseconds(asked.max_wait_ms),
-        min_bytes: 1,
+        min_bytes: bytes_max(asked.min_bytes),
         max_bytes: bytes_max(asked.max_bytes),
         session_epoch: NO_SESSION,
         topics,
@@ -301,13 +302,19 @@ pub(crate) fn replica_asked(request: fetch::FetchRequest) -> Result<(NodeId, Rep
                 offset: asked.fetch_offset,
                 last_epoch: asked.last_fetched_epoch,
             };
-            partitions.push((id, fetch));
+            partitions.push(ReplicaFetchPartition {
+                partition: id,
+                fetch,
+                log_start: asked.log_start_offset,
+                max_bytes: unsigned(asked.partition_max_bytes),
+            });
         }
     }
     let fetch = ReplicaFetch {
         broker_epoch,
         partitions,
         max_wait_ms: unsigned(request.max_wait_ms),
+        min_bytes: unsigned(request.min_bytes),
         max_bytes: unsigned(request.max_bytes),
     };
     Ok((from, fetch))

@@ -7,15 +7,23 @@
 //! # Invariants
 //! - Every field that a core needs comes out as it went in: request and response of each kind, as property tests hold.
 //! - What the node does not expect (another topic, an error code that it does not know) is an error here, never a guess.
+//! - An answer about several topics or resources is paired with what was asked for by name, not by position; what was not answered
+//!   counts as failed. A refusal as a whole, where the wire has no place for it, stands with each part.
 //!
 //! # Where it differs from Kafka
 //! - The protocol has no room for a sentence in answers to brokers; who gets one reads the error code's name.
+//! - A request of a client goes to the controller as if the broker had it of itself, not in an Envelope: there is no access control for which
+//!   the controller would have to know the client.
 //! - AlterPartition says one broker epoch for all partitions: entries of an earlier one are not sent, and answered
 //!   STALE_BROKER_EPOCH, as the controller would.
 
 pub(crate) mod brokers;
+pub(crate) mod configs;
+pub(crate) mod elections;
+pub(crate) mod features;
 pub(crate) mod fetch;
 pub(crate) mod quorum;
+pub(crate) mod topics;
 
 use std::fmt;
 
@@ -127,7 +135,24 @@ fn encode_for_controller(request: &ControllerRequest, asking: &Asking<'_>) -> Re
         ControllerRequest::AllocateProducerIds { broker, broker_epoch } => {
             asking.frame(&brokers::allocate_producer_ids(*broker, *broker_epoch))
         }
-        other => untranslatable(format!("there is no message to another node for {other:?}")),
+        ControllerRequest::CreateTopics { topics, validate_only } => {
+            asking.frame(&topics::create_topics(topics, *validate_only, asking.speaker.timeout_ms))
+        }
+        ControllerRequest::CreatePartitions { topics, validate_only } => {
+            asking.frame(&topics::create_partitions(topics, *validate_only, asking.speaker.timeout_ms))
+        }
+        ControllerRequest::DeleteTopics(topics) => {
+            asking.frame(&topics::delete_topics(topics, asking.speaker.timeout_ms))
+        }
+        ControllerRequest::ElectLeaders { kind, partitions } => {
+            asking.frame(&elections::elect_leaders(*kind, partitions.as_deref(), asking.speaker.timeout_ms))
+        }
+        ControllerRequest::AlterConfigs { changes, validate_only } => {
+            asking.frame(&configs::alter_configs(changes, *validate_only))
+        }
+        ControllerRequest::UpdateFeatures { updates, validate_only } => {
+            asking.frame(&features::update_features(updates, *validate_only, asking.speaker.timeout_ms))
+        }
     }
 }
 
@@ -149,8 +174,23 @@ fn decode_of_controller(
         ControllerRequest::AllocateProducerIds { .. } => {
             brokers::allocated(&answer::<wire::AllocateProducerIdsRequest>(frame)?)
         }
-        other => {
-            return untranslatable(format!("there is no message of another node that answers {other:?}"));
+        ControllerRequest::CreateTopics { topics, .. } => {
+            topics::topics_created(topics, answer::<wire::CreateTopicsRequest>(frame)?)
+        }
+        ControllerRequest::CreatePartitions { topics, .. } => {
+            topics::partitions_created(topics, answer::<wire::CreatePartitionsRequest>(frame)?)
+        }
+        ControllerRequest::DeleteTopics(topics) => {
+            topics::topics_deleted(topics, &answer::<wire::DeleteTopicsRequest>(frame)?)
+        }
+        ControllerRequest::ElectLeaders { .. } => {
+            elections::leaders_elected(answer::<wire::ElectLeadersRequest>(frame)?)
+        }
+        ControllerRequest::AlterConfigs { changes, .. } => {
+            configs::configs_altered(changes, answer::<wire::IncrementalAlterConfigsRequest>(frame)?)
+        }
+        ControllerRequest::UpdateFeatures { .. } => {
+            features::features_updated(answer::<wire::UpdateFeaturesRequest>(frame)?)
         }
     })
 }
@@ -205,17 +245,61 @@ const PARTITION_ERRORS: &[PartitionError] = {
         NotLeaderOrFollower,
         RequestTimedOut,
         MessageTooLarge,
+        InvalidTopic,
         NotEnoughReplicas,
         NotEnoughReplicasAfterAppend,
-        InvalidRequest,
+        InvalidTimestamp,
         NotController,
+        InvalidRequest,
+        UnsupportedForMessageFormat,
+        PolicyViolation,
+        OutOfOrderSequenceNumber,
+        DuplicateSequenceNumber,
+        InvalidProducerEpoch,
+        InvalidTxnState,
         StorageError,
+        UnknownProducerId,
         FencedLeaderEpoch,
         UnknownLeaderEpoch,
+        UnsupportedCompressionType,
         StaleBrokerEpoch,
+        OffsetNotAvailable,
+        InvalidRecord,
         InvalidUpdateVersion,
         UnknownTopicId,
         IneligibleReplica,
         NewLeaderElected,
     ]
 };
+
+/// Ids as the wire has them.
+pub(crate) fn ids(nodes: &[NodeId]) -> Vec<i32> {
+    nodes.iter().map(|node| node.0).collect()
+}
+
+/// Ids as the cores have them.
+pub(crate) fn nodes(ids: &[i32]) -> Vec<NodeId> {
+    ids.iter().copied().map(NodeId).collect()
+}
+
+/// The result that an error code and its message stand for.
+pub(crate) fn outcome(code: i16, message: Option<Str>) -> Result<(), ControllerError> {
+    match code {
+        0 => Ok(()),
+        code => Err(ControllerError { code, message: message.map(String::from).unwrap_or_default() }),
+    }
+}
+
+/// The error code and message of a result.
+pub(crate) fn codes<T>(result: Result<T, ControllerError>) -> (i16, Option<Str>) {
+    match result {
+        Ok(_) => (0, None),
+        Err(error) => (error.code, Some(error.message.into())),
+    }
+}
+
+/// What stands for an answer that is missing.
+pub(crate) fn unanswered() -> ControllerError {
+    let message = "the controller did not answer this part of the request".to_owned();
+    ControllerError { code: ControllerError::UNKNOWN_SERVER_ERROR, message }
+}

@@ -10,7 +10,9 @@ use highwater_core::controller::{
 };
 use highwater_core::partition::{Acks, PartitionFetch, PartitionFetched};
 use highwater_core::{Epoch, NO_EPOCH, NodeId, Offset};
-use highwater_node::message::{ClientRequest, ClientResponse, ClusterView, TopicPartition};
+use highwater_node::message::{
+    ClientRequest, ClientResponse, ClusterView, Fetch, FetchPartition, FetchReader, Produce, TopicPartition,
+};
 use rustc_hash::FxHashMap;
 
 use super::event::Event;
@@ -192,7 +194,8 @@ impl World {
         };
         let timeout_ms = u32::try_from(self.scenario.shape.timing.client_timeout / 2).unwrap_or(u32::MAX);
         let records = encode(batch, records, self.now_us);
-        let request = ClientRequest::Produce { partition, acks: acks_asked, timeout_ms, records };
+        let partitions = vec![(partition, records)];
+        let request = ClientRequest::Produce(Produce { acks: acks_asked, timeout_ms, partitions });
         self.ask(index, leader, request, Wants::Append { batch, log, acks });
     }
 
@@ -204,7 +207,10 @@ impl World {
         }
         let from = *position;
         let fetch = PartitionFetch { leader_epoch: epoch, offset: from, last_epoch: NO_EPOCH };
-        let request = ClientRequest::Fetch { partition, fetch, max_wait_ms: 20, max_bytes: FETCH_BYTES };
+        let partitions = vec![FetchPartition { partition, fetch, max_bytes: FETCH_BYTES }];
+        let reader = FetchReader::Consumer;
+        let fetch = Fetch { reader, max_wait_ms: 20, min_bytes: 1, max_bytes: FETCH_BYTES, partitions };
+        let request = ClientRequest::Fetch(fetch);
         self.ask(index, leader, request, Wants::Records { log, from });
     }
 
@@ -239,11 +245,12 @@ impl World {
             }
             Operation::GrowTopic { topic: number } => {
                 let (name, _, partitions) = topic(number)?;
-                ControllerRequest::CreatePartitions(vec![MorePartitions {
+                let more = MorePartitions {
                     name: name.clone(),
                     count: partitions.len() as i32 + 1,
                     assignments: Vec::new(),
-                }])
+                };
+                ControllerRequest::CreatePartitions { topics: vec![more], validate_only: false }
             }
             Operation::Elect { partition, unclean } => {
                 let all: Vec<(String, i32)> = topics
@@ -288,21 +295,22 @@ impl World {
             return Ok(());
         }
         match (&asking.wants, response) {
-            (Wants::Append { batch, log, acks }, ClientResponse::Produce(Ok(base))) => {
+            (Wants::Append { batch, log, acks }, ClientResponse::Produce(answers)) => {
                 let (batch, log, acks) = (*batch, *log, *acks);
+                let [(_, Ok(produced))] = answers.as_slice() else { return Ok(()) };
                 let epoch = self.ledger.replica(node, log).map_or(-1, |replica| replica.epoch);
                 self.history.answered_by(batch, epoch);
                 if acks != -1 {
                     return Ok(());
                 }
                 if self.ledger.logs[log].tainted.is_none() && self.ledger.logs[log].state.is_some() {
-                    invariant::acknowledged(&mut self.ledger, node, log, *base)?;
+                    invariant::acknowledged(&mut self.ledger, node, log, produced.base)?;
                 }
                 Ok(())
             }
-            (Wants::Records { log, .. }, ClientResponse::Fetch(_, bytes)) => {
+            (Wants::Records { log, .. }, ClientResponse::Fetch(answers)) => {
                 let log = *log;
-                for batch in batch::batches(bytes) {
+                for batch in answers.iter().flat_map(|answer| batch::batches(&answer.records)) {
                     let batch = batch.map_err(|error| {
                         Violation::new(
                             Invariant::ReadStability,
@@ -336,19 +344,25 @@ impl World {
                 self.clients[index].view = Some(view);
                 self.begin(index, operation);
             }
-            (Wants::Append { batch, log, .. }, ClientResponse::Produce(result)) => match result {
-                Ok(at) => {
-                    let tainted = self.ledger.logs[log].tainted.is_some();
-                    self.history.acknowledge(client, batch, at, tainted)?;
-                    self.settling.acknowledged(log);
+            (Wants::Append { batch, log, .. }, ClientResponse::Produce(answers)) => {
+                for (_, result) in answers {
+                    match result {
+                        Ok(produced) => {
+                            let tainted = self.ledger.logs[log].tainted.is_some();
+                            self.history.acknowledge(client, batch, produced.base, tainted)?;
+                            self.settling.acknowledged(log);
+                        }
+                        Err(refusal) => {
+                            self.history.refuse(batch, refusal.error);
+                            self.clients[index].view = None;
+                        }
+                    }
                 }
-                Err(error) => {
-                    self.history.refuse(batch, error);
-                    self.clients[index].view = None;
+            }
+            (Wants::Records { log, from }, ClientResponse::Fetch(answers)) => {
+                for answer in answers {
+                    self.consumed(index, log, from, &answer.answer, &answer.records)?;
                 }
-            },
-            (Wants::Records { log, from }, ClientResponse::Fetch(fetched, bytes)) => {
-                self.consumed(index, log, from, &fetched, &bytes)?;
             }
             (Wants::Change, _) => self.clients[index].view = None,
             _ => {}

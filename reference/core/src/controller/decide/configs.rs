@@ -8,123 +8,32 @@ use super::Decision;
 use crate::controller::image::ConfigKey;
 use crate::controller::message::{ConfigChange, ConfigOperation, ConfigResource, ControllerError};
 use crate::controller::record::{ClearElrRecord, ConfigRecord};
-
-/// How many replicas must be in the ISR for `acks=all`.
-pub(super) const MIN_ISR: &str = "min.insync.replicas";
-
-/// Whether a replica that may lack records is elected where nobody else is there.
-pub(super) const UNCLEAN_ELECTION: &str = "unclean.leader.election.enable";
+pub(super) use crate::controller::topic_config::{MIN_ISR, UNCLEAN_ELECTION};
+use crate::controller::topic_config::{ConfigKind, items, topic_config_key, topic_config_of_broker};
 
 /// The longest value, in bytes.
 const VALUE_MAX: usize = i16::MAX as usize;
-
-/// What a value has to look like.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    /// A whole number in these bounds.
-    Integer(i64, i64),
-    /// A number in these bounds.
-    Fraction(f64, f64),
-    Boolean,
-    /// One of these.
-    Choice(&'static [&'static str]),
-    /// Some of these; anything, if none is named.
-    List(&'static [&'static str]),
-}
-
-const INT: i64 = i32::MAX as i64;
-const LONG: i64 = i64::MAX;
-const CODECS: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];
-
-/// The configuration of a topic in Kafka 4, without that of tiered storage.
-const TOPIC_KEYS: &[(&str, Kind)] = &[
-    ("cleanup.policy", Kind::List(&["compact", "delete"])),
-    ("compression.gzip.level", Kind::Integer(-1, 9)),
-    ("compression.lz4.level", Kind::Integer(1, 17)),
-    ("compression.type", Kind::Choice(CODECS)),
-    ("compression.zstd.level", Kind::Integer(-131_072, 22)),
-    ("delete.retention.ms", Kind::Integer(0, LONG)),
-    ("file.delete.delay.ms", Kind::Integer(0, LONG)),
-    ("flush.messages", Kind::Integer(1, LONG)),
-    ("flush.ms", Kind::Integer(0, LONG)),
-    ("follower.replication.throttled.replicas", Kind::List(&[])),
-    ("index.interval.bytes", Kind::Integer(0, INT)),
-    ("leader.replication.throttled.replicas", Kind::List(&[])),
-    ("max.compaction.lag.ms", Kind::Integer(1, LONG)),
-    ("max.message.bytes", Kind::Integer(0, INT)),
-    ("message.timestamp.after.max.ms", Kind::Integer(0, LONG)),
-    ("message.timestamp.before.max.ms", Kind::Integer(0, LONG)),
-    ("message.timestamp.type", Kind::Choice(&["CreateTime", "LogAppendTime"])),
-    ("min.cleanable.dirty.ratio", Kind::Fraction(0.0, 1.0)),
-    ("min.compaction.lag.ms", Kind::Integer(0, LONG)),
-    (MIN_ISR, Kind::Integer(1, INT)),
-    ("preallocate", Kind::Boolean),
-    ("retention.bytes", Kind::Integer(i64::MIN, LONG)),
-    ("retention.ms", Kind::Integer(-1, LONG)),
-    ("segment.bytes", Kind::Integer(14, INT)),
-    ("segment.index.bytes", Kind::Integer(4, INT)),
-    ("segment.jitter.ms", Kind::Integer(0, LONG)),
-    ("segment.ms", Kind::Integer(1, LONG)),
-    (UNCLEAN_ELECTION, Kind::Boolean),
-];
-
-impl Kind {
-    fn check(self, value: &str) -> Result<(), String> {
-        let is_right = match self {
-            Self::Integer(lowest, highest) => {
-                value.trim().parse::<i64>().is_ok_and(|number| (lowest..=highest).contains(&number))
-            }
-            Self::Fraction(lowest, highest) => {
-                value.trim().parse::<f64>().is_ok_and(|number| (lowest..=highest).contains(&number))
-            }
-            Self::Boolean => ["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(value.trim())),
-            Self::Choice(words) => words.contains(&value),
-            Self::List(words) => words.is_empty() || items(value).all(|item| words.contains(&item)),
-        };
-        if is_right { Ok(()) } else { Err(self.expected()) }
-    }
-
-    fn expected(self) -> String {
-        match self {
-            Self::Integer(lowest, highest) => format!("a whole number from {lowest} to {highest}"),
-            Self::Fraction(lowest, highest) => format!("a number from {lowest} to {highest}"),
-            Self::Boolean => "true or false".to_string(),
-            Self::Choice(words) => format!("one of {}", words.join(", ")),
-            Self::List(words) => format!("a list of some of {}", words.join(", ")),
-        }
-    }
-}
-
-fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|item| !item.is_empty())
-}
-
-fn topic_kind(key: &str) -> Option<Kind> {
-    TOPIC_KEYS.iter().find(|(name, _)| *name == key).map(|&(_, kind)| kind)
-}
 
 fn invalid(message: String) -> ControllerError {
     ControllerError::new(ControllerError::INVALID_CONFIG, message)
 }
 
-/// What is wrong with a value, if anything. Of brokers only what also topics have is known here: the rest is theirs to
-/// check.
-fn check_value(resource: &ConfigKey, key: &str, value: &str) -> Result<(), ControllerError> {
+/// What is wrong with a value, if anything. Of brokers only what topics fall back to is known here: the rest is theirs to check.
+fn check_value(resource: &ConfigKey, name: &str, value: &str) -> Result<(), ControllerError> {
     if value.len() > VALUE_MAX {
         return Err(invalid(format!(
-            "the value of {key} has {} bytes, at most {VALUE_MAX} may be",
+            "the value of {name} has {} bytes, at most {VALUE_MAX} may be",
             value.len()
         )));
     }
-    match topic_kind(key) {
-        Some(kind) => kind
-            .check(value)
-            .map_err(|expected| invalid(format!("{key} is {value:?}, which is not {expected}"))),
-        None if resource.kind == ConfigKey::TOPIC => {
-            Err(invalid(format!("a topic has no configuration {key}")))
-        }
-        None => Ok(()),
-    }
+    let of_topics = resource.kind == ConfigKey::TOPIC;
+    let checked = match (topic_config_key(name), topic_config_of_broker(name)) {
+        (Some(key), _) if of_topics => key.check(value),
+        (None, _) if of_topics => return Err(invalid(format!("a topic has no configuration {name}"))),
+        (_, Some((key, synonym))) => synonym.check(key, value),
+        (_, None) => Ok(()),
+    };
+    checked.map_err(|expected| invalid(format!("{name} is {value:?}, which is not {expected}")))
 }
 
 impl Decision<'_> {
@@ -254,7 +163,9 @@ fn setting(resource: &ConfigKey, key: &str, value: Option<String>) -> ConfigReco
 }
 
 fn changed_value(old: Option<&str>, change: &ConfigChange) -> Result<Option<String>, ControllerError> {
-    let is_list = matches!(topic_kind(&change.key), Some(Kind::List(_)));
+    let key = topic_config_key(&change.key);
+    let key = key.or_else(|| topic_config_of_broker(&change.key).map(|(key, _)| key));
+    let is_list = key.is_some_and(|key| matches!(key.kind, ConfigKind::List(_)));
     let of_list = |value: &str, keep_new: bool| {
         if !is_list {
             return Err(invalid(format!("{} is no list: nothing can be appended or removed", change.key)));

@@ -1,9 +1,13 @@
 //! What goes into a node and what comes out of it.
 
+mod client;
+
 use bytes::Bytes;
+pub use client::*;
 use highwater_core::controller::{ControllerRequest, ControllerResponse};
-use highwater_core::partition::{Acks, PartitionError, PartitionFetch, PartitionFetched};
+use highwater_core::partition::{PartitionFetch, PartitionFetched};
 use highwater_core::{NodeId, Offset, Token, Uuid, quorum};
+use highwater_log::Flushed;
 
 /// A partition by the id of its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,8 +63,16 @@ pub enum Input {
         /// Names the request.
         token: Token,
     },
-    /// Do the flush that [`Output::Flush`] asked for.
+    /// Do the flush that [`Output::Flush`] asked for, in this step.
     Flush(LogId),
+    /// The flush that [`Output::Flush`] asked for was done outside of the node, by the [`Flusher`](crate::Flusher) that
+    /// [`Node::flusher`](crate::Node::flusher) gave.
+    Flushed {
+        /// Of which log.
+        log: LogId,
+        /// What came of it.
+        flushed: Flushed,
+    },
     /// Stop in good order: move leaderships, resign, flush, note that the stop was clean.
     ShutDown,
 }
@@ -91,7 +103,8 @@ pub enum Output {
         /// What.
         response: ClientResponse,
     },
-    /// Say [`Input::Flush`] soon: this log wants to be flushed.
+    /// This log wants to be flushed, soon: say [`Input::Flush`], or take [`Node::flusher`](crate::Node::flusher), flush by that on another
+    /// thread, and say [`Input::Flushed`]. One of a log is asked for at a time.
     Flush(LogId),
     /// Something for the operator's log; nothing needs to be done: a peer's malformed answer that was dropped, a torn tail that was cut.
     Report(String),
@@ -116,9 +129,24 @@ pub struct ReplicaFetch {
     /// Its broker epoch.
     pub broker_epoch: i64,
     /// What it wants.
-    pub partitions: Vec<(TopicPartition, PartitionFetch)>,
+    pub partitions: Vec<ReplicaFetchPartition>,
     /// How long the leader may wait for something to say, in milliseconds.
     pub max_wait_ms: u32,
+    /// How many bytes are worth an answer before that.
+    pub min_bytes: u32,
+    /// How many bytes at most of all partitions together, though never less than a batch.
+    pub max_bytes: u32,
+}
+
+/// What a follower wants of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaFetchPartition {
+    /// Which.
+    pub partition: TopicPartition,
+    /// From where on.
+    pub fetch: PartitionFetch,
+    /// Where the follower's log starts: for the low watermark of DeleteRecords (KIP-107).
+    pub log_start: Offset,
     /// How many bytes at most, though never less than a batch.
     pub max_bytes: u32,
 }
@@ -133,70 +161,3 @@ pub enum PeerResponse {
     /// To [`PeerRequest::Controller`].
     Controller(ControllerResponse),
 }
-
-/// A request of a client.
-#[derive(Debug, Clone)]
-pub enum ClientRequest {
-    /// Append these batches.
-    Produce {
-        /// Where.
-        partition: TopicPartition,
-        /// Who must have them.
-        acks: Acks,
-        /// How long to wait for that, in milliseconds.
-        timeout_ms: u32,
-        /// Record batches as on the wire, offsets from 0.
-        records: Bytes,
-    },
-    /// Read up to the high watermark.
-    Fetch {
-        /// Where.
-        partition: TopicPartition,
-        /// From which position, under which leader epoch.
-        fetch: PartitionFetch,
-        /// How long to wait for something to say, in milliseconds.
-        max_wait_ms: u32,
-        /// How many bytes at most, though never less than a batch.
-        max_bytes: u32,
-    },
-    /// What the node knows of the cluster.
-    Metadata,
-    /// Where a log begins or ends for consumers.
-    ListOffsets {
-        /// Which.
-        partition: TopicPartition,
-        /// The first offset whose record is at least this old, in milliseconds since 1970; -1 for the end, -2 for the start.
-        timestamp: i64,
-    },
-    /// Passed on to the active controller.
-    Controller(ControllerRequest),
-}
-
-/// The answer to a [`ClientRequest`].
-#[derive(Debug, Clone)]
-pub enum ClientResponse {
-    /// The offset of the first record.
-    Produce(Result<Offset, PartitionError>),
-    /// The answer, and its bytes.
-    Fetch(PartitionFetched, Bytes),
-    /// The cluster as this node knows it.
-    Metadata(ClusterView),
-    /// The offset.
-    ListOffsets(Result<Offset, PartitionError>),
-    /// The controller's answer; none if the controller could not be reached.
-    Controller(Option<ControllerResponse>),
-}
-
-/// What a node knows of the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterView {
-    /// The active controller, if known.
-    pub controller: Option<NodeId>,
-    /// Unfenced brokers.
-    pub brokers: Vec<NodeId>,
-    /// Topics by name.
-    pub topics: Vec<TopicView>,
-}
-
-/// A topic: its name, its id, and for each partition leader and leader epoch.
-pub type TopicView = (String, Uuid, Vec<(Option<NodeId>, i32)>);
