@@ -14,8 +14,7 @@ use highwater_wire::frame::Frame;
 use highwater_wire::header::RequestHeader;
 use highwater_wire::messages::{
     AllocateProducerIdsRequest, AlterPartitionRequest, BeginQuorumEpochRequest, BrokerHeartbeatRequest,
-    BrokerRegistrationRequest, EndQuorumEpochRequest, FetchRequest, FetchSnapshotRequest,
-    UnregisterBrokerRequest, VoteRequest,
+    BrokerRegistrationRequest, EndQuorumEpochRequest, FetchRequest, FetchSnapshotRequest, VoteRequest,
 };
 use highwater_wire::{ErrorCode, Request, Str};
 
@@ -243,18 +242,6 @@ pub(crate) async fn broker_heartbeat(
     let asked = brokers::heartbeat_asked(&request);
     let (from, asked) = (asked.id, ControllerRequest::Heartbeat(asked));
     ask_controller::<BrokerHeartbeatRequest>(context, header, from, asked, brokers::heartbeat_answer).await
-}
-
-/// `UnregisterBroker`, as another node passed it on.
-pub(crate) async fn unregister_broker(
-    context: &Arc<Context>,
-    header: &RequestHeader,
-    body: Bytes,
-) -> Result<Begun, Begun> {
-    let request: UnregisterBrokerRequest = decode(header, body)?;
-    let id = NodeId(request.broker_id);
-    let asked = ControllerRequest::UnregisterBroker(id);
-    ask_controller::<UnregisterBrokerRequest>(context, header, id, asked, brokers::unregister_answer).await
 }
 
 /// `AlterPartition`.
