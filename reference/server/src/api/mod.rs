@@ -119,6 +119,14 @@ pub enum Answer {
     Silent,
     /// The connection is closed, for this reason: so a producer that wants no acknowledgement hears of an error.
     Close(String),
+    /// The connection is closed, since the node has stopped.
+    Stopped,
+}
+
+impl From<Stopped> for Answer {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
 }
 
 /// How a request is answered.

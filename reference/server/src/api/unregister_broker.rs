@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use highwater_core::NodeId;
-use highwater_core::controller::{ControllerRequest, ControllerResponse};
+use highwater_core::controller::ControllerRequest;
 use highwater_wire::header::RequestHeader;
 use highwater_wire::messages::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 
 use super::{Begun, Client, Context, controller, decode, ready};
-use crate::translate::codes;
+use crate::translate::brokers;
 
 /// How long the controller may take: the request does not say.
 const TIMEOUT_MS: i32 = 30_000;
@@ -23,11 +23,7 @@ pub(super) async fn begin(
 ) -> Result<Begun, Begun> {
     let request: UnregisterBrokerRequest = decode(header, body)?;
     let asked = ControllerRequest::UnregisterBroker(NodeId(request.broker_id));
-    let result = match controller::ask(context, client, asked, controller::deadline(TIMEOUT_MS)).await? {
-        ControllerResponse::UnregisterBroker(result) => result,
-        _ => Err(crate::translate::unanswered()),
-    };
-    let (error_code, error_message) = codes(result);
-    let response = UnregisterBrokerResponse { error_code, error_message, ..Default::default() };
+    let answer = controller::ask(context, client, asked, controller::deadline(TIMEOUT_MS)).await?;
+    let response: UnregisterBrokerResponse = brokers::unregister_answer(&answer);
     ready::<UnregisterBrokerRequest>(header, &response)
 }

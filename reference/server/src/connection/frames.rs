@@ -85,6 +85,13 @@ impl Incoming {
         self.bytes.reserve(wanted);
         &mut self.bytes
     }
+
+    /// Lets go of room that nothing came into.
+    pub(crate) fn let_go(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+    }
 }
 
 /// Pieces that wait to be written.

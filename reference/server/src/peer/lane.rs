@@ -23,6 +23,9 @@ use crate::translate;
 /// No answer of another node is longer.
 const RESPONSE_MAX: usize = 1 << 30;
 
+/// How long what a node that stopped still wanted sent may take.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(300);
+
 /// A request that was sent.
 struct Sent {
     correlation: u64,
@@ -146,7 +149,8 @@ impl Connection {
                 biased;
                 request = requests.recv() => match request {
                     Some(request) => self.send(shared, request).await?,
-                    None => return Ok(()),
+                    // Its last words may be that it resigns.
+                    None => return self.flush(&mut writer).await,
                 },
                 written = write(&mut writer, &mut self.out), if self.out.has_remaining() => {
                     written.map_err(|error| Broken::Because(format!("writing: {error}")))?;
@@ -161,6 +165,15 @@ impl Connection {
                     return Err(Broken::Because("no answer in time".to_owned()));
                 }
             }
+        }
+    }
+
+    async fn flush(&mut self, writer: &mut WriteHalf<'_>) -> Result<(), Broken> {
+        let written = timeout(LAST_WORDS_MAX, writer.write_all_buf(&mut self.out)).await;
+        match written {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Broken::Because(format!("writing: {error}"))),
+            Err(_) => Err(Broken::Because("the last requests were not taken in time".to_owned())),
         }
     }
 

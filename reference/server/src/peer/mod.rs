@@ -110,11 +110,13 @@ struct Sending {
 pub(crate) struct TcpPeers {
     shared: Arc<Shared>,
     runtime: Handle,
+    /// Held by each lane as long as it runs.
+    running: mpsc::Sender<()>,
     lanes: HashMap<(NodeId, Lane), mpsc::UnboundedSender<Sending>>,
 }
 
 impl TcpPeers {
-    /// Those of this node. Their lanes run on the runtime that this is called on.
+    /// Those of this node. Their lanes run on the runtime that this is called on; each holds `running` until it ends.
     pub(crate) fn new(
         node: NodeHandle,
         speaker: Speaker,
@@ -122,6 +124,7 @@ impl TcpPeers {
         voters: BTreeMap<NodeId, (String, u16)>,
         inter_broker: Option<String>,
         connection_setup_timeout: Duration,
+        running: mpsc::Sender<()>,
     ) -> Self {
         let patience = Patience {
             quorum: config.quorum_request_timeout,
@@ -129,7 +132,7 @@ impl TcpPeers {
             controller: config.controller_request_timeout,
         };
         let shared = Shared { node, speaker, voters, inter_broker, connection_setup_timeout, patience };
-        Self { shared: Arc::new(shared), runtime: Handle::current(), lanes: HashMap::new() }
+        Self { shared: Arc::new(shared), runtime: Handle::current(), running, lanes: HashMap::new() }
     }
 }
 
@@ -139,7 +142,11 @@ impl Peers for TcpPeers {
         let lane = Lane::of(&request);
         let sender = self.lanes.entry((to, lane)).or_insert_with(|| {
             let (sender, requests) = mpsc::unbounded_channel();
-            self.runtime.spawn(lane::run(self.shared.clone(), to, lane, requests));
+            let (shared, running) = (self.shared.clone(), self.running.clone());
+            self.runtime.spawn(async move {
+                lane::run(shared, to, lane, requests).await;
+                drop(running);
+            });
             sender
         });
         // A lane ends with the node only.

@@ -33,7 +33,7 @@ fn later<R: Request>(
         let response = match pending.await.map(say) {
             Ok(Some(response)) => response,
             Ok(None) => return Answer::Close("the node gave another kind of answer".to_owned()),
-            Err(stopped) => return Answer::Close(stopped.to_string()),
+            Err(stopped) => return stopped.into(),
         };
         match Frame::response::<R>(&response, version, correlation) {
             Ok(frame) => Answer::Frame(frame),

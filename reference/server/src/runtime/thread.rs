@@ -7,14 +7,11 @@ use std::time::{Duration, Instant as Clock};
 
 use highwater_core::{Instant, NodeId, Token};
 use highwater_log::disk::RealDisk;
-use highwater_node::Node;
 use highwater_node::message::{ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse};
+use highwater_node::{Node, OpenError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::handle::{Job, NodeHandle};
-
-/// How many jobs may wait for the node.
-const JOBS_MAX: usize = 1024;
 
 /// How many jobs are done before what is due and what came of them are looked at.
 const BATCH_MAX: usize = 64;
@@ -52,26 +49,50 @@ struct Driver<P: Peers> {
     unflushed: BTreeSet<LogId>,
 }
 
-/// Runs a node on a thread of its own. `origin` is the moment that its configuration's `clock_origin_ms` names.
+/// Runs a node on a thread of its own, and opens it there. `origin` is the moment that its configuration's `clock_origin_ms` names; at most
+/// `jobs_max` requests wait for it.
 ///
 /// # Errors
-/// If there is no thread to be had.
-pub fn spawn(
+/// If the node cannot be opened, or there is no thread to be had.
+pub async fn spawn<P: Peers>(
     origin: Clock,
-    open: impl FnOnce(Instant) -> Node<RealDisk>,
-    peers: impl FnOnce(NodeHandle) -> Box<dyn Peers>,
-) -> io::Result<NodeThread> {
-    let (sender, jobs) = mpsc::channel(JOBS_MAX);
+    jobs_max: usize,
+    open: impl FnOnce(Instant) -> Result<Node<RealDisk>, OpenError> + Send + 'static,
+    peers: impl FnOnce(NodeHandle) -> P,
+) -> Result<NodeThread, OpenError> {
+    let (sender, jobs) = mpsc::channel(jobs_max.max(1));
     let handle = NodeHandle::new(sender);
     let (ending, ended) = watch::channel(None);
-    let node = open(now(origin));
+    let (opening, opened) = oneshot::channel();
     let peers = peers(handle.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let thread = thread::Builder::new().name("node".into()).spawn(move || {
-        let driver = Driver { node, peers, origin, waiting: Waiting::default(), unflushed: BTreeSet::new() };
-        let end = runtime.block_on(driver.run(jobs));
+    let failed =
+        |error: io::Error| OpenError { place: "the thread of the node".into(), message: error.to_string() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+    let run = move || {
+        let end = match open(now(origin)) {
+            Ok(node) => {
+                // Whoever started it may be gone.
+                let _ = opening.send(Ok(()));
+                let driver =
+                    Driver { node, peers, origin, waiting: Waiting::default(), unflushed: BTreeSet::new() };
+                runtime.block_on(driver.run(jobs))
+            }
+            Err(error) => {
+                let told = error.to_string();
+                let _ = opening.send(Err(error));
+                Err(told)
+            }
+        };
         ending.send_replace(Some(end));
-    })?;
+    };
+    let thread = thread::Builder::new().name("node".into()).spawn(run).map_err(failed)?;
+    match opened.await {
+        Ok(opened) => opened?,
+        Err(_) => {
+            let message = "ended before the node was open".into();
+            return Err(OpenError { place: "the thread of the node".into(), message });
+        }
+    }
     Ok(NodeThread { handle, ended, thread })
 }
 
@@ -172,11 +193,5 @@ impl<P: Peers> Driver<P> {
         if let Some(log) = self.unflushed.pop_first() {
             self.node.handle(now(self.origin), Input::Flush(log));
         }
-    }
-}
-
-impl Peers for Box<dyn Peers> {
-    fn send(&mut self, to: NodeId, correlation: u64, request: PeerRequest) {
-        (**self).send(to, correlation, request);
     }
 }
