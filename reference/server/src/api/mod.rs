@@ -19,9 +19,12 @@ mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod elect_leaders;
 mod fetch;
+mod forward;
 mod init_producer_id;
 mod list_offsets;
 mod list_partition_reassignments;
@@ -48,6 +51,7 @@ use crate::config::ServerConfig;
 use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
 use crate::translate;
+use describe_quorum::Fetchers;
 use fetch::Sessions;
 use init_producer_id::ProducerIds;
 use topics::Topics;
@@ -74,13 +78,20 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     /// The ids that idempotent producers get.
     pub(crate) producer_ids: ProducerIds,
+    /// Who fetches the metadata log here.
+    pub(crate) fetchers: Fetchers,
 }
 
 impl Context {
     /// Of a server that starts.
     pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
         let sessions = Sessions::new(config.topics.fetch_sessions_max);
-        let state = State { topics: Topics::default(), sessions, producer_ids: ProducerIds::default() };
+        let state = State {
+            topics: Topics::default(),
+            sessions,
+            producer_ids: ProducerIds::default(),
+            fetchers: Fetchers::default(),
+        };
         Self { node, config, cluster_id, state }
     }
 }
@@ -204,6 +215,8 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::DescribeTopicPartitions => {
             describe_topic_partitions::begin(context, client, &header, body).await
         }
+        Api::DescribeQuorum => describe_quorum::begin(context, client, &header, body).await,
+        Api::DescribeLogDirs => describe_log_dirs::begin(context, &header, body).await,
         Api::ElectLeaders => elect_leaders::begin(context, client, &header, body).await,
         Api::ListPartitionReassignments => list_partition_reassignments::begin(context, &header, body).await,
         Api::UpdateFeatures => update_features::begin(context, client, &header, body).await,
@@ -251,6 +264,7 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::IncrementalAlterConfigs
         | Api::AlterConfigs
         | Api::DescribeCluster
+        | Api::DescribeQuorum
         | Api::ElectLeaders
         | Api::ListPartitionReassignments
         | Api::UpdateFeatures
@@ -261,6 +275,7 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::OffsetForLeaderEpoch
         | Api::DeleteRecords
         | Api::InitProducerId
+        | Api::DescribeLogDirs
         | Api::DescribeTopicPartitions => kind == Broker,
         Api::Vote
         | Api::BeginQuorumEpoch

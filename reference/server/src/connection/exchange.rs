@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::frames::{Incoming, Outgoing};
 use super::{PIPELINE_MAX, Stage, UNWRITTEN_MAX, WRITE_TIMEOUT};
 use crate::api::{self, Answer, Begun, Client, Context, Later};
+use crate::runtime::Stopped;
 
 /// How many pieces go to the socket at once.
 const SLICES_MAX: usize = 64;
@@ -40,6 +41,13 @@ pub(super) enum End {
     Idle,
     /// It broke, or was closed for what came.
     Because(String),
+}
+
+impl End {
+    /// For this reason. That the server stops is no matter of the connection.
+    fn because(reason: String) -> Self {
+        if reason == Stopped.to_string() { Self::Closed } else { Self::Because(reason) }
+    }
 }
 
 /// An answer in its place.
@@ -161,7 +169,7 @@ async fn read(
                 Begun::Ready(frame) => answers.push(Slot::Ready(frame.pieces)),
                 Begun::Later(later) => answers.push(Slot::Later(later)),
                 Begun::Silent => {}
-                Begun::Close(reason) => return End::Because(reason),
+                Begun::Close(reason) => return End::because(reason),
             }
         }
         let filled = poll_fn(|poller| {
@@ -245,7 +253,7 @@ impl Writing<'_> {
                     Poll::Pending => break,
                     Poll::Ready(Answer::Frame(frame)) => frame.pieces,
                     Poll::Ready(Answer::Silent) => Vec::new(),
-                    Poll::Ready(Answer::Close(reason)) => return Err(End::Because(reason)),
+                    Poll::Ready(Answer::Close(reason)) => return Err(End::because(reason)),
                     // The server stops, which is no matter of this connection.
                     Poll::Ready(Answer::Stopped) => return Err(End::Closed),
                 },
