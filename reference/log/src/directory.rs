@@ -153,13 +153,14 @@ impl<D: Disk> DataDirectory<D> {
         Ok(found)
     }
 
-    /// Makes the directory of a partition's log, durably, with its topic's id.
+    /// Makes the directory of a partition's log, with its topic's id. It is durable with the first flush of the log
+    /// ([`Log::create`]). Whether there was none.
     ///
     /// Refused if it is there and another topic's of the same name.
-    pub fn create(&mut self, topic: &str, partition: i32, topic_id: Uuid) -> Result<(), LogError> {
+    pub fn create(&mut self, topic: &str, partition: i32, topic_id: Uuid) -> Result<bool, LogError> {
         let name = directory_name(topic, partition);
         match partition_metadata::load(&self.disk, &name)? {
-            Some(found) if found == topic_id => return Ok(()),
+            Some(found) if found == topic_id => return Ok(false),
             Some(found) => {
                 let found = format!("topic_id {}", crate::files::uuid::format(found));
                 let expected = format!("that of the topic now: {}", crate::files::uuid::format(topic_id));
@@ -167,31 +168,38 @@ impl<D: Disk> DataDirectory<D> {
                 return Err(Damage::new(&name, found, expected, cure).into());
             }
             // Whoever removed the directory by hand, as an error may tell to, left what was recorded about the log.
-            None => self.forget(&name)?,
+            None => self.forget(&[&name])?,
         }
         self.disk.create_directory(&name).map_err(LogError::io(&name, "make the directory"))?;
-        self.disk.sync_directory("").map_err(LogError::io("", "sync the data directory"))?;
-        partition_metadata::save(&self.disk, &name, topic_id)
+        partition_metadata::save(&self.disk, &name, topic_id)?;
+        Ok(true)
     }
 
-    /// Removes the log in the directory `name`, and what is recorded about it.
-    pub fn remove(&mut self, name: &str) -> Result<(), LogError> {
+    /// Removes the logs in the directories of these names, and what is recorded about them.
+    pub fn remove(&mut self, names: &[&str]) -> Result<(), LogError> {
+        if names.is_empty() {
+            return Ok(());
+        }
         // What is recorded goes first: after a crash it must not be held against another log of this name.
-        self.forget(name)?;
-        self.disk.remove_directory(name).map_err(LogError::io(name, "remove the directory"))?;
+        self.forget(names)?;
+        for name in names {
+            self.disk.remove_directory(name).map_err(LogError::io(name, "remove the directory"))?;
+        }
         self.disk.sync_directory("").map_err(LogError::io("", "sync the data directory"))
     }
 
-    /// Forgets what is recorded about the log in the directory `name`.
-    fn forget(&mut self, name: &str) -> Result<(), LogError> {
+    /// Forgets what is recorded about the logs in these directories.
+    fn forget(&mut self, names: &[&str]) -> Result<(), LogError> {
         for (file, offsets) in [
             (RECOVERY_POINTS, &mut self.recovery_points),
             (LOG_STARTS, &mut self.log_starts),
             (HIGH_WATERMARKS, &mut self.high_watermarks),
         ] {
-            if offsets.contains_key(name) {
+            if names.iter().any(|name| offsets.contains_key(*name)) {
                 *offsets = offsets::load(&self.disk, file)?;
-                offsets.remove(name);
+                names.iter().for_each(|name| {
+                    offsets.remove(*name);
+                });
                 offsets::save(&self.disk, file, offsets)?;
             }
         }
@@ -203,25 +211,47 @@ impl<D: Disk> DataDirectory<D> {
         &mut self,
         logs: impl IntoIterator<Item = (&'l Log<D>, Offset)>,
     ) -> Result<(), LogError> {
-        self.recovery_points = offsets::load(&self.disk, RECOVERY_POINTS)?;
-        self.log_starts = offsets::load(&self.disk, LOG_STARTS)?;
-        self.high_watermarks = offsets::load(&self.disk, HIGH_WATERMARKS)?;
-        for (log, high_watermark) in logs {
-            let (name, view) = (log.directory(), log.view());
-            self.recovery_points.insert(name.to_owned(), view.flushed());
-            self.log_starts.insert(name.to_owned(), view.start());
-            self.high_watermarks.insert(name.to_owned(), high_watermark);
-        }
+        let logs: Vec<_> = logs.into_iter().collect();
         // Starts first: a log that starts behind its recovery point is fine, the other way round it is not.
-        offsets::save(&self.disk, LOG_STARTS, &self.log_starts)?;
-        offsets::save(&self.disk, HIGH_WATERMARKS, &self.high_watermarks)?;
-        offsets::save(&self.disk, RECOVERY_POINTS, &self.recovery_points)
+        self.log_starts = record(&self.disk, LOG_STARTS, &logs, |log, _| log.view().start())?;
+        self.high_watermarks = record(&self.disk, HIGH_WATERMARKS, &logs, |_, high_watermark| high_watermark)?;
+        self.recovery_points = record(&self.disk, RECOVERY_POINTS, &logs, |log, _| log.view().flushed())?;
+        Ok(())
     }
 
     /// Says that all logs were closed: the last thing before a stop in good order. What was recorded about logs counts.
     pub fn close(self, broker_epoch: Option<i64>) -> Result<(), LogError> {
         clean_shutdown::note(&self.disk, CleanShutdown { broker_epoch })
     }
+}
+
+/// Records an offset of each of these logs in one of the files, which is left alone if it says so already.
+fn record<D: Disk>(
+    disk: &D,
+    file: &str,
+    logs: &[(&Log<D>, Offset)],
+    of: impl Fn(&Log<D>, Offset) -> Offset,
+) -> Result<OffsetMap, LogError> {
+    // Logs lower their own offsets in the file: what was written last may not be what it says.
+    let mut offsets = offsets::load(disk, file)?;
+    let mut changed = false;
+    for (log, high_watermark) in logs {
+        let offset = of(log, *high_watermark);
+        match offsets.get_mut(log.directory()) {
+            Some(recorded) => {
+                changed |= *recorded != offset;
+                *recorded = offset;
+            }
+            None => {
+                changed = true;
+                offsets.insert(log.directory().to_owned(), offset);
+            }
+        }
+    }
+    if changed {
+        offsets::save(disk, file, &offsets)?;
+    }
+    Ok(offsets)
 }
 
 fn check(found: &MetaProperties, cluster_id: &str, node_id: NodeId) -> Result<(), LogError> {

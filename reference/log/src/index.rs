@@ -7,7 +7,7 @@
 //!
 //! Both are sparse, and hold nothing that the batches do not say: they are never synced while a segment grows, and are made anew when in
 //! doubt. Entries of the segment that grows are in memory, and are written when it is flushed for good; of others they are read from the
-//! file as they are needed.
+//! file as they are needed. No file stays open for it: of indexes there are many, and most are never asked.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub(crate) struct TimeEntry {
 #[derive(Debug)]
 pub(crate) struct Index<E, D: Disk> {
     path: String,
-    file: Arc<D::File>,
+    disk: D,
     /// All entries, while the segment grows.
     memory: Option<Vec<E>>,
     count: usize,
@@ -118,10 +118,10 @@ impl Entry for TimeEntry {
 impl<E: Entry, D: Disk> Index<E, D> {
     /// A new one, of a segment that grows.
     pub(crate) fn create(disk: &D, path: String) -> Result<Self, LogError> {
-        let file = disk.create(&path).map_err(LogError::io(&path, "create it"))?;
+        disk.create(&path).map_err(LogError::io(&path, "create it"))?;
         Ok(Self {
             path,
-            file: Arc::new(file),
+            disk: disk.clone(),
             memory: Some(Vec::new()),
             count: 0,
             written: 0,
@@ -142,20 +142,18 @@ impl<E: Entry, D: Disk> Index<E, D> {
             return Ok(None);
         }
         let count = size / E::SIZE;
-        let file = Arc::new(file);
-        let index = Self { path, file, memory: None, count, written: count, entry: PhantomData };
-        if count >= 2 && !index.entry(count - 2)?.precedes(&index.entry(count - 1)?) {
-            return Ok(None);
+        if count >= 2 {
+            let [before, last] = [count - 2, count - 1].map(|index| read_entry::<E>(&path, &file, index));
+            if !before?.precedes(&last?) {
+                return Ok(None);
+            }
         }
-        Ok(Some(index))
+        let disk = disk.clone();
+        Ok(Some(Self { path, disk, memory: None, count, written: count, entry: PhantomData }))
     }
 
-    /// The entry at `index`, which is below the count.
-    pub(crate) fn entry(&self, index: usize) -> Result<E, LogError> {
-        if let Some(memory) = &self.memory {
-            return Ok(memory[index]);
-        }
-        read_entry(&self.path, &*self.file, index)
+    fn file(&self) -> Result<D::File, LogError> {
+        self.disk.open(&self.path).map_err(LogError::io(&self.path, "open it"))
     }
 
     /// How many entries it has.
@@ -165,18 +163,31 @@ impl<E: Entry, D: Disk> Index<E, D> {
 
     /// The last entry.
     pub(crate) fn last(&self) -> Result<Option<E>, LogError> {
-        self.count.checked_sub(1).map(|last| self.entry(last)).transpose()
+        let Some(last) = self.count.checked_sub(1) else { return Ok(None) };
+        match &self.memory {
+            Some(memory) => Ok(memory.last().copied()),
+            None => read_entry(&self.path, &self.file()?, last).map(Some),
+        }
     }
 
     /// The last entry before the first that `after` holds of; it holds of none before one that it does not hold of.
     pub(crate) fn last_before(&self, after: impl Fn(&E) -> bool) -> Result<Option<E>, LogError> {
-        last_before(self.count, |index| self.entry(index), after)
+        if let Some(memory) = &self.memory {
+            return last_before(self.count, |index| Ok(memory[index]), after);
+        }
+        if self.count == 0 {
+            return Ok(None);
+        }
+        let file = self.file()?;
+        last_before(self.count, |index| read_entry(&self.path, &file, index), after)
     }
 
-    /// Its file, for readers, if it does not grow.
-    pub(crate) fn frozen(&self) -> Option<Frozen<E, D>> {
-        let (path, file) = (self.path.clone(), self.file.clone());
-        self.memory.is_none().then(|| Frozen { path, file, count: self.count, entry: PhantomData })
+    /// What readers get of it, if it does not grow: a file of their own, which stays readable while it is removed.
+    pub(crate) fn frozen(&self) -> Option<Result<Frozen<E, D>, LogError>> {
+        self.memory.is_none().then(|| {
+            let (path, file) = (self.path.clone(), Arc::new(self.file()?));
+            Ok(Frozen { path, file, count: self.count, entry: PhantomData })
+        })
     }
 
     /// Entries from the one at `index` on, of an index that grows.
@@ -197,7 +208,8 @@ impl<E: Entry, D: Disk> Index<E, D> {
     pub(crate) fn thaw(&mut self) -> Result<(), LogError> {
         if self.memory.is_none() {
             let mut bytes = vec![0; self.count * E::SIZE];
-            let read = self.file.read_at(0, &mut bytes).map_err(LogError::io(&self.path, "read it"))?;
+            let file = self.file()?;
+            let read = file.read_at(0, &mut bytes).map_err(LogError::io(&self.path, "read it"))?;
             self.memory = Some(bytes[..read].chunks_exact(E::SIZE).map(E::get).collect());
             self.count = read / E::SIZE;
             self.written = self.count;
@@ -212,7 +224,8 @@ impl<E: Entry, D: Disk> Index<E, D> {
         memory.truncate(kept);
         self.count = kept;
         if kept < self.written {
-            self.file.truncate((kept * E::SIZE) as u64).map_err(LogError::io(&self.path, "truncate it"))?;
+            let file = self.disk.open(&self.path).map_err(LogError::io(&self.path, "open it"))?;
+            file.truncate((kept * E::SIZE) as u64).map_err(LogError::io(&self.path, "truncate it"))?;
             self.written = kept;
         }
         Ok(())
@@ -220,7 +233,7 @@ impl<E: Entry, D: Disk> Index<E, D> {
 
     /// Replaces all entries.
     pub(crate) fn refill(&mut self, entries: Vec<E>) -> Result<(), LogError> {
-        self.file.truncate(0).map_err(LogError::io(&self.path, "truncate it"))?;
+        self.file()?.truncate(0).map_err(LogError::io(&self.path, "truncate it"))?;
         self.written = 0;
         self.count = entries.len();
         self.memory = Some(entries);
@@ -229,16 +242,31 @@ impl<E: Entry, D: Disk> Index<E, D> {
 
     /// Writes what is not in the file yet, and syncs it.
     pub(crate) fn flush(&mut self) -> Result<(), LogError> {
+        let file = self.write()?;
+        file.sync().map_err(LogError::io(&self.path, "sync it"))
+    }
+
+    /// The same, though synced only soon. Nothing is done where there is nothing to write.
+    pub(crate) fn flush_soon(&mut self) -> Result<(), LogError> {
+        if self.memory.as_ref().is_none_or(|memory| self.written == memory.len()) {
+            return Ok(());
+        }
+        let file = self.write()?;
+        file.sync_soon().map_err(LogError::io(&self.path, "sync it"))
+    }
+
+    fn write(&mut self) -> Result<D::File, LogError> {
+        let file = self.file()?;
         if let Some(memory) = &self.memory
             && self.written < memory.len()
         {
             let mut bytes = Vec::with_capacity((memory.len() - self.written) * E::SIZE);
             memory[self.written..].iter().for_each(|entry| entry.put(&mut bytes));
             let position = (self.written * E::SIZE) as u64;
-            self.file.write_at(position, &bytes).map_err(LogError::io(&self.path, "write it"))?;
+            file.write_at(position, &bytes).map_err(LogError::io(&self.path, "write it"))?;
             self.written = memory.len();
         }
-        self.file.sync().map_err(LogError::io(&self.path, "sync it"))
+        Ok(file)
     }
 
     /// Flushes, and lets go of the memory: the segment grows no more.

@@ -181,6 +181,10 @@ impl<D: Disk> Segment<D> {
         self.log.file.sync().map_err(LogError::io(&self.log.path, "sync it"))
     }
 
+    pub(crate) fn sync_soon(&self) -> Result<(), LogError> {
+        self.log.file.sync_soon().map_err(LogError::io(&self.log.path, "sync it"))
+    }
+
     /// The first batch that ends behind `offset`, and its position.
     pub(crate) fn locate(&self, offset: Offset) -> Result<Option<(u64, BatchHeader)>, LogError> {
         if let Some((base, position)) = self.last

@@ -32,7 +32,8 @@ fn main() {
         produce_and_fetch();
     }
     if wanted("partitions") {
-        partitions(10_000);
+        let count = std::env::var("PARTITIONS").ok().and_then(|count| count.parse().ok());
+        partitions(count.unwrap_or(10_000));
     }
     if wanted("election") {
         election(1_000);

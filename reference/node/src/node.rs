@@ -410,15 +410,25 @@ impl<D: Disk> Node<D> {
         self.metadata.core.handle(self.ports.now, quorum::Input::Resign);
         self.drain_quorum()?;
         self.drain_controller()?;
-        self.metadata.log.close_files()?;
-        for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
-            replica.log.close_files()?;
-        }
+        // All is synced at once, and before anything is said about it.
+        self.disk().begin_deferral();
+        let closed = self.close_logs();
+        let synced = self.disk().end_deferral();
+        closed?;
+        synced.map_err(|error| Fatal::new("syncing the data directory", error))?;
         self.save_checkpoints()?;
         let newest = self.broker.as_ref().map(|broker| broker.lifecycle.newest_epoch());
         store::note_clean_stop(self.directory.disk(), newest)?;
         self.phase = Phase::Stopped;
         self.ports.stop(None);
+        Ok(())
+    }
+
+    fn close_logs(&mut self) -> Result<(), Fatal> {
+        self.metadata.log.close_files()?;
+        for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
+            replica.log.close_files()?;
+        }
         Ok(())
     }
 

@@ -86,6 +86,7 @@ impl<D: Disk> Broker<D> {
         concerned: &BTreeSet<TopicPartition>,
         with: &mut Publisher<'_, D>,
     ) -> Result<(), Fatal> {
+        let mut dropped = Vec::new();
         for id in concerned {
             if hosted(with, *id) || !self.replicas.contains_key(id) {
                 continue;
@@ -97,9 +98,9 @@ impl<D: Disk> Broker<D> {
             }
             let Some(mut replica) = self.replicas.remove(id) else { continue };
             replica.detach(*id, &mut self.fetchers, ports);
-            store::delete_replica(with.directory, replica.log)?;
+            dropped.push(replica.log);
         }
-        Ok(())
+        store::delete_replicas(with.directory, dropped)
     }
 
     fn tell_brokers(&mut self, ports: &mut Ports, with: &Publisher<'_, D>) -> Result<(), Fatal> {

@@ -11,7 +11,9 @@ use highwater_log::files::clean_shutdown::{self, CleanShutdown};
 use highwater_log::files::meta_properties::{self, MetaProperties};
 use highwater_log::files::snapshot::{self, SnapshotReader, SnapshotWriter};
 use highwater_log::files::{partition_metadata, quorum_state, uuid};
-use highwater_log::{DataDirectory, Log, LogConfig, LogError, METADATA, Recovery, directory_name};
+use highwater_log::{
+    DataDirectory, Log, LogConfig, LogError, METADATA, PartitionDirectory, Recovery, directory_name,
+};
 
 use crate::config::NodeConfig;
 use crate::message::TopicPartition;
@@ -133,21 +135,36 @@ pub(crate) fn open_metadata_log<D: Disk>(
     Ok(log)
 }
 
-/// Opens the logs of all replicas that are on the disk.
+/// Opens the logs of all replicas that are on the disk. What has to be synced for that is synced once for all.
 pub(crate) fn open_replicas<D: Disk>(
     directory: &mut DataDirectory<D>,
     config: &NodeConfig,
     image: &Image,
     ports: &mut Ports,
 ) -> Result<Vec<FoundReplica<D>>, OpenError> {
+    let partitions = directory.partitions()?;
+    // What was being made or removed when the node died: nothing is in it that anybody could miss.
+    let leftovers: Vec<String> =
+        partitions.iter().filter(|found| found.topic_id.is_none()).map(PartitionDirectory::name).collect();
+    directory.remove(&leftovers.iter().map(String::as_str).collect::<Vec<_>>())?;
+    directory.disk().begin_deferral();
+    let found = open_all(directory, partitions, config, image, ports);
+    let synced = directory.disk().end_deferral();
+    synced.map_err(|error| Fatal::new("syncing the data directory", error))?;
+    found
+}
+
+fn open_all<D: Disk>(
+    directory: &DataDirectory<D>,
+    partitions: Vec<PartitionDirectory>,
+    config: &NodeConfig,
+    image: &Image,
+    ports: &mut Ports,
+) -> Result<Vec<FoundReplica<D>>, OpenError> {
     let mut found: Vec<FoundReplica<D>> = Vec::new();
-    for partition in directory.partitions()? {
+    for partition in partitions {
         let name = partition.name();
-        let Some(topic_id) = partition.topic_id else {
-            // It was being made or removed when the node died: nothing is in it that anybody could miss.
-            directory.remove(&name)?;
-            continue;
-        };
+        let Some(topic_id) = partition.topic_id else { continue };
         let recorded = directory.recorded(&name);
         // The partitions of a topic follow one another.
         let known = found.last().filter(|last| last.topic == partition.topic);
@@ -183,21 +200,30 @@ pub(crate) fn create_replica<D: Disk>(
     topic: &str,
     id: TopicPartition,
 ) -> Result<Log<D>, Fatal> {
-    directory.create(topic, id.partition, id.topic)?;
+    let is_new = directory.create(topic, id.partition, id.topic)?;
     let name = directory_name(topic, id.partition);
-    let (log, _) = Log::open(directory.disk(), &name, settings, Default::default())?;
+    if is_new {
+        return Ok(Log::create(directory.disk(), &name, settings)?);
+    }
+    let (log, _) = Log::open(directory.disk(), &name, settings, directory.recorded(&name))?;
     Ok(log)
 }
 
-/// Deletes a replica's log.
-pub(crate) fn delete_replica<D: Disk>(directory: &mut DataDirectory<D>, log: Log<D>) -> Result<(), Fatal> {
-    let name = log.directory().to_owned();
-    drop(log);
-    // Without its topic's id it is no log any more, whatever a crash leaves of it.
-    let path = join(&name, partition_metadata::NAME);
-    let removed = directory.disk().remove(&path).and_then(|()| directory.disk().sync_directory(&name));
-    removed.map_err(|error| Fatal::new(path, error))?;
-    Ok(directory.remove(&name)?)
+/// Deletes the logs of replicas.
+pub(crate) fn delete_replicas<D: Disk>(
+    directory: &mut DataDirectory<D>,
+    logs: Vec<Log<D>>,
+) -> Result<(), Fatal> {
+    let names: Vec<String> = logs.iter().map(|log| log.directory().to_owned()).collect();
+    drop(logs);
+    for name in &names {
+        // Without its topic's id it is no log any more, whatever a crash leaves of it.
+        let path = join(name, partition_metadata::NAME);
+        let removed = directory.disk().remove(&path).and_then(|()| directory.disk().sync_directory(name));
+        removed.map_err(|error| Fatal::new(path, error))?;
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Ok(directory.remove(&names)?)
 }
 
 // ---- snapshots ----

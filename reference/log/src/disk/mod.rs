@@ -45,6 +45,16 @@ pub trait Disk: fmt::Debug + Clone + Send + Sync + 'static {
 
     /// Makes the names in a directory durable. The data directory itself is `""`.
     fn sync_directory(&self, path: &str) -> io::Result<()>;
+
+    /// As [`Disk::sync_directory`], though not before [`Disk::end_deferral`] if there is one.
+    fn sync_directory_soon(&self, path: &str) -> io::Result<()>;
+
+    /// From now on until [`Disk::end_deferral`] what is to be synced soon is not: for who has much to sync, and relies on none of it
+    /// before all is.
+    fn begin_deferral(&self);
+
+    /// Makes everything durable that was put off, all at once.
+    fn end_deferral(&self) -> io::Result<()>;
 }
 
 /// An open file. All methods may be called by several threads; who reads what another just writes gets the one or the other.
@@ -63,6 +73,9 @@ pub trait File: fmt::Debug + Send + Sync + 'static {
 
     /// Makes the bytes durable.
     fn sync(&self) -> io::Result<()>;
+
+    /// As [`File::sync`], though not before [`Disk::end_deferral`] if there is one.
+    fn sync_soon(&self) -> io::Result<()>;
 }
 
 /// The whole of a file; `None` if there is no such file. Refused if it holds more than `size_max` bytes.
@@ -91,6 +104,17 @@ pub fn replace<D: Disk>(disk: &D, path: &str, bytes: &[u8]) -> io::Result<()> {
     file.sync()?;
     disk.rename(&temporary, path)?;
     disk.sync_directory(parent(path))
+}
+
+/// As [`replace`], though durable not before [`Disk::end_deferral`] if there is one: after a crash before that the file holds all of the old, all or a
+/// part of the new, or is not there. For what can be made anew.
+pub fn replace_soon<D: Disk>(disk: &D, path: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = format!("{path}{TEMPORARY}");
+    let file = disk.create(&temporary)?;
+    file.write_at(0, bytes)?;
+    file.sync_soon()?;
+    disk.rename(&temporary, path)?;
+    disk.sync_directory_soon(parent(path))
 }
 
 /// What the names of files end in while they are being written.

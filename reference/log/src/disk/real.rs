@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Disk, File, parent};
 
@@ -23,6 +24,10 @@ pub struct RealDisk {
 #[derive(Debug)]
 struct Root {
     path: PathBuf,
+    /// What is to be synced soon is put off.
+    defers: AtomicBool,
+    /// Something was.
+    deferred: AtomicBool,
     /// Held, and let go of with the last handle.
     _lock: fs::File,
 }
@@ -31,6 +36,18 @@ struct Root {
 #[derive(Debug)]
 pub struct RealFile {
     file: fs::File,
+    root: Arc<Root>,
+}
+
+impl Root {
+    /// Whether something is put off now.
+    fn defer(&self) -> bool {
+        let defers = self.defers.load(Ordering::Acquire);
+        if defers {
+            self.deferred.store(true, Ordering::Release);
+        }
+        defers
+    }
 }
 
 impl RealDisk {
@@ -54,7 +71,8 @@ impl RealDisk {
                 fs::remove_dir_all(entry.path())?;
             }
         }
-        Ok(Self { root: Arc::new(Root { path, _lock: lock }) })
+        let (defers, deferred) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { root: Arc::new(Root { path, defers, deferred, _lock: lock }) })
     }
 
     /// Where it is.
@@ -93,7 +111,7 @@ impl Disk for RealDisk {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fs::File::open(&path)?,
             other => other?,
         };
-        Ok(RealFile { file })
+        Ok(RealFile { file, root: self.root.clone() })
     }
 
     fn create(&self, path: &str) -> io::Result<RealFile> {
@@ -104,7 +122,7 @@ impl Disk for RealDisk {
             _ => {}
         }
         let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(RealFile { file })
+        Ok(RealFile { file, root: self.root.clone() })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -126,6 +144,39 @@ impl Disk for RealDisk {
     fn sync_directory(&self, path: &str) -> io::Result<()> {
         fs::File::open(self.at(path))?.sync_all()
     }
+
+    fn sync_directory_soon(&self, path: &str) -> io::Result<()> {
+        if self.root.defer() { Ok(()) } else { self.sync_directory(path) }
+    }
+
+    fn begin_deferral(&self) {
+        self.root.defers.store(true, Ordering::Release);
+    }
+
+    fn end_deferral(&self) -> io::Result<()> {
+        self.root.defers.store(false, Ordering::Release);
+        if self.root.deferred.swap(false, Ordering::AcqRel) { sync_all_of(&self.root.path) } else { Ok(()) }
+    }
+}
+
+/// Makes durable what is in this directory, and with it all of its file system: one call, however much it is.
+#[cfg(target_os = "linux")]
+fn sync_all_of(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+}
+
+/// Makes durable what is in this directory, one after the other.
+#[cfg(not(target_os = "linux"))]
+fn sync_all_of(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_all_of(&entry.path())?;
+        } else {
+            fs::File::open(entry.path())?.sync_all()?;
+        }
+    }
+    fs::File::open(path)?.sync_all()
 }
 
 impl File for RealFile {
@@ -156,5 +207,9 @@ impl File for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn sync_soon(&self) -> io::Result<()> {
+        if self.root.defer() { Ok(()) } else { self.sync() }
     }
 }

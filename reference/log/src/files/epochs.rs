@@ -4,7 +4,7 @@ use highwater_core::{EpochCache, EpochStart, LogView};
 
 use super::checkpoint;
 use crate::LogError;
-use crate::disk::{Disk, join, read_whole, replace};
+use crate::disk::{Disk, join, read_whole, replace_soon};
 
 /// The file's name, in the directory of the log.
 pub const NAME: &str = "leader-epoch-checkpoint";
@@ -47,7 +47,8 @@ pub(crate) fn load<D: Disk>(disk: &D, directory: &str) -> Result<Option<EpochCac
     Ok(bytes.and_then(|bytes| decode(&bytes).ok()))
 }
 
+/// Saves it: durable soon, since the batches say the same.
 pub(crate) fn save<D: Disk>(disk: &D, directory: &str, epochs: &EpochCache) -> Result<(), LogError> {
     let path = join(directory, NAME);
-    replace(disk, &path, &encode(epochs)).map_err(LogError::io(&path, "replace it"))
+    replace_soon(disk, &path, &encode(epochs)).map_err(LogError::io(&path, "replace it"))
 }

@@ -3,7 +3,7 @@
 use highwater_core::Uuid;
 
 use super::{SIZE_MAX, uuid};
-use crate::disk::{Disk, join, read_whole, replace};
+use crate::disk::{Disk, File, join, read_whole};
 use crate::{Damage, LogError};
 
 /// The file's name, in the directory of the log.
@@ -31,11 +31,28 @@ pub fn encode(topic: Uuid) -> Vec<u8> {
     format!("version: 0\ntopic_id: {}", uuid::format(topic)).into_bytes()
 }
 
-/// Reads it; `None` if it is not there.
+/// What the file begins with.
+const FRONT: &str = "version: 0\ntopic_id: ";
+/// How many characters an id has.
+const ID_LENGTH: usize = 22;
+
+/// Whether a crash may have left this of a file that was being written: a part of its front, and zeros where bytes never came.
+fn is_torn(bytes: &[u8]) -> bool {
+    let written = bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    match bytes[..written].strip_prefix(FRONT.as_bytes()) {
+        None => FRONT.as_bytes().starts_with(&bytes[..written]),
+        Some(id) => {
+            let is_of_an_id = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            id.len() < ID_LENGTH && id.iter().all(is_of_an_id)
+        }
+    }
+}
+
+/// Reads it; `None` if it is not there, or was being written when the machine crashed: it is durable before anything else of the log is.
 pub fn load<D: Disk>(disk: &D, directory: &str) -> Result<Option<Uuid>, LogError> {
     let path = join(directory, NAME);
     let bytes = read_whole(disk, &path, SIZE_MAX).map_err(LogError::io(&path, "read it"))?;
-    let Some(bytes) = bytes else { return Ok(None) };
+    let Some(bytes) = bytes.filter(|bytes| !is_torn(bytes)) else { return Ok(None) };
     let decoded = decode(&bytes).map_err(|found| {
         let cure = "Restore the file, or remove the directory and let the replica be replicated anew.";
         Damage::new(&path, found, "version: 0 and the topic_id", cure)
@@ -43,8 +60,19 @@ pub fn load<D: Disk>(disk: &D, directory: &str) -> Result<Option<Uuid>, LogError
     Ok(Some(decoded))
 }
 
-/// Writes it.
+/// Writes it, of a directory that has none. It is durable after [`sync_soon`].
 pub fn save<D: Disk>(disk: &D, directory: &str, topic: Uuid) -> Result<(), LogError> {
     let path = join(directory, NAME);
-    replace(disk, &path, &encode(topic)).map_err(LogError::io(&path, "replace it"))
+    let file = disk.create(&path).map_err(LogError::io(&path, "create it"))?;
+    file.write_at(0, &encode(topic)).map_err(LogError::io(&path, "write it"))
+}
+
+/// Makes it durable soon, if it is there; not its name.
+pub(crate) fn sync_soon<D: Disk>(disk: &D, directory: &str) -> Result<(), LogError> {
+    let path = join(directory, NAME);
+    match disk.open(&path) {
+        Ok(file) => file.sync_soon().map_err(LogError::io(&path, "sync it")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(LogError::io(&path, "open it")(error)),
+    }
 }

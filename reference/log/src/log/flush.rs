@@ -49,14 +49,17 @@ impl Flushed {
 }
 
 impl<D: Disk> Log<D> {
-    /// What makes durable all that was appended so far; `None` if it is already. Leader epochs that are not saved yet are saved first,
-    /// by this call: there are some once in an epoch.
+    /// What makes durable all that was appended so far; `None` if it is already. That there is this log, and leader epochs that are
+    /// not saved yet, this call makes durable itself: that is once in an epoch.
     pub fn flusher(&mut self) -> Result<Option<Flusher<D>>, LogError> {
         self.sound()?;
-        if self.view.flushed() >= self.view.end() && !self.epochs_changed {
+        if self.view.flushed() >= self.view.end() {
             return Ok(None);
         }
-        self.poisoning(Self::save_epochs)?;
+        self.poisoning(|log| {
+            log.settle()?;
+            log.save_epochs()
+        })?;
         let (through, truncations) = (self.view.end(), self.truncations);
         Ok(Some(Flusher { segment: self.active().log.clone(), through, truncations }))
     }
@@ -80,12 +83,13 @@ impl<D: Disk> Log<D> {
         Ok(self.view.flushed())
     }
 
-    /// Makes all that was appended durable, and says up to where that is.
+    /// Makes all that was appended durable (in a deferral at its end), and says up to where that is.
     pub fn flush(&mut self) -> Result<Offset, LogError> {
         self.sound()?;
         if self.view.flushed() < self.view.end() || self.epochs_changed {
             self.poisoning(|log| {
-                log.active().sync()?;
+                log.active().sync_soon()?;
+                log.settle()?;
                 log.save_epochs()
             })?;
         }

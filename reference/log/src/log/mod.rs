@@ -14,10 +14,10 @@ pub use recovery::{Cut, Recovery};
 
 use crate::LogError;
 use crate::config::{LogConfig, Recorded};
-use crate::disk::{Disk, File, join};
+use crate::disk::{Disk, File, join, parent};
 use crate::files::epochs;
 use crate::files::offsets::{self, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
-use crate::files::restart;
+use crate::files::{partition_metadata, restart};
 use crate::scan::Scan;
 use crate::segment::{LOG, OFFSET_INDEX, SCAN_CHUNK, Segment, TIME_INDEX, stem};
 use crate::shared::{LogReader, Shared};
@@ -43,6 +43,8 @@ pub struct Log<D: Disk> {
     /// When it was first seen that something is not flushed, in milliseconds of the driver's clock.
     dirty_since_ms: Option<u64>,
     poison: Option<Arc<str>>,
+    /// Whether its directory, the files in that, and whose it is are durable: from the first flush on.
+    is_settled: bool,
     /// Counts truncations and restarts: what a flusher of before says of offsets means nothing after.
     truncations: u64,
     /// What readers see, if there ever was one.
@@ -71,6 +73,24 @@ impl<D: Disk> Log<D> {
         recorded: Recorded,
     ) -> Result<(Self, Recovery), LogError> {
         recovery::open(disk, directory, config, recorded)
+    }
+
+    /// Makes the log of a new replica in `directory`, which is there and holds no log. Nothing of it is durable before the first flush: a
+    /// crash before that takes records and log, as it would take the records alone.
+    pub fn create(disk: &D, directory: &str, config: LogConfig) -> Result<Self, LogError> {
+        Ok(Self {
+            disk: disk.clone(),
+            directory: directory.to_owned(),
+            config,
+            segments: vec![Segment::create(disk, directory, 0)?],
+            view: LogView::default(),
+            epochs_changed: true,
+            dirty_since_ms: None,
+            poison: None,
+            is_settled: false,
+            truncations: 0,
+            shared: None,
+        })
     }
 
     /// Where it starts and ends, how far it is flushed, and its leader epochs.
@@ -187,6 +207,7 @@ impl<D: Disk> Log<D> {
     /// Ends the active segment; the next begins at `base`.
     fn roll(&mut self, base: Offset) -> Result<(), LogError> {
         self.active_mut().seal()?;
+        self.settle()?;
         self.save_epochs()?;
         self.view.flush_to(base);
         let segment = Segment::create(&self.disk, &self.directory, base)?;
@@ -261,6 +282,7 @@ impl<D: Disk> Log<D> {
             self.drop_all(start, base_epoch)?;
             return Ok(start);
         }
+        self.settle()?;
         self.lower_recorded(end)?;
         while self.segments.len() > kept {
             if let Some(last) = self.segments.pop() {
@@ -301,6 +323,7 @@ impl<D: Disk> Log<D> {
             self.flush()?;
         }
         self.poisoning(|log| {
+            log.settle()?;
             log.view.forget_before(start);
             log.epochs_changed = true;
             while log.segments.len() > 1 && log.segments[1].base() <= start {
@@ -324,6 +347,7 @@ impl<D: Disk> Log<D> {
     }
 
     fn drop_all(&mut self, start: Offset, base_epoch: Epoch) -> Result<(), LogError> {
+        self.settle()?;
         self.lower_recorded(start.min(self.view.start()))?;
         // Else the next to open it would look for a log that starts later, and drop this one.
         offsets::lower(&self.disk, LOG_STARTS, &self.directory, start)?;
@@ -453,15 +477,31 @@ impl<D: Disk> Log<D> {
         Ok(self.view)
     }
 
-    /// As [`Log::close`], for who still wants to read. Nothing may be appended any more.
+    /// As [`Log::close`], for who still wants to read. Nothing may be appended any more. All is durable soon: after
+    /// [`Disk::end_deferral`], if there is a deferral.
     pub fn close_files(&mut self) -> Result<(), LogError> {
         self.flush()?;
-        let active = self.active_mut();
-        if let Some(latest) = active.notes.latest {
-            active.times.push(latest);
+        self.poisoning(|log| {
+            let active = log.active_mut();
+            if let Some(latest) = active.notes.latest {
+                active.times.push(latest);
+            }
+            active.offsets.flush_soon()?;
+            active.times.flush_soon()
+        })
+    }
+
+    /// Makes durable that there is this log, and whose it is.
+    fn settle(&mut self) -> Result<(), LogError> {
+        if !self.is_settled {
+            partition_metadata::sync_soon(&self.disk, &self.directory)?;
+            for directory in [&self.directory, parent(&self.directory)] {
+                let synced = self.disk.sync_directory_soon(directory);
+                synced.map_err(LogError::io(directory, "sync the directory"))?;
+            }
+            self.is_settled = true;
         }
-        active.offsets.flush()?;
-        active.times.flush()
+        Ok(())
     }
 
     fn active(&self) -> &Segment<D> {

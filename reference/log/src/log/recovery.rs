@@ -22,7 +22,7 @@ use highwater_core::{Epoch, EpochCache, EpochStart, LogView, NO_EPOCH, Offset};
 
 use super::Log;
 use crate::config::{LogConfig, Recorded};
-use crate::disk::{Disk, File, TEMPORARY, join, parent};
+use crate::disk::{Disk, File, TEMPORARY, join};
 use crate::files::{epochs, restart};
 use crate::index::{Entry, Index, OffsetEntry, TimeEntry};
 use crate::scan::{Scan, ScanError};
@@ -138,10 +138,12 @@ pub(super) fn open<D: Disk>(
     for (index, found) in found.into_iter().enumerate() {
         segments.push(found.into_segment(disk, directory, index + 1 == count)?);
     }
-    if segments.is_empty() {
+    let is_new = segments.is_empty();
+    if is_new {
         segments.push(Segment::create(disk, directory, restart.unwrap_or(recorded.start).max(0))?);
     }
-    sync_directory(disk, directory)?;
+    // After a clean stop all is durable, as long as nothing had to be done about it.
+    let is_settled = recorded.clean && !is_new && recovery.rebuilt.is_empty() && recovery.removed.is_empty();
     let view = view(directory, &segments, &epochs, recorded)?;
     let mut log = Log {
         disk: disk.clone(),
@@ -152,6 +154,7 @@ pub(super) fn open<D: Disk>(
         view,
         dirty_since_ms: None,
         poison: None,
+        is_settled,
         truncations: 0,
         shared: None,
     };
@@ -164,7 +167,10 @@ pub(super) fn open<D: Disk>(
         log.lower_recorded(log.view.end())?;
     }
     // What a process that died left in the page cache counts as flushed from now on.
-    log.active().sync()?;
+    if !is_settled {
+        log.active().sync_soon()?;
+        log.settle()?;
+    }
     log.save_epochs()?;
     if restart.is_some() && !starts_behind {
         restart::done(disk, directory)?;
@@ -551,16 +557,11 @@ fn sound_behind<D: Disk>(
 /// Removes what is of no use, and makes the directory if there is none.
 fn mend<D: Disk>(disk: &D, directory: &str, names: &Names, recovery: &mut Recovery) -> Result<(), LogError> {
     disk.create_directory(directory).map_err(LogError::io(directory, "make the directory"))?;
-    sync_directory(disk, parent(directory))?;
     for path in &names.leftovers {
         disk.remove(path).map_err(LogError::io(path, "remove it"))?;
         recovery.removed.push(path.clone());
     }
     Ok(())
-}
-
-fn sync_directory<D: Disk>(disk: &D, directory: &str) -> Result<(), LogError> {
-    disk.sync_directory(directory).map_err(LogError::io(directory, "sync the directory"))
 }
 
 /// The view of a log with these segments.

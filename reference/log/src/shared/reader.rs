@@ -211,7 +211,9 @@ impl<D: Disk> Shared<D> {
 fn shown<D: Disk>(segments: &[Segment<D>]) -> Vec<Shown<D>> {
     let show = |segment: &Segment<D>| {
         let index = match segment.offsets.frozen() {
-            Some(frozen) => ShownIndex::Frozen(frozen),
+            Some(Ok(frozen)) => ShownIndex::Frozen(frozen),
+            // Without an index it is looked for from the segment's front on: slower, and found.
+            Some(Err(_)) => ShownIndex::Growing(Vec::new()),
             None => ShownIndex::Growing(segment.offsets.entries_from(0).collect()),
         };
         Shown { log: segment.log.clone(), size: segment.size, index }

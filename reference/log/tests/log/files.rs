@@ -116,7 +116,7 @@ on_both_disks! {
             partitions.into_iter().map(|found| (found.name(), found.topic_id)).collect()
         };
         assert_eq!(names(&directory), [("a-b-2".into(), Some(Uuid(5))), ("topic-0".into(), Some(Uuid(6)))]);
-        directory.remove("a-b-2").expect("removed");
+        directory.remove(&["a-b-2"]).expect("removed");
         assert_eq!(names(&directory), [("topic-0".into(), Some(Uuid(6)))]);
     }
 }

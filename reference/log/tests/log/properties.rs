@@ -153,7 +153,7 @@ fn live(lives: &[Life], seed: u64, config: &LogConfig) {
         let (mut directory, mut log) = reopen(&disk, config);
         let mut neighbour = None;
         if disk.exists(NEIGHBOUR) {
-            directory.remove(NEIGHBOUR).expect("removed");
+            directory.remove(&[NEIGHBOUR]).expect("removed");
         }
         let mut before = known.clone();
         disk.cut_power_after(life.power);
@@ -165,8 +165,8 @@ fn live(lives: &[Life], seed: u64, config: &LogConfig) {
                     let logs = neighbour.iter().chain(both.then_some(&log));
                     directory.checkpoint(logs.map(|log| (log, log.view().end())))
                 }
-                Event::Neighbour if neighbour.take().is_some() => directory.remove(NEIGHBOUR),
-                Event::Neighbour => directory.create("neighbour", 0, Uuid(1)).and_then(|()| {
+                Event::Neighbour if neighbour.take().is_some() => directory.remove(&[NEIGHBOUR]),
+                Event::Neighbour => directory.create("neighbour", 0, Uuid(1)).and_then(|_| {
                     let opened = Log::open(&disk, NEIGHBOUR, config.clone(), Recorded::default())?;
                     neighbour = Some(opened.0);
                     Ok(())

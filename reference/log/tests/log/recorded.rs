@@ -93,7 +93,7 @@ fn records_rewritten_after_a_truncation_are_not_held_against_what_was_recorded_b
         log.truncate(5).expect("truncated");
         log.append(&batch(5, 1, 1, 10)).expect("appended");
         if by_removal {
-            directory.remove("other-0").expect("removed");
+            directory.remove(&["other-0"]).expect("removed");
         } else {
             directory.checkpoint([(&other, 0)]).expect("recorded");
         }
@@ -111,7 +111,7 @@ fn log_that_is_removed_leaves_nothing_recorded_wherever_that_is_cut_off() {
         let (mut directory, log) = recorded_log(&disk);
         drop(log);
         disk.cut_power_after(cuts);
-        let done = directory.remove(LOG).is_ok();
+        let done = directory.remove(&[LOG]).is_ok();
         disk.crash(if done { Loss::Everything } else { Loss::Nothing });
         assert!(disk.exists(LOG) || recorded(&disk) == (0, 0, 0), "after {cuts} operations");
         if done {

@@ -9,7 +9,7 @@ use highwater_wire::header::RequestHeader;
 use highwater_wire::messages::create_topics::response::CreatableTopicResult;
 use highwater_wire::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
-use super::{Begun, Client, Context, controller, decode, ready};
+use super::{Begun, Client, Context, controller, decode, describe_configs, ready};
 use crate::translate::topics;
 
 /// From here on the answer says what was created.
@@ -76,12 +76,14 @@ async fn describe(
         [] => (topic.partitions, topic.replication_factor),
         [first, ..] => (topic.assignments.len() as i32, first.len() as i16),
     };
-    let defaults = context.node.look(|node| {
-        let config = node.config();
-        (config.num_partitions, config.default_replication_factor)
+    let asked = topic.clone();
+    let described = context.node.look(move |node| {
+        let configs = describe_configs::of_new_topic(node, &asked.name, &asked.configs);
+        (node.config().num_partitions, node.config().default_replication_factor, configs)
     });
-    let (default_partitions, default_factor) = defaults.await?;
+    let (default_partitions, default_factor, configs) = described.await?;
     answer.num_partitions = if partitions == -1 { default_partitions } else { partitions };
     answer.replication_factor = if factor == -1 { default_factor } else { factor };
+    answer.configs = Some(configs);
     Ok(())
 }

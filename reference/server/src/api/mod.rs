@@ -9,6 +9,7 @@
 //! - A request that cannot be read closes its connection, and no other; so does one that the listener does not serve.
 //! - ApiVersions in a version that is not known is answered, in version 0 with UNSUPPORTED_VERSION (KIP-511); nothing else unknown is.
 
+mod alter_configs;
 mod api_versions;
 mod cluster;
 mod controller;
@@ -16,12 +17,23 @@ mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_quorum;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
+mod forward;
+mod init_producer_id;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
 mod topics;
+mod unregister_broker;
+mod update_features;
 
 use std::fmt;
 use std::future::Future;
@@ -39,7 +51,9 @@ use crate::config::ServerConfig;
 use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
 use crate::translate;
+use describe_quorum::Fetchers;
 use fetch::Sessions;
+use init_producer_id::ProducerIds;
 use topics::Topics;
 
 /// What all connections of a server share.
@@ -62,13 +76,22 @@ pub(crate) struct State {
     pub(crate) topics: Topics,
     /// What consumers fetch.
     pub(crate) sessions: Sessions,
+    /// The ids that idempotent producers get.
+    pub(crate) producer_ids: ProducerIds,
+    /// Who fetches the metadata log here.
+    pub(crate) fetchers: Fetchers,
 }
 
 impl Context {
     /// Of a server that starts.
     pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
         let sessions = Sessions::new(config.topics.fetch_sessions_max);
-        let state = State { topics: Topics::default(), sessions };
+        let state = State {
+            topics: Topics::default(),
+            sessions,
+            producer_ids: ProducerIds::default(),
+            fetchers: Fetchers::default(),
+        };
         Self { node, config, cluster_id, state }
     }
 }
@@ -107,6 +130,14 @@ pub enum Answer {
     Silent,
     /// The connection is closed, for this reason: so a producer that wants no acknowledgement hears of an error.
     Close(String),
+    /// The connection is closed, since the node has stopped.
+    Stopped,
+}
+
+impl From<Stopped> for Answer {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
 }
 
 /// How a request is answered.
@@ -176,13 +207,26 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::CreatePartitions => create_partitions::begin(context, client, &header, body).await,
         Api::DeleteTopics => delete_topics::begin(context, client, &header, body).await,
         Api::DeleteRecords => delete_records::begin(context, &header, body).await,
+        Api::InitProducerId => init_producer_id::begin(context, client, &header, body).await,
+        Api::DescribeConfigs => describe_configs::begin(context, &header, body).await,
+        Api::IncrementalAlterConfigs => alter_configs::begin(context, client, &header, body).await,
+        Api::AlterConfigs => alter_configs::begin_older(context, client, &header, body).await,
+        Api::DescribeCluster => describe_cluster::begin(context, client, &header, body).await,
+        Api::DescribeTopicPartitions => {
+            describe_topic_partitions::begin(context, client, &header, body).await
+        }
+        Api::DescribeQuorum => describe_quorum::begin(context, client, &header, body).await,
+        Api::DescribeLogDirs => describe_log_dirs::begin(context, &header, body).await,
+        Api::ElectLeaders => elect_leaders::begin(context, client, &header, body).await,
+        Api::ListPartitionReassignments => list_partition_reassignments::begin(context, &header, body).await,
+        Api::UpdateFeatures => update_features::begin(context, client, &header, body).await,
+        Api::UnregisterBroker => unregister_broker::begin(context, client, &header, body).await,
         Api::Vote => serve::vote(context, &header, body).await,
         Api::BeginQuorumEpoch => serve::begin_quorum_epoch(context, &header, body).await,
         Api::EndQuorumEpoch => serve::end_quorum_epoch(context, &header, body).await,
         Api::FetchSnapshot => serve::fetch_snapshot(context, &header, body).await,
         Api::BrokerRegistration => serve::broker_registration(context, &header, body).await,
         Api::BrokerHeartbeat => serve::broker_heartbeat(context, &header, body).await,
-        Api::UnregisterBroker => serve::unregister_broker(context, &header, body).await,
         Api::AlterPartition => serve::alter_partition(context, &header, body).await,
         Api::AllocateProducerIds => serve::allocate_producer_ids(context, &header, body).await,
         api => Err(Begun::Close(format!("{} is not served", api.name()))),
@@ -211,19 +255,34 @@ async fn fetch(
 pub fn is_served(kind: ListenerKind, api: Api) -> bool {
     use ListenerKind::{Broker, Controller};
     match api {
-        Api::ApiVersions | Api::Fetch | Api::CreateTopics | Api::CreatePartitions | Api::DeleteTopics => {
-            matches!(kind, Broker | Controller)
-        }
-        Api::Produce | Api::Metadata | Api::ListOffsets | Api::OffsetForLeaderEpoch | Api::DeleteRecords => {
-            kind == Broker
-        }
+        Api::ApiVersions
+        | Api::Fetch
+        | Api::CreateTopics
+        | Api::CreatePartitions
+        | Api::DeleteTopics
+        | Api::DescribeConfigs
+        | Api::IncrementalAlterConfigs
+        | Api::AlterConfigs
+        | Api::DescribeCluster
+        | Api::DescribeQuorum
+        | Api::ElectLeaders
+        | Api::ListPartitionReassignments
+        | Api::UpdateFeatures
+        | Api::UnregisterBroker => matches!(kind, Broker | Controller),
+        Api::Produce
+        | Api::Metadata
+        | Api::ListOffsets
+        | Api::OffsetForLeaderEpoch
+        | Api::DeleteRecords
+        | Api::InitProducerId
+        | Api::DescribeLogDirs
+        | Api::DescribeTopicPartitions => kind == Broker,
         Api::Vote
         | Api::BeginQuorumEpoch
         | Api::EndQuorumEpoch
         | Api::FetchSnapshot
         | Api::BrokerRegistration
         | Api::BrokerHeartbeat
-        | Api::UnregisterBroker
         | Api::AlterPartition
         | Api::AllocateProducerIds => kind == Controller,
         _ => false,

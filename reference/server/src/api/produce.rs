@@ -172,7 +172,7 @@ impl Open {
         let results = match pending.await {
             Ok(ClientResponse::Produce(results)) => results,
             Ok(_) => return Answer::Close("the node gave another kind of answer".to_owned()),
-            Err(stopped) => return Answer::Close(stopped.to_string()),
+            Err(stopped) => return stopped.into(),
         };
         if self.acks == Acks::None {
             return self.silence(&results);
@@ -203,7 +203,7 @@ impl Open {
             let listener = self.listener.clone();
             match self.context.node.look(move |node| leaders(node, &listener, &moved)).await {
                 Ok(leaders) => name_leaders(&mut response, leaders),
-                Err(stopped) => return Answer::Close(stopped.to_string()),
+                Err(stopped) => return stopped.into(),
             }
         }
         answered::<ProduceRequest>(&self.header, &response)

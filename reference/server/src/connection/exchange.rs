@@ -254,6 +254,8 @@ impl Writing<'_> {
                     Poll::Ready(Answer::Frame(frame)) => frame.pieces,
                     Poll::Ready(Answer::Silent) => Vec::new(),
                     Poll::Ready(Answer::Close(reason)) => return Err(End::because(reason)),
+                    // The server stops, which is no matter of this connection.
+                    Poll::Ready(Answer::Stopped) => return Err(End::Closed),
                 },
             };
             state.slots.pop_front();

@@ -14,8 +14,7 @@ use highwater_wire::frame::Frame;
 use highwater_wire::header::RequestHeader;
 use highwater_wire::messages::{
     AllocateProducerIdsRequest, AlterPartitionRequest, BeginQuorumEpochRequest, BrokerHeartbeatRequest,
-    BrokerRegistrationRequest, EndQuorumEpochRequest, FetchRequest, FetchSnapshotRequest,
-    UnregisterBrokerRequest, VoteRequest,
+    BrokerRegistrationRequest, EndQuorumEpochRequest, FetchRequest, FetchSnapshotRequest, VoteRequest,
 };
 use highwater_wire::{ErrorCode, Request, Str};
 
@@ -34,7 +33,7 @@ fn later<R: Request>(
         let response = match pending.await.map(say) {
             Ok(Some(response)) => response,
             Ok(None) => return Answer::Close("the node gave another kind of answer".to_owned()),
-            Err(stopped) => return Answer::Close(stopped.to_string()),
+            Err(stopped) => return stopped.into(),
         };
         match Frame::response::<R>(&response, version, correlation) {
             Ok(frame) => Answer::Frame(frame),
@@ -178,9 +177,21 @@ pub(crate) async fn fetch_metadata(
     let Ok(asked) = fetch::quorum_asked(request) else {
         return refuse_fetch(header, ErrorCode::INVALID_REQUEST);
     };
-    let (from, request) = (asked.replica.id, quorum::Request::Fetch(asked));
-    ask_quorum::<FetchRequest>(context, header, from, request, |response, bytes| match response {
-        quorum::Response::Fetch(answer) => Some(fetch::quorum_answer(&answer, bytes)),
+    let replica = asked.replica;
+    context.state.fetchers.note(replica, asked.epoch, asked.offset);
+    let (from, request) = (replica.id, quorum::Request::Fetch(asked));
+    let noted = context.clone();
+    ask_quorum::<FetchRequest>(context, header, from, request, move |response, bytes| match response {
+        quorum::Response::Fetch(answer) => {
+            if answer.error.is_none()
+                && answer.diverging.is_none()
+                && answer.snapshot.is_none()
+                && bytes.is_empty()
+            {
+                noted.state.fetchers.note_caught_up(replica);
+            }
+            Some(fetch::quorum_answer(&answer, bytes))
+        }
         _ => None,
     })
     .await
@@ -243,18 +254,6 @@ pub(crate) async fn broker_heartbeat(
     let asked = brokers::heartbeat_asked(&request);
     let (from, asked) = (asked.id, ControllerRequest::Heartbeat(asked));
     ask_controller::<BrokerHeartbeatRequest>(context, header, from, asked, brokers::heartbeat_answer).await
-}
-
-/// `UnregisterBroker`, as another node passed it on.
-pub(crate) async fn unregister_broker(
-    context: &Arc<Context>,
-    header: &RequestHeader,
-    body: Bytes,
-) -> Result<Begun, Begun> {
-    let request: UnregisterBrokerRequest = decode(header, body)?;
-    let id = NodeId(request.broker_id);
-    let asked = ControllerRequest::UnregisterBroker(id);
-    ask_controller::<UnregisterBrokerRequest>(context, header, id, asked, brokers::unregister_answer).await
 }
 
 /// `AlterPartition`.

@@ -16,6 +16,7 @@ impl State {
         self.failures.clear();
         self.power = u64::MAX;
         self.life += 1;
+        self.defers = false;
         if loss == Loss::Nothing {
             self.inodes.values_mut().for_each(|inode| inode.handles = 0);
             return;

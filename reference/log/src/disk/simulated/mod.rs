@@ -106,6 +106,8 @@ struct State {
     failures: Vec<Failure>,
     power: u64,
     operations: Operations,
+    /// What is to be synced soon is put off.
+    defers: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +149,7 @@ impl SimulatedDisk {
             failures: Vec::new(),
             power: u64::MAX,
             operations: Operations::default(),
+            defers: false,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -346,6 +349,23 @@ impl Disk for SimulatedDisk {
         state.settle(path);
         Ok(())
     }
+
+    fn sync_directory_soon(&self, path: &str) -> io::Result<()> {
+        if self.state().defers { Ok(()) } else { self.sync_directory(path) }
+    }
+
+    fn begin_deferral(&self) {
+        self.state().defers = true;
+    }
+
+    fn end_deferral(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if std::mem::take(&mut state.defers) {
+            state.begin(Operation::Sync, "")?;
+            state.sync_all();
+        }
+        Ok(())
+    }
 }
 
 impl SimulatedDisk {
@@ -428,6 +448,11 @@ impl File for SimulatedFile {
         inode.durable = None;
         inode.synced = inode.bytes.len();
         Ok(())
+    }
+
+    fn sync_soon(&self) -> io::Result<()> {
+        let defers = lock(&self.state).defers;
+        if defers { Ok(()) } else { self.sync() }
     }
 }
 
@@ -537,6 +562,18 @@ impl State {
             before.push((name, was));
         }
         self.changes.push(Change { directory: directory.into(), before });
+    }
+
+    /// Makes everything durable.
+    fn sync_all(&mut self) {
+        for inode in self.inodes.values_mut() {
+            inode.durable = None;
+            inode.synced = inode.bytes.len();
+        }
+        let mut directories: Vec<Arc<str>> =
+            self.changes.iter().map(|change| change.directory.clone()).collect();
+        directories.dedup();
+        directories.iter().for_each(|directory| self.settle(directory));
     }
 
     /// Makes the changes of a directory durable.

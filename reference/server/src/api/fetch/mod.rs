@@ -131,11 +131,11 @@ impl Open {
         let fetched = match pending.await {
             Ok(ClientResponse::Fetch(fetched)) => fetched,
             Ok(_) => return Answer::Close("the node gave another kind of answer".to_owned()),
-            Err(stopped) => return Answer::Close(stopped.to_string()),
+            Err(stopped) => return stopped.into(),
         };
         match self.respond(fetched).await {
             Ok((header, response)) => answered::<FetchRequest>(&header, &response),
-            Err(stopped) => Answer::Close(stopped.to_string()),
+            Err(stopped) => stopped.into(),
         }
     }
 
