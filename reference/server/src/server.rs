@@ -30,6 +30,10 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// How long a node that was told to stop may take beyond its controlled shutdown.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
+/// A node that stops waits for so long for a leader of the quorum, who would move its leaderships. When all nodes of a cluster stop at
+/// once, the last ones have none any more.
+const LEADERLESS_MAX: Duration = Duration::from_secs(5);
+
 /// How often a server looks whether its broker serves.
 const READY_INTERVAL: Duration = Duration::from_millis(2);
 
@@ -173,7 +177,18 @@ impl Server {
         let _ = self.node.handle.tell(Input::ShutDown).await;
         let patience = self.node.handle.look(|node| node.config().controlled_shutdown_timeout).await;
         let patience = patience.unwrap_or_default() + STOP_MAX;
-        let ended = timeout(patience, self.ended()).await;
+        let node = self.node.handle.clone();
+        let leave = async {
+            tokio::select! {
+                ended = self.ended() => ended,
+                () = nobody_leads(&node) => {
+                    tracing::warn!("there is no controller that could move leaderships: stopping without");
+                    let _ = node.tell(Input::ShutDown).await;
+                    self.ended().await
+                }
+            }
+        };
+        let ended = timeout(patience, leave).await;
         let ended = ended.unwrap_or_else(|_| Err(format!("the node did not stop within {patience:?}")));
         self.doors.close();
         if timeout(DRAIN_MAX, self.doors.empty()).await.is_err() {
@@ -191,6 +206,20 @@ impl Server {
         let _ = self.ended().await;
         self.doors.close();
         self.doors.empty().await;
+    }
+}
+
+/// Ready once the node has known of no leader of the quorum for [`LEADERLESS_MAX`].
+async fn nobody_leads(node: &NodeHandle) {
+    let mut since = Instant::now();
+    loop {
+        tokio::time::sleep(LEADERLESS_MAX / 20).await;
+        match node.look(|node| node.quorum().leader().is_some()).await {
+            Ok(true) => since = Instant::now(),
+            Ok(false) if since.elapsed() < LEADERLESS_MAX => {}
+            Ok(false) => return,
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 

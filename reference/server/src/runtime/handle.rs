@@ -59,6 +59,10 @@ impl NodeHandle {
         Self { jobs, tokens: Arc::default() }
     }
 
+    pub(super) fn jobs(&self) -> mpsc::Sender<Job> {
+        self.jobs.clone()
+    }
+
     fn token(&self) -> Token {
         self.tokens.fetch_add(1, Ordering::Relaxed)
     }

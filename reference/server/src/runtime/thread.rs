@@ -1,16 +1,17 @@
 //! The thread that owns the node.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use highwater_core::{Instant, NodeId, Token};
 use highwater_log::disk::RealDisk;
-use highwater_node::message::{ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse};
+use highwater_node::message::{ClientResponse, Input, Output, PeerRequest, PeerResponse};
 use highwater_node::{Node, OpenError};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::flush::Flushers;
 use super::handle::{Job, NodeHandle};
 
 /// How many jobs are done before what is due and what came of them are looked at.
@@ -45,8 +46,7 @@ struct Driver<P: Peers> {
     peers: P,
     origin: Clock,
     waiting: Waiting,
-    /// Logs that want to be flushed.
-    unflushed: BTreeSet<LogId>,
+    flushers: Flushers,
 }
 
 /// Runs a node on a thread of its own, and opens it there. `origin` is the moment that its configuration's `clock_origin_ms` names; at most
@@ -54,7 +54,7 @@ struct Driver<P: Peers> {
 ///
 /// # Errors
 /// If the node cannot be opened, or there is no thread to be had.
-pub async fn spawn<P: Peers>(
+pub(crate) async fn spawn<P: Peers>(
     origin: Clock,
     jobs_max: usize,
     open: impl FnOnce(Instant) -> Result<Node<RealDisk>, OpenError> + Send + 'static,
@@ -65,6 +65,7 @@ pub async fn spawn<P: Peers>(
     let (ending, ended) = watch::channel(None);
     let (opening, opened) = oneshot::channel();
     let peers = peers(handle.clone());
+    let flushers = Flushers::new(handle.jobs());
     let failed =
         |error: io::Error| OpenError { place: "the thread of the node".into(), message: error.to_string() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
@@ -73,8 +74,7 @@ pub async fn spawn<P: Peers>(
             Ok(node) => {
                 // Whoever started it may be gone.
                 let _ = opening.send(Ok(()));
-                let driver =
-                    Driver { node, peers, origin, waiting: Waiting::default(), unflushed: BTreeSet::new() };
+                let driver = Driver { node, peers, origin, waiting: Waiting::default(), flushers };
                 runtime.block_on(driver.run(jobs))
             }
             Err(error) => {
@@ -107,10 +107,6 @@ impl<P: Peers> Driver<P> {
         loop {
             if let Some(end) = self.hand_out() {
                 return end;
-            }
-            if !self.unflushed.is_empty() && jobs.is_empty() {
-                self.flush();
-                continue;
             }
             let received = match self.node.deadline() {
                 None => jobs.recv_many(&mut batch, BATCH_MAX).await,
@@ -180,18 +176,16 @@ impl<P: Peers> Driver<P> {
                     }
                 }
                 Output::Flush(log) => {
-                    self.unflushed.insert(log);
+                    if let Some(flusher) = self.node.flusher(log)
+                        && let Err(error) = self.flushers.flush(log, flusher)
+                    {
+                        return Some(Err(format!("flushing: {error}")));
+                    }
                 }
                 Output::Report(report) => tracing::warn!("{report}"),
                 Output::Stopped(reason) => return Some(reason.map_or(Ok(()), Err)),
             }
         }
         None
-    }
-
-    fn flush(&mut self) {
-        if let Some(log) = self.unflushed.pop_first() {
-            self.node.handle(now(self.origin), Input::Flush(log));
-        }
     }
 }
