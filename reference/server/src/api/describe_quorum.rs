@@ -20,7 +20,7 @@ use highwater_wire::messages::describe_quorum::response::{
     Listener, Node as VoterNode, PartitionData, ReplicaState, TopicData,
 };
 use highwater_wire::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
-use highwater_wire::{ErrorCode, Str};
+use highwater_wire::{ErrorCode, Str, Uuid};
 
 use super::{Begun, Client, Context, ListenerKind, decode, forward, ready};
 
@@ -153,13 +153,24 @@ fn not_leader(leader: Option<NodeId>, epoch: Epoch) -> DescribeQuorumResponse {
     })
 }
 
+/// Whether this is the voter: of a static voter only the id is known.
+fn is_same(voter: ReplicaKey, fetcher: ReplicaKey) -> bool {
+    voter.id == fetcher.id && (voter.directory == Uuid::ZERO || voter.directory == fetcher.directory)
+}
+
+/// What a voter or observer fetched last.
+fn find(fetchers: &BTreeMap<ReplicaKey, Fetcher>, key: ReplicaKey) -> Option<&Fetcher> {
+    let same = fetchers.iter().filter(|(fetcher, _)| is_same(key, **fetcher));
+    same.map(|(_, fetcher)| fetcher).max_by_key(|fetcher| fetcher.fetched_at)
+}
+
 /// What the leader sees.
 fn described(context: &Context, node: &Node<RealDisk>) -> DescribeQuorumResponse {
     let (quorum, now) = (node.quorum(), now_ms());
     let (me, end) = (node.id(), quorum.log().end());
     let fetchers = context.state.fetchers.lock();
     let state = |key: ReplicaKey, reached: Option<Offset>| {
-        let fetcher = fetchers.get(&key).filter(|fetcher| fetcher.epoch == quorum.epoch());
+        let fetcher = find(&fetchers, key).filter(|fetcher| fetcher.epoch == quorum.epoch());
         let (offset, fetched_at, caught_up_at) = match fetcher {
             _ if key.id == me => (end, now, now),
             Some(fetcher) if fetcher.offset >= end => {
@@ -179,7 +190,7 @@ fn described(context: &Context, node: &Node<RealDisk>) -> DescribeQuorumResponse
     let voters = quorum.voters().keys();
     let observers = fetchers.iter().filter(|(key, fetcher)| {
         let is_recent = now.saturating_sub(fetcher.fetched_at) <= OBSERVER_TIMEOUT_MS;
-        fetcher.epoch == quorum.epoch() && is_recent && !voters.contains(key)
+        fetcher.epoch == quorum.epoch() && is_recent && !voters.iter().any(|voter| is_same(*voter, **key))
     });
     let controllers = context.config.controller_listener_names.first();
     let listener = |voter: &crate::config::VoterAddress| Listener {
