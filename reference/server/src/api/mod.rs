@@ -53,7 +53,6 @@ use crate::config::ServerConfig;
 use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
 use crate::translate;
-use describe_quorum::Fetchers;
 use fetch::Sessions;
 use init_producer_id::ProducerIds;
 use topics::Topics;
@@ -80,20 +79,13 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     /// The ids that idempotent producers get.
     pub(crate) producer_ids: ProducerIds,
-    /// Who fetches the metadata log here.
-    pub(crate) fetchers: Fetchers,
 }
 
 impl Context {
     /// Of a server that starts.
     pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
         let sessions = Sessions::new(config.topics.fetch_sessions_max);
-        let state = State {
-            topics: Topics::default(),
-            sessions,
-            producer_ids: ProducerIds::default(),
-            fetchers: Fetchers::default(),
-        };
+        let state = State { topics: Topics::default(), sessions, producer_ids: ProducerIds::default() };
         Self { node, config, cluster_id, state }
     }
 }
