@@ -401,12 +401,20 @@ impl<D: Disk> Node<D> {
 
     // ---- stopping ----
 
+    /// Told so again, it waits for nobody any more.
     fn leave(&mut self) -> Result<(), Fatal> {
+        if let Some(broker) = &mut self.broker {
+            match self.phase {
+                Phase::Running => {
+                    let patience = self.config.controlled_shutdown_timeout;
+                    broker.lifecycle.leave(&mut self.ports, patience);
+                }
+                Phase::Leaving => broker.lifecycle.lose_patience(&mut self.ports),
+                Phase::Stopped => {}
+            }
+        }
         if self.phase == Phase::Running {
             self.phase = Phase::Leaving;
-            if let Some(broker) = &mut self.broker {
-                broker.lifecycle.leave(&mut self.ports, self.config.controlled_shutdown_timeout);
-            }
         }
         Ok(())
     }

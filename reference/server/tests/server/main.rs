@@ -1,0 +1,5 @@
+//! Servers over real sockets, on ports that the system gives.
+
+mod cluster;
+mod serving;
+mod support;
