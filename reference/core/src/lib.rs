@@ -10,6 +10,7 @@
 //! | [`quorum`] | who leads the controllers, what of their log is committed | KIP-595, 630, 853, 996 |
 //! | [`partition`] | one replica of a partition: leader or follower, high watermark, ISR | KIP-101, 279, 320, 497, 903, 966 |
 //! | [`controller`] | brokers, topics, leaders and ISRs, from committed metadata records | KIP-500, 631, 704, 841 |
+//! | [`group`] | consumer groups and their offsets, for one partition of `__consumer_offsets` | KIP-62, 134, 211, 345, 394, 496 |
 //!
 //! # The contract
 //! 1. **Time is an argument** ([`Instant`]), never goes back, and means nothing but its differences.
@@ -31,6 +32,7 @@ extern crate alloc;
 
 pub mod batch;
 pub mod controller;
+pub mod group;
 mod log_view;
 pub mod partition;
 pub mod quorum;

@@ -247,6 +247,11 @@ impl LogView {
         }
     }
 
+    /// Of a log that was just recovered: notes that what is behind `through` may not be flushed.
+    pub fn flushed_only_to(&mut self, through: Offset) {
+        self.flushed = self.flushed.min(through.max(self.start));
+    }
+
     /// Notes that everything below `through` is flushed.
     pub fn flush_to(&mut self, through: Offset) {
         self.flushed = self.flushed.max(through.min(self.end));

@@ -46,6 +46,9 @@ pub struct Recorded {
     pub recovery_point: Offset,
     /// Records below were forgotten (`log-start-offset-checkpoint`).
     pub start: Offset,
+    /// What a process that died left in the page cache stays as it is, and counts as not flushed. By default it is flushed as the log is
+    /// opened.
+    pub leaves_unflushed: bool,
     /// The record before this offset was of this epoch (of a snapshot that ends there).
     pub base: Option<(Offset, Epoch)>,
 }

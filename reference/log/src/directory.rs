@@ -113,6 +113,7 @@ impl<D: Disk> DataDirectory<D> {
             clean: self.clean.is_some(),
             recovery_point: offset(&self.recovery_points),
             start: offset(&self.log_starts),
+            leaves_unflushed: false,
             base: None,
         }
     }
@@ -214,7 +215,8 @@ impl<D: Disk> DataDirectory<D> {
         let logs: Vec<_> = logs.into_iter().collect();
         // Starts first: a log that starts behind its recovery point is fine, the other way round it is not.
         self.log_starts = record(&self.disk, LOG_STARTS, &logs, |log, _| log.view().start())?;
-        self.high_watermarks = record(&self.disk, HIGH_WATERMARKS, &logs, |_, high_watermark| high_watermark)?;
+        self.high_watermarks =
+            record(&self.disk, HIGH_WATERMARKS, &logs, |_, high_watermark| high_watermark)?;
         self.recovery_points = record(&self.disk, RECOVERY_POINTS, &logs, |log, _| log.view().flushed())?;
         Ok(())
     }

@@ -62,7 +62,9 @@ fn produce_and_fetch() {
     for _ in 0..batches {
         let partitions = vec![(partition, records.clone())];
         let request = Produce { acks: Acks::Leader, timeout_ms: 1_000, partitions };
-        let ClientResponse::Produce(answers) = cluster.ask(0, ClientRequest::Produce(request)) else { panic!() };
+        let ClientResponse::Produce(answers) = cluster.ask(0, ClientRequest::Produce(request)) else {
+            panic!()
+        };
         assert!(answers[0].1.is_ok(), "{answers:?}");
     }
     let took = began.elapsed();
@@ -161,6 +163,9 @@ fn election(count: i32) {
         began.elapsed()
     );
     for (node, work) in cluster.work() {
-        println!("  {node}: {} steps, {:.2?} in all, the longest {:.2?}", work.steps, work.total, work.longest);
+        println!(
+            "  {node}: {} steps, {:.2?} in all, the longest {:.2?}",
+            work.steps, work.total, work.longest
+        );
     }
 }

@@ -53,6 +53,7 @@ mod deletes;
 mod fetcher;
 mod fetching;
 mod follow;
+mod followers;
 mod lifecycle;
 pub mod message;
 mod metadata;
@@ -73,6 +74,7 @@ mod view;
 mod waiting;
 
 pub use config::{NodeConfig, Roles};
+pub use followers::QuorumReplica;
 pub use highwater_log::shared::LogReader;
 pub use highwater_log::{Flushed, Flusher};
 pub use node::{Node, OpenError, Rules};

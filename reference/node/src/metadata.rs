@@ -8,6 +8,7 @@ use highwater_core::{Epoch, Extent, NO_EPOCH, NodeId, Offset};
 use highwater_log::disk::Disk;
 use highwater_log::{Flushed, Flusher, Log};
 
+use crate::followers::Followers;
 use crate::message::{LogId, PeerRequest, PeerResponse};
 use crate::node::Node;
 use crate::ports::{Asked, Fatal};
@@ -35,6 +36,8 @@ pub(crate) struct Metadata<D: Disk> {
     pub(crate) applied_timestamp: i64,
     pub(crate) committed: Offset,
     pub(crate) snapshots: Snapshots<D>,
+    /// Who fetches, while this node leads.
+    pub(crate) followers: Followers,
     incoming: Bytes,
     flush_asked: bool,
 }
@@ -51,6 +54,7 @@ impl<D: Disk> Metadata<D> {
             applied_timestamp: -1,
             committed: 0,
             snapshots,
+            followers: Followers::none(),
             incoming: Bytes::new(),
             flush_asked: false,
         }

@@ -1,5 +1,6 @@
 //! The node as its driver sees it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use crate::broker::Broker;
 use crate::config::NodeConfig;
 use crate::control::Control;
 use crate::fetching;
+use crate::followers::QuorumReplica;
 use crate::message::{
     ClientRequest, ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse, TopicPartition,
 };
@@ -185,6 +187,9 @@ impl<D: Disk> Node<D> {
     fn take_request(&mut self, token: Token, from: NodeId, request: PeerRequest) -> Result<(), Fatal> {
         match request {
             PeerRequest::Quorum(request) => {
+                if let quorum::Request::Fetch(fetch) = &request {
+                    self.metadata.followers.note(self.ports.now, &self.metadata.core, fetch);
+                }
                 self.metadata.core.handle(self.ports.now, quorum::Input::Request { token, request });
                 self.drain_quorum()
             }
@@ -367,6 +372,7 @@ impl<D: Disk> Node<D> {
                 rules: self.rules.partition,
                 directory: &mut self.directory,
                 image: &self.metadata.image,
+                settings: BTreeMap::new(),
             };
             let published = broker.publish(&mut self.ports, &mut with)?;
             if broker.deletes.any() {
@@ -521,6 +527,19 @@ impl<D: Disk> Node<D> {
     /// The quorum core.
     pub fn quorum(&self) -> &Quorum {
         &self.metadata.core
+    }
+
+    /// The replicas of the metadata log, voters first, as its leader knows them; none unless this node is that.
+    pub fn quorum_replicas(&self) -> Vec<QuorumReplica> {
+        self.metadata.followers.view(self.ports.now, &self.metadata.core)
+    }
+
+    /// How many bytes the batches of a log take, if there is such a log.
+    pub fn log_size(&self, log: LogId) -> Option<u64> {
+        match log {
+            LogId::Metadata => Some(self.metadata.log.size()),
+            LogId::Partition(id) => Some(self.broker.as_ref()?.replicas.get(&id)?.log.size()),
+        }
     }
 
     /// The controller core, if this node is a controller.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use highwater_core::NodeId;
 use highwater_core::controller::{ConfigKey, Image};
 use highwater_core::partition::{self, Partition, PartitionState};
+use highwater_core::{NodeId, Uuid};
 use highwater_log::DataDirectory;
 use highwater_log::disk::Disk;
 
@@ -25,6 +25,16 @@ pub(crate) struct Publisher<'a, D: Disk> {
     pub(crate) rules: partition::Rules,
     pub(crate) directory: &'a mut DataDirectory<D>,
     pub(crate) image: &'a Image,
+    /// What topics are configured to, as far as it was asked for.
+    pub(crate) settings: BTreeMap<Uuid, Arc<TopicSettings>>,
+}
+
+impl<D: Disk> Publisher<'_, D> {
+    fn settings_of(&mut self, topic: Uuid, name: &str) -> Arc<TopicSettings> {
+        let (config, image) = (self.config, self.image);
+        let settings = || Arc::new(TopicSettings::of(config, image, name));
+        self.settings.entry(topic).or_insert_with(settings).clone()
+    }
 }
 
 impl<D: Disk> Broker<D> {
@@ -128,7 +138,7 @@ impl<D: Disk> Broker<D> {
         }
         let Some(topic) = with.image.topic(id.topic) else { return Ok(()) };
         if let Entry::Vacant(place) = self.replicas.entry(id) {
-            let settings = Arc::new(TopicSettings::of(with.config, with.image, &topic.name));
+            let settings = with.settings_of(id.topic, &topic.name);
             let log = store::create_replica(with.directory, settings.log.clone(), &topic.name, id)?;
             let config = partition_config(with.config, settings.min_isr, broker_epoch);
             let mut core = Partition::open(config, with.rules, log.view().clone(), 0, ports.now);
@@ -153,23 +163,20 @@ impl<D: Disk> Broker<D> {
         &mut self,
         ports: &mut Ports,
         dirty: &Dirty,
-        with: &Publisher<'_, D>,
+        with: &mut Publisher<'_, D>,
     ) -> Result<(), Fatal> {
         if dirty.configs.is_empty() && !dirty.all {
             return Ok(());
         }
         let of_brokers = dirty.all || dirty.configs.iter().any(|key| key.kind == ConfigKey::BROKER);
-        let mut by_topic: BTreeMap<&str, Arc<TopicSettings>> = BTreeMap::new();
         let mut changed = Vec::new();
         for (id, replica) in &mut self.replicas {
             if !of_brokers && !dirty.configs.contains(&ConfigKey::topic(&replica.topic)) {
                 continue;
             }
             let Some(topic) = with.image.topic(id.topic) else { continue };
-            let settings = by_topic
-                .entry(&topic.name)
-                .or_insert_with(|| Arc::new(TopicSettings::of(with.config, with.image, &topic.name)));
-            if replica.configure(ports.now, settings) {
+            let settings = with.settings_of(id.topic, &topic.name);
+            if replica.configure(ports.now, &settings) {
                 changed.push(*id);
             }
         }

@@ -12,7 +12,7 @@ use highwater_log::files::meta_properties::{self, MetaProperties};
 use highwater_log::files::snapshot::{self, SnapshotReader, SnapshotWriter};
 use highwater_log::files::{partition_metadata, quorum_state, uuid};
 use highwater_log::{
-    DataDirectory, Log, LogConfig, LogError, METADATA, PartitionDirectory, Recovery, directory_name,
+    DataDirectory, Log, LogConfig, LogError, METADATA, PartitionDirectory, Recorded, Recovery, directory_name,
 };
 
 use crate::config::NodeConfig;
@@ -135,7 +135,7 @@ pub(crate) fn open_metadata_log<D: Disk>(
     Ok(log)
 }
 
-/// Opens the logs of all replicas that are on the disk. What has to be synced for that is synced once for all.
+/// Opens the logs of all replicas that are on the disk. Nothing of them is synced for that: what was not flushed is not, as before.
 pub(crate) fn open_replicas<D: Disk>(
     directory: &mut DataDirectory<D>,
     config: &NodeConfig,
@@ -147,25 +147,11 @@ pub(crate) fn open_replicas<D: Disk>(
     let leftovers: Vec<String> =
         partitions.iter().filter(|found| found.topic_id.is_none()).map(PartitionDirectory::name).collect();
     directory.remove(&leftovers.iter().map(String::as_str).collect::<Vec<_>>())?;
-    directory.disk().begin_deferral();
-    let found = open_all(directory, partitions, config, image, ports);
-    let synced = directory.disk().end_deferral();
-    synced.map_err(|error| Fatal::new("syncing the data directory", error))?;
-    found
-}
-
-fn open_all<D: Disk>(
-    directory: &DataDirectory<D>,
-    partitions: Vec<PartitionDirectory>,
-    config: &NodeConfig,
-    image: &Image,
-    ports: &mut Ports,
-) -> Result<Vec<FoundReplica<D>>, OpenError> {
     let mut found: Vec<FoundReplica<D>> = Vec::new();
     for partition in partitions {
         let name = partition.name();
         let Some(topic_id) = partition.topic_id else { continue };
-        let recorded = directory.recorded(&name);
+        let recorded = Recorded { leaves_unflushed: true, ..directory.recorded(&name) };
         // The partitions of a topic follow one another.
         let known = found.last().filter(|last| last.topic == partition.topic);
         let settings = known.map_or_else(

@@ -81,7 +81,10 @@ pub const TOPIC_CONFIG: &[TopicConfigKey] = &[
     key!("compression.gzip.level", Int(-1, 9), "-1", ["compression.gzip.level"]),
     key!("compression.lz4.level", Int(1, 17), "9", ["compression.lz4.level"]),
     TopicConfigKey {
-        supported: Some(("producer", "batches are kept as their producers compressed them, and never compressed anew")),
+        supported: Some((
+            "producer",
+            "batches are kept as their producers compressed them, and never compressed anew",
+        )),
         ..key!("compression.type", Choice(CODECS), "producer", ["compression.type"])
     },
     key!("compression.zstd.level", Int(-131_072, 22), "3", ["compression.zstd.level"]),

@@ -166,12 +166,16 @@ pub(super) fn open<D: Disk>(
         // Somebody removed what was there.
         log.lower_recorded(log.view.end())?;
     }
-    // What a process that died left in the page cache counts as flushed from now on.
-    if !is_settled {
-        log.active().sync_soon()?;
-        log.settle()?;
+    if recorded.leaves_unflushed && !is_settled {
+        log.view.flushed_only_to(recorded.recovery_point.max(log.active().base()));
+    } else {
+        // What a process that died left in the page cache counts as flushed from now on.
+        if !is_settled {
+            log.active().sync()?;
+            log.settle()?;
+        }
+        log.save_epochs()?;
     }
-    log.save_epochs()?;
     if restart.is_some() && !starts_behind {
         restart::done(disk, directory)?;
     }

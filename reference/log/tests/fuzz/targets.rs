@@ -4,8 +4,9 @@ use highwater_core::batch::{
     self, BatchBuilder, BatchHeader, ControlRecord, RecordBatch, Voter, VoterEndpoint, control_batch,
 };
 use highwater_core::controller::MetadataRecord;
+use highwater_core::group::{self, Decoded, GroupRecord, GroupRequest, Groups};
 use highwater_core::quorum::{ElectionState, ReplicaKey, SnapshotId};
-use highwater_core::{EpochCache, EpochStart, NodeId, Offset, Uuid};
+use highwater_core::{Dice, EpochCache, EpochStart, Instant, NodeId, Offset, Uuid};
 use highwater_log::disk::{Disk, File, SimulatedDisk};
 use highwater_log::files::meta_properties::{self, MetaProperties};
 use highwater_log::files::offsets::{self, OffsetMap};
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "snapshot", examples: snapshots, run: run_snapshot },
     Target { name: "names", examples: names, run: run_names },
     Target { name: "metadata", examples: metadata, run: run_metadata },
+    Target { name: "group", examples: groups, run: run_group },
 ];
 
 fn buffers() -> Vec<Vec<u8>> {
@@ -308,5 +310,62 @@ fn run_metadata(input: &[u8]) {
         let mut again = Vec::new();
         record.encode(version.into(), &mut again);
         assert_eq!(MetadataRecord::decode(&again), Ok(record));
+    }
+}
+
+/// Records of `__consumer_offsets` as Kafka writes them: the key, after a byte that says how long it is, then the value.
+fn groups() -> Vec<Vec<u8>> {
+    let samples = include_str!("../../../core/tests/group/samples.txt");
+    let bytes = |digits: &str| -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks_exact(2);
+        let byte =
+            |pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal");
+        pairs.map(byte).collect()
+    };
+    let record = |line: &str| {
+        let (key, value) = line.split_once(' ').expect("key and value");
+        let key = bytes(key);
+        let length = u8::try_from(key.len()).expect("a short key");
+        [vec![length], key, bytes(value.trim_matches('-'))].concat()
+    };
+    samples.lines().map(record).collect()
+}
+
+fn run_group(input: &[u8]) {
+    let Some((length, rest)) = input.split_first() else { return };
+    let (key, value) = rest.split_at(rest.len().min(usize::from(*length)));
+    let value = Some(value).filter(|value| !value.is_empty());
+    if let Ok(Decoded::Known { record, value_version, .. }) = GroupRecord::decode(Some(key), value) {
+        let again = match (&record, value_version) {
+            (GroupRecord::OffsetCommit { value: Some(value), .. }, Some(version)) => {
+                Some(value.encode(version))
+            }
+            (GroupRecord::GroupMetadata { value: Some(value), .. }, Some(version)) => {
+                Some(value.encode(version))
+            }
+            _ => None,
+        };
+        let Ok(Decoded::Known { record: same, .. }) =
+            GroupRecord::decode(Some(&record.encode_key()), again.as_deref())
+        else {
+            panic!("{record:?} does not come out again")
+        };
+        assert_eq!(same, record);
+    }
+    // A coordinator takes what it says, and goes on from there.
+    let mut groups = Groups::open(group::Config::default(), Dice::new(1), Instant(0));
+    if groups.load([(Some(key), value), (Some(key), value)]).is_ok() {
+        groups.lead(Instant(0), 1);
+        groups.handle(Instant(0), 1, GroupRequest::List(group::ListGroups::default()));
+        for _ in 0..10 {
+            let Some(deadline) = groups.deadline() else { break };
+            groups.elapse(deadline);
+            while let Some(effect) = groups.poll() {
+                if let group::Effect::Append { write, records, .. } = effect {
+                    records.iter().for_each(|record| drop((record.encode_key(), record.encode_value())));
+                    groups.written(deadline, write, Ok(0));
+                }
+            }
+        }
     }
 }

@@ -17,7 +17,8 @@ fn config(segment_bytes: u32, index_interval_bytes: u32) -> LogConfig {
 fn recorded(log: &Log<impl Disk>, clean: bool) -> Recorded {
     let view = log.view();
     let recovery_point = if clean { view.flushed() } else { 0 };
-    Recorded { clean, recovery_point, start: view.start(), base: Some((view.start(), view.base_epoch())) }
+    let base = Some((view.start(), view.base_epoch()));
+    Recorded { clean, recovery_point, start: view.start(), base, ..Recorded::default() }
 }
 
 fn run_and_reopen(disk: &impl Disk, steps: &[Step], config: &LogConfig) {

@@ -105,7 +105,12 @@ impl Cluster {
         });
     }
 
-    pub(crate) fn create_topic(&mut self, name: &str, partitions: i32, replication_factor: i16) -> Vec<TopicPartition> {
+    pub(crate) fn create_topic(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        replication_factor: i16,
+    ) -> Vec<TopicPartition> {
         let assignments = Vec::new();
         let name = name.to_owned();
         let topic = NewTopic { name, partitions, replication_factor, assignments, configs: Vec::new() };
@@ -249,7 +254,8 @@ impl Cluster {
 pub(crate) fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kibibytes| kibibytes << 10)
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+        .map_or(0, |kibibytes| kibibytes << 10)
 }
 
 /// How many files this process has open; 0 where that cannot be told.

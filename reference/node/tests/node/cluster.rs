@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use highwater_core::batch::{BatchBuilder, batches};
-use highwater_core::controller::{ControllerRequest, ControllerResponse, NewTopic};
+use highwater_core::controller::{
+    ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, ControllerResponse, NewTopic,
+};
 use highwater_core::partition::{Acks, PartitionError, PartitionFetch, PartitionFetched};
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NO_EPOCH, NodeId, Offset, Uuid};
@@ -32,6 +34,8 @@ pub(crate) struct Cluster {
     pub(crate) stopped: BTreeMap<NodeId, Option<String>>,
     pub(crate) tamper: Option<Tamper>,
     pub(crate) events: u64,
+    /// Flushes are done by flushers.
+    pub(crate) flushes_elsewhere: bool,
     /// What was asked since the last start of a node.
     pub(crate) requests: Vec<(NodeId, NodeId, PeerRequest)>,
     answers: BTreeMap<u64, ClientResponse>,
@@ -69,6 +73,7 @@ impl Cluster {
             stopped: BTreeMap::new(),
             tamper: None,
             events: 0,
+            flushes_elsewhere: false,
             requests: Vec::new(),
             answers: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
@@ -199,6 +204,12 @@ impl Cluster {
                 Output::Answer { token, response } => {
                     self.answers.insert(token, response);
                 }
+                Output::Flush(log) if self.flushes_elsewhere => {
+                    let flusher = self.nodes.get_mut(&id).and_then(|node| node.flusher(log));
+                    if let Some(flusher) = flusher {
+                        self.post(id, Input::Flushed { log, flushed: flusher.flush() });
+                    }
+                }
                 Output::Flush(log) => self.post(id, Input::Flush(log)),
                 Output::Report(what) => self.reports.push((id, what)),
                 Output::Stopped(why) => {
@@ -237,6 +248,16 @@ impl Cluster {
         token
     }
 
+    /// Gives a node an input.
+    pub(crate) fn tell(&mut self, id: i32, input: Input) {
+        self.deliver(NodeId(id), input);
+    }
+
+    /// Tells a node to stop in good order.
+    pub(crate) fn deliver_shut_down(&mut self, id: i32) {
+        self.tell(id, Input::ShutDown);
+    }
+
     /// The answer to this request, if it has come.
     pub(crate) fn answer(&mut self, token: u64) -> Option<ClientResponse> {
         self.answers.remove(&token)
@@ -255,22 +276,48 @@ impl Cluster {
 
     /// Creates a topic of one partition on these replicas, by way of node `id`, and waits until its leader leads.
     pub(crate) fn create_topic(&mut self, id: i32, name: &str, replicas: &[i32]) -> TopicPartition {
-        let assignments = vec![replicas.iter().map(|id| NodeId(*id)).collect()];
+        self.create_topic_with(id, name, &[replicas], &[])[0]
+    }
+
+    /// Creates a topic with a partition on each of these lists of replicas, configured so, and waits until its leaders lead.
+    pub(crate) fn create_topic_with(
+        &mut self,
+        id: i32,
+        name: &str,
+        replicas: &[&[i32]],
+        configs: &[(&str, &str)],
+    ) -> Vec<TopicPartition> {
+        let ids = |replicas: &&[i32]| replicas.iter().map(|id| NodeId(*id)).collect();
         let topic = NewTopic {
             name: name.to_owned(),
             partitions: -1,
             replication_factor: -1,
-            assignments,
-            configs: Vec::new(),
+            assignments: replicas.iter().map(ids).collect(),
+            configs: configs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         };
         let request = ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false };
         let Some(ControllerResponse::CreateTopics(Ok(created))) = self.controller_request(id, request) else {
             panic!("no answer to CreateTopics");
         };
         let topic = *created[0].as_ref().expect("the topic is created");
-        let partition = TopicPartition { topic, partition: 0 };
-        self.run_until("a leader", Duration::from_secs(10), |cluster| cluster.leader(partition).is_some());
-        partition
+        let partitions: Vec<_> =
+            (0..replicas.len() as i32).map(|partition| TopicPartition { topic, partition }).collect();
+        self.run_until("leaders", Duration::from_secs(10), |cluster| {
+            partitions.iter().all(|partition| cluster.leader(*partition).is_some())
+        });
+        partitions
+    }
+
+    /// Changes a configuration by way of node 1, and waits until all have heard of it.
+    pub(crate) fn configure(&mut self, resource: ConfigResource, key: &str, value: &str) {
+        let operation = ConfigOperation::Set(value.to_owned());
+        let changes = vec![(resource, vec![ConfigChange { key: key.to_owned(), operation }])];
+        let request = ControllerRequest::AlterConfigs { changes, validate_only: false };
+        match self.controller_request(1, request) {
+            Some(ControllerResponse::AlterConfigs(Ok(results))) => assert_eq!(results, [Ok(())]),
+            other => panic!("{other:?}"),
+        }
+        self.run_for(Duration::from_secs(1));
     }
 
     pub(crate) fn produce(

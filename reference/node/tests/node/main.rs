@@ -3,6 +3,10 @@
 mod cluster;
 mod controllers;
 mod disks;
+mod fetching;
 mod metadata;
+mod offsets;
 mod partitions;
+mod producing;
+mod settings;
 mod wire;

@@ -1,12 +1,10 @@
 //! DescribeLogDirs: the data directory, and how large the replicas in it are (KIP-113, KIP-827).
 
 use std::collections::HashSet;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use highwater_log::directory_name;
 use highwater_log::disk::RealDisk;
 use highwater_node::Node;
 use highwater_node::message::{LogId, TopicPartition};
@@ -22,8 +20,8 @@ use super::{Begun, Context, decode, ready};
 /// What is not known.
 const UNKNOWN: i64 = -1;
 
-/// A replica: topic, index, and how far its high watermark is behind its end.
-type Held = (String, i32, i64);
+/// A replica: topic, index, how many bytes it has, and how far its high watermark is behind its end.
+type Held = (String, i32, i64, i64);
 
 /// Answers.
 pub(super) async fn begin(
@@ -40,12 +38,8 @@ pub(super) async fn begin(
     });
     let held = context.node.look(move |node| held(node, wanted.as_ref())).await?;
     let directory = context.config.log_directory.clone();
-    // Files are looked at beside the runtime: there may be thousands.
-    let measured = tokio::task::spawn_blocking(move || measure(&directory, held));
-    let result = measured
-        .await
-        .map_err(|error| Begun::Close(format!("the data directory could not be looked at: {error}")))?;
-    let response = DescribeLogDirsResponse { results: vec![result], ..Default::default() };
+    let response =
+        DescribeLogDirsResponse { results: vec![describe(&directory, held)], ..Default::default() };
     ready::<DescribeLogDirsRequest>(header, &response)
 }
 
@@ -54,20 +48,19 @@ fn held(node: &Node<RealDisk>, wanted: Option<&HashSet<(String, i32)>>) -> Vec<H
         let LogId::Partition(TopicPartition { topic, partition }) = replica.id else { return None };
         let name = node.image().topic(topic)?.name.clone();
         let lag = (replica.high_watermark.unwrap_or(0) - replica.log.end()).max(0);
-        Some((name, partition, lag))
+        let size = node.log_size(replica.id).and_then(|size| i64::try_from(size).ok()).unwrap_or(UNKNOWN);
+        Some((name, partition, size, lag))
     });
     let is_wanted =
-        |(name, index, _): &Held| wanted.is_none_or(|wanted| wanted.contains(&(name.clone(), *index)));
+        |(name, index, ..): &Held| wanted.is_none_or(|wanted| wanted.contains(&(name.clone(), *index)));
     let mut held: Vec<Held> = held.filter(is_wanted).collect();
     held.sort_unstable();
     held
 }
 
-fn measure(directory: &Path, held: Vec<Held>) -> DescribeLogDirsResult {
+fn describe(directory: &Path, held: Vec<Held>) -> DescribeLogDirsResult {
     let mut topics: Vec<DescribeLogDirsTopic> = Vec::new();
-    for (name, partition_index, offset_lag) in held {
-        // A replica may be gone by now.
-        let partition_size = size(&directory.join(directory_name(&name, partition_index))).unwrap_or(UNKNOWN);
+    for (name, partition_index, partition_size, offset_lag) in held {
         let partition =
             DescribeLogDirsPartition { partition_index, partition_size, offset_lag, is_future_key: false };
         match topics.last_mut() {
@@ -90,16 +83,4 @@ fn measure(directory: &Path, held: Vec<Held>) -> DescribeLogDirsResult {
         usable_bytes,
         ..Default::default()
     }
-}
-
-/// How many bytes the segments of a log have.
-fn size(log: &Path) -> io::Result<i64> {
-    let mut bytes: u64 = 0;
-    for entry in std::fs::read_dir(log)? {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|extension| extension == "log") {
-            bytes += entry.metadata()?.len();
-        }
-    }
-    Ok(i64::try_from(bytes).unwrap_or(i64::MAX))
 }

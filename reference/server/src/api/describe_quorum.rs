@@ -1,20 +1,13 @@
 //! DescribeQuorum: the metadata quorum as its leader sees it (KIP-595, KIP-836, KIP-853).
 //!
 //! Who is no leader of the quorum asks it, and passes on what it says; where there is none, the client is told so in little time, and asks again.
-//!
-//! # Where it differs from Kafka
-//! A replica counts as caught up when it was answered that there is nothing more, or has fetched from the end: so the time at which it last was
-//! may be told somewhat too early, while there is always something new.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use highwater_core::quorum::ReplicaKey;
-use highwater_core::{Epoch, NodeId, Offset};
+use highwater_core::{Epoch, Instant, NodeId};
 use highwater_log::disk::RealDisk;
-use highwater_node::Node;
+use highwater_node::{Node, QuorumReplica};
 use highwater_wire::header::RequestHeader;
 use highwater_wire::messages::describe_quorum::response::{
     Listener, Node as VoterNode, PartitionData, ReplicaState, TopicData,
@@ -26,59 +19,6 @@ use super::{Begun, Client, Context, ListenerKind, decode, forward, ready};
 
 /// The one partition of the one topic that has a quorum.
 const TOPIC: &str = "__cluster_metadata";
-
-/// How many replicas are kept. Voters are few; beyond that, who was silent longest is forgotten.
-const FETCHERS_MAX: usize = 1_000;
-
-/// An observer that was silent for so long is one no more: Kafka's bound.
-const OBSERVER_TIMEOUT_MS: i64 = 300_000;
-
-/// Who fetches the metadata log of this node, and when it did last.
-#[derive(Debug, Default)]
-pub(crate) struct Fetchers {
-    by_replica: Mutex<BTreeMap<ReplicaKey, Fetcher>>,
-}
-
-/// Times are in milliseconds since 1970.
-#[derive(Debug, Clone, Copy)]
-struct Fetcher {
-    epoch: Epoch,
-    offset: Offset,
-    fetched_at: i64,
-    caught_up_at: i64,
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-impl Fetchers {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReplicaKey, Fetcher>> {
-        self.by_replica.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A replica fetches from here on, in this epoch of the quorum.
-    pub(crate) fn note(&self, replica: ReplicaKey, epoch: Epoch, offset: Offset) {
-        let mut fetchers = self.lock();
-        let known = fetchers.get(&replica).filter(|known| known.epoch == epoch);
-        let caught_up_at = known.map_or(-1, |known| known.caught_up_at);
-        fetchers.insert(replica, Fetcher { epoch, offset, fetched_at: now_ms(), caught_up_at });
-        if fetchers.len() > FETCHERS_MAX
-            && let Some(oldest) = fetchers.iter().min_by_key(|(_, fetcher)| fetcher.fetched_at)
-        {
-            let oldest = *oldest.0;
-            fetchers.remove(&oldest);
-        }
-    }
-
-    /// A replica was told that there is nothing more for it.
-    pub(crate) fn note_caught_up(&self, replica: ReplicaKey) {
-        if let Some(fetcher) = self.lock().get_mut(&replica) {
-            fetcher.caught_up_at = now_ms();
-        }
-    }
-}
 
 /// Answers.
 pub(super) async fn begin(
@@ -155,49 +95,35 @@ fn not_leader(leader: Option<NodeId>, epoch: Epoch) -> DescribeQuorumResponse {
 
 /// What the leader sees.
 fn described(context: &Context, node: &Node<RealDisk>) -> DescribeQuorumResponse {
-    let (quorum, now) = (node.quorum(), now_ms());
-    let (me, end) = (node.id(), quorum.log().end());
-    let fetchers = context.state.fetchers.lock();
-    let state = |key: ReplicaKey, reached: Option<Offset>| {
-        let fetcher = fetchers.get(&key).filter(|fetcher| fetcher.epoch == quorum.epoch());
-        let (offset, fetched_at, caught_up_at) = match fetcher {
-            _ if key.id == me => (end, now, now),
-            Some(fetcher) if fetcher.offset >= end => {
-                (fetcher.offset, fetcher.fetched_at, fetcher.fetched_at)
-            }
-            Some(fetcher) => (fetcher.offset, fetcher.fetched_at, fetcher.caught_up_at),
-            None => (reached.unwrap_or(-1), -1, -1),
-        };
-        ReplicaState {
-            replica_id: key.id.0,
-            replica_directory_id: key.directory,
-            log_end_offset: offset,
-            last_fetch_timestamp: fetched_at,
-            last_caught_up_timestamp: caught_up_at.max(fetcher.map_or(-1, |fetcher| fetcher.caught_up_at)),
-        }
+    let quorum = node.quorum();
+    let timestamp = |at: Option<Instant>| at.map_or(-1, |at| node.config().timestamp_ms(at));
+    let state = |replica: &QuorumReplica| ReplicaState {
+        replica_id: replica.key.id.0,
+        replica_directory_id: replica.key.directory,
+        log_end_offset: replica.log_end,
+        last_fetch_timestamp: timestamp(replica.last_fetch),
+        last_caught_up_timestamp: timestamp(replica.last_caught_up),
     };
-    let voters = quorum.voters().keys();
-    let observers = fetchers.iter().filter(|(key, fetcher)| {
-        let is_recent = now.saturating_sub(fetcher.fetched_at) <= OBSERVER_TIMEOUT_MS;
-        fetcher.epoch == quorum.epoch() && is_recent && !voters.contains(key)
+    let (voters, observers): (Vec<_>, Vec<_>) =
+        node.quorum_replicas().into_iter().partition(|replica| replica.is_voter);
+    let listener_name = context.config.controller_listener_names.first();
+    let nodes = context.config.voters.iter().map(|voter| VoterNode {
+        node_id: voter.id.0,
+        listeners: vec![Listener {
+            name: listener_name.map(|name| name.as_str().into()).unwrap_or_default(),
+            host: voter.host.as_str().into(),
+            port: voter.port,
+        }],
     });
-    let controllers = context.config.controller_listener_names.first();
-    let listener = |voter: &crate::config::VoterAddress| Listener {
-        name: controllers.map(|name| name.as_str().into()).unwrap_or_default(),
-        host: voter.host.as_str().into(),
-        port: voter.port,
-    };
-    let nodes = context.config.voters.iter();
     let mut response = answer(PartitionData {
         error_message: None,
-        leader_id: me.0,
+        leader_id: node.id().0,
         leader_epoch: quorum.epoch(),
         high_watermark: quorum.high_watermark().unwrap_or(-1),
-        current_voters: voters.iter().map(|key| state(*key, quorum.reached(key.id))).collect(),
-        observers: observers.map(|(key, _)| state(*key, None)).collect(),
+        current_voters: voters.iter().map(state).collect(),
+        observers: observers.iter().map(state).collect(),
         ..Default::default()
     });
-    response.nodes =
-        nodes.map(|voter| VoterNode { node_id: voter.id.0, listeners: vec![listener(voter)] }).collect();
+    response.nodes = nodes.collect();
     response
 }

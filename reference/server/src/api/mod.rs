@@ -15,6 +15,7 @@ mod cluster;
 mod controller;
 mod create_partitions;
 mod create_topics;
+mod creation;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
@@ -24,6 +25,7 @@ mod describe_quorum;
 mod describe_topic_partitions;
 mod elect_leaders;
 mod fetch;
+mod find_coordinator;
 mod forward;
 mod init_producer_id;
 mod list_offsets;
@@ -51,7 +53,6 @@ use crate::config::ServerConfig;
 use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
 use crate::translate;
-use describe_quorum::Fetchers;
 use fetch::Sessions;
 use init_producer_id::ProducerIds;
 use topics::Topics;
@@ -78,20 +79,13 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     /// The ids that idempotent producers get.
     pub(crate) producer_ids: ProducerIds,
-    /// Who fetches the metadata log here.
-    pub(crate) fetchers: Fetchers,
 }
 
 impl Context {
     /// Of a server that starts.
     pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
         let sessions = Sessions::new(config.topics.fetch_sessions_max);
-        let state = State {
-            topics: Topics::default(),
-            sessions,
-            producer_ids: ProducerIds::default(),
-            fetchers: Fetchers::default(),
-        };
+        let state = State { topics: Topics::default(), sessions, producer_ids: ProducerIds::default() };
         Self { node, config, cluster_id, state }
     }
 }
@@ -208,6 +202,7 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::DeleteTopics => delete_topics::begin(context, client, &header, body).await,
         Api::DeleteRecords => delete_records::begin(context, &header, body).await,
         Api::InitProducerId => init_producer_id::begin(context, client, &header, body).await,
+        Api::FindCoordinator => find_coordinator::begin(context, client, &header, body).await,
         Api::DescribeConfigs => describe_configs::begin(context, &header, body).await,
         Api::IncrementalAlterConfigs => alter_configs::begin(context, client, &header, body).await,
         Api::AlterConfigs => alter_configs::begin_older(context, client, &header, body).await,
@@ -275,6 +270,7 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::OffsetForLeaderEpoch
         | Api::DeleteRecords
         | Api::InitProducerId
+        | Api::FindCoordinator
         | Api::DescribeLogDirs
         | Api::DescribeTopicPartitions => kind == Broker,
         Api::Vote

@@ -22,6 +22,7 @@ use highwater_wire::messages::{ProduceRequest, ProduceResponse};
 use highwater_wire::{ErrorCode, Str, Uuid};
 
 use super::cluster;
+use super::find_coordinator::NO_TRANSACTIONS;
 use super::{Answer, Begun, Client, Context, Later, answered, decode, ready};
 use crate::runtime::Pending;
 
@@ -67,8 +68,8 @@ pub(super) async fn begin(
 ) -> Result<Begun, Begun> {
     let request: ProduceRequest = decode(header, body)?;
     if request.transactional_id.is_some() {
-        let message = "transactions are not supported by this broker";
-        return refuse(header, &request, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message);
+        let error = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        return refuse(header, &request, error, NO_TRANSACTIONS);
     }
     let acks = match request.acks {
         0 => Acks::None,

@@ -177,21 +177,9 @@ pub(crate) async fn fetch_metadata(
     let Ok(asked) = fetch::quorum_asked(request) else {
         return refuse_fetch(header, ErrorCode::INVALID_REQUEST);
     };
-    let replica = asked.replica;
-    context.state.fetchers.note(replica, asked.epoch, asked.offset);
-    let (from, request) = (replica.id, quorum::Request::Fetch(asked));
-    let noted = context.clone();
-    ask_quorum::<FetchRequest>(context, header, from, request, move |response, bytes| match response {
-        quorum::Response::Fetch(answer) => {
-            if answer.error.is_none()
-                && answer.diverging.is_none()
-                && answer.snapshot.is_none()
-                && bytes.is_empty()
-            {
-                noted.state.fetchers.note_caught_up(replica);
-            }
-            Some(fetch::quorum_answer(&answer, bytes))
-        }
+    let (from, request) = (asked.replica.id, quorum::Request::Fetch(asked));
+    ask_quorum::<FetchRequest>(context, header, from, request, |response, bytes| match response {
+        quorum::Response::Fetch(answer) => Some(fetch::quorum_answer(&answer, bytes)),
         _ => None,
     })
     .await

@@ -1,5 +1,7 @@
 //! What is waiting to happen in a world.
 
+use highwater_log::disk::SimulatedDisk;
+use highwater_node::Flusher;
 use highwater_node::message::{ClientRequest, ClientResponse, LogId, PeerRequest, PeerResponse};
 
 use super::World;
@@ -25,7 +27,7 @@ pub(super) enum Event {
     /// A node's timer.
     Timer { node: usize, life: u32 },
     /// A disk has done what it was asked for.
-    Flushed { node: usize, life: u32, log: LogId },
+    Flushed { node: usize, life: u32, log: LogId, flusher: Option<Flusher<SimulatedDisk>> },
     /// A cut ends.
     Heals { from: Vec<usize>, to: Vec<usize>, both_ways: bool },
     /// A node that should have stopped by now is killed.

@@ -207,12 +207,16 @@ impl World {
                 Ok(())
             }
             Event::Timer { node, life } => self.timer(node, life),
-            Event::Flushed { node, life, log } => {
+            Event::Flushed { node, life, log, flusher } => {
                 if !self.lives(node, life) {
                     return Ok(());
                 }
                 self.count();
-                self.drive(node, Input::Flush(log))
+                let input = match flusher {
+                    Some(flusher) => Input::Flushed { log, flushed: flusher.flush() },
+                    None => Input::Flush(log),
+                };
+                self.drive(node, input)
             }
             Event::Heals { from, to, both_ways } => {
                 if self.part == Part::Faults {
@@ -362,7 +366,10 @@ impl World {
                     running.flushes,
                 );
                 let at = self.now_us + dice.between(disk.flush_us_min, disk.flush_us_max);
-                self.queue.push(at, Event::Flushed { node: index, life, log });
+                // Some are done in a step, some beside the node, which goes on meanwhile.
+                let elsewhere = dice.between(0, 1) == 1;
+                let flusher = running.node.as_mut().filter(|_| elsewhere).and_then(|node| node.flusher(log));
+                self.queue.push(at, Event::Flushed { node: index, life, log, flusher });
             }
             Output::Report(line) => {
                 let name = self.ledger.ids[index];

@@ -8,8 +8,8 @@ use super::Decision;
 use crate::controller::image::ConfigKey;
 use crate::controller::message::{ConfigChange, ConfigOperation, ConfigResource, ControllerError};
 use crate::controller::record::{ClearElrRecord, ConfigRecord};
-pub(super) use crate::controller::topic_config::{MIN_ISR, UNCLEAN_ELECTION};
 use crate::controller::topic_config::{ConfigKind, items, topic_config_key, topic_config_of_broker};
+pub(super) use crate::controller::topic_config::{MIN_ISR, UNCLEAN_ELECTION};
 
 /// The longest value, in bytes.
 const VALUE_MAX: usize = i16::MAX as usize;
