@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use crate::api::{Context, ListenerKind};
 use crate::config::ServerConfig;
 use crate::connection::{Doors, bind, listen};
+use crate::metrics;
 use crate::peer::TcpPeers;
 use crate::runtime::{NodeHandle, NodeThread, spawn};
 use crate::translate::Speaker;
@@ -70,6 +71,7 @@ pub struct Server {
     context: Arc<Context>,
     node: NodeThread,
     listeners: Vec<BoundListener>,
+    metrics_address: Option<SocketAddr>,
     doors: Arc<Doors>,
     /// Ends when all lanes to other nodes have.
     lanes: mpsc::Receiver<()>,
@@ -98,6 +100,7 @@ impl Server {
             };
             bound.push(prepare(socket, &listener.name, &config)?);
         }
+        let metrics = bind_metrics(&config)?;
         let listeners: Vec<BoundListener> = bound.iter().map(|(listener, _)| listener.clone()).collect();
         let node_config = node_config(&config, &identity, &listeners)?;
         let cluster_id: Str = node_config.cluster_id.clone().into();
@@ -110,7 +113,16 @@ impl Server {
             let (name, context, doors) = (listener.name, context.clone(), doors.clone());
             tokio::spawn(listen(socket, listener.kind, name, context, doors));
         }
-        Ok(Self { context, node, listeners, doors, lanes, began })
+        let metrics_address = match metrics {
+            Some((socket, address)) => {
+                tracing::info!(%address, "metrics");
+                let (metrics, node) = (context.metrics.clone(), node.handle.clone());
+                tokio::spawn(metrics::serve(socket, metrics, node, doors.clone()));
+                Some(address)
+            }
+            None => None,
+        };
+        Ok(Self { context, node, listeners, metrics_address, doors, lanes, began })
     }
 
     /// Reaches the node.
@@ -126,6 +138,11 @@ impl Server {
     /// Its listeners, in the order of the configuration.
     pub fn listeners(&self) -> &[BoundListener] {
         &self.listeners
+    }
+
+    /// Where metrics are read, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// How many connections there are, of clients and nodes.
@@ -193,6 +210,7 @@ impl Server {
         self.doors.close();
         if timeout(DRAIN_MAX, self.doors.empty()).await.is_err() {
             tracing::warn!("{} connections were not drained in time", self.doors.count());
+            self.doors.cut();
         }
         // Nothing is ever sent: the channel is closed when the last lane has ended.
         let _ = timeout(DRAIN_MAX, self.lanes.recv()).await;
@@ -204,7 +222,7 @@ impl Server {
     pub async fn abandon(mut self) {
         let _ = self.node.handle.abandon().await;
         let _ = self.ended().await;
-        self.doors.close();
+        self.doors.cut();
         self.doors.empty().await;
     }
 }
@@ -240,6 +258,20 @@ fn open_disk(config: &ServerConfig) -> Result<(RealDisk, MetaProperties), StartE
         Ok(None) => Err(StartError(format!("{place}: found nothing. {format}"))),
         Err(error) => Err(StartError(format!("{place}: {error}"))),
     }
+}
+
+/// Binds `highwater.metrics.listener`, if there is one.
+fn bind_metrics(config: &ServerConfig) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    /// Few read metrics, and seldom.
+    const BACKLOG: u32 = 16;
+    let Some((host, port)) = &config.metrics_listener else { return Ok(None) };
+    let bound = bind(host, *port, BACKLOG).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok((TcpListener::from_std(socket)?, address))
+    });
+    let failed = |error| StartError(format!("highwater.metrics.listener={host}:{port}: {error}"));
+    bound.map(Some).map_err(failed)
 }
 
 fn prepare(

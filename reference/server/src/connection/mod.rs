@@ -33,6 +33,8 @@ pub(crate) enum Stage {
     Serving,
     /// Nothing more is read; what was asked is answered.
     Draining,
+    /// Connections end as they are.
+    Cut,
 }
 
 /// How many requests of a connection may be under way.
