@@ -31,10 +31,6 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// How long a node that was told to stop may take beyond its controlled shutdown.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
-/// A node that stops waits for so long for a leader of the quorum, who would move its leaderships. When all nodes of a cluster stop at
-/// once, the last ones have none any more.
-const LEADERLESS_MAX: Duration = Duration::from_secs(5);
-
 /// How often a server looks whether its broker serves.
 const READY_INTERVAL: Duration = Duration::from_millis(2);
 
@@ -198,7 +194,7 @@ impl Server {
         let leave = async {
             tokio::select! {
                 ended = self.ended() => ended,
-                () = nobody_leads(&node) => {
+                () = nobody_answers(&node) => {
                     tracing::warn!("there is no controller that could move leaderships: stopping without");
                     let _ = node.tell(Input::ShutDown).await;
                     self.ended().await
@@ -227,15 +223,22 @@ impl Server {
     }
 }
 
-/// Ready once the node has known of no leader of the quorum for [`LEADERLESS_MAX`].
-async fn nobody_leads(node: &NodeHandle) {
+/// Ready once no controller has answered the node for as long as two elections may take. It is the controller who moves leaderships; when all
+/// nodes of a cluster stop at once, the last ones have none any more.
+async fn nobody_answers(node: &NodeHandle) {
+    let election = |node: &Node<RealDisk>| {
+        let config = node.config();
+        config.quorum_fetch_timeout + config.quorum_election_timeout
+    };
+    let Ok(election) = node.look(election).await else { return std::future::pending().await };
     let mut since = Instant::now();
+    let mut last = None;
     loop {
-        tokio::time::sleep(LEADERLESS_MAX / 20).await;
-        match node.look(|node| node.quorum().leader().is_some()).await {
-            Ok(true) => since = Instant::now(),
-            Ok(false) if since.elapsed() < LEADERLESS_MAX => {}
-            Ok(false) => return,
+        tokio::time::sleep(election / 20).await;
+        match node.look(Node::controller_heard).await {
+            Ok(heard) if heard != last => (last, since) = (heard, Instant::now()),
+            Ok(_) if since.elapsed() < election * 2 => {}
+            Ok(_) => return,
             Err(_) => std::future::pending().await,
         }
     }

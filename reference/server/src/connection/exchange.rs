@@ -44,6 +44,16 @@ pub(super) enum End {
 }
 
 impl End {
+    /// Because of this, while doing that. That a client is gone is no news.
+    fn broken(doing: &str, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+                Self::Closed
+            }
+            _ => Self::Because(format!("{doing}: {error}")),
+        }
+    }
+
     /// For this reason. That the server stops is no matter of the connection.
     fn because(reason: String) -> Self {
         if reason == Stopped.to_string() { Self::Closed } else { Self::Because(reason) }
@@ -213,7 +223,7 @@ async fn read(
             Ok(0) if incoming.has_begun() => return End::Because("it ended within a request".to_owned()),
             Ok(0) => return End::Closed,
             Ok(_) => clock.lock().unwrap_or_else(PoisonError::into_inner).heard(),
-            Err(error) => return End::Because(format!("reading: {error}")),
+            Err(error) => return End::broken("reading", &error),
         }
     }
 }
@@ -267,7 +277,7 @@ impl Writing<'_> {
                     self.answers.state().unwritten = self.out.remaining();
                 }
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(End::Because(format!("writing: {error}"))));
+                    return Poll::Ready(Err(End::broken("writing", &error)));
                 }
             }
         }

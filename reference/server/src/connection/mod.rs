@@ -15,6 +15,7 @@
 //! # Where it differs from Kafka
 //! - Kafka reads the next request of a connection when the last was answered; here some are under way at once, and still
 //!   reach the node, and are answered, in order.
+//! - `max.connections.per.ip.overrides` go by address; names in it are not resolved.
 //! - Over `max.connections` Kafka closes the connection that was idle for longest, or lets new ones wait; here the new one is closed.
 
 mod exchange;
