@@ -24,6 +24,8 @@ pub(crate) mod features;
 pub(crate) mod fetch;
 pub(crate) mod quorum;
 pub(crate) mod topics;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

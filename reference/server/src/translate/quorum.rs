@@ -18,7 +18,7 @@ use super::{Speaker, Untranslatable, untranslatable};
 pub(crate) const METADATA_TOPIC: Str = Str::from_static("__cluster_metadata");
 
 /// All that a quorum may say.
-const QUORUM_ERRORS: &[QuorumError] = {
+pub(super) const QUORUM_ERRORS: &[QuorumError] = {
     use QuorumError::*;
     &[
         NotLeaderOrFollower,
