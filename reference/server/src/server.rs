@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::api::{Context, ListenerKind};
-use crate::config::ServerConfig;
+use crate::config::{Bootstrap, ServerConfig};
 use crate::connection::{Doors, bind, listen};
 use crate::metrics;
 use crate::peer::TcpPeers;
@@ -247,7 +247,7 @@ async fn nobody_answers(node: &NodeHandle) {
 /// Opens the data directory, which must be formatted.
 fn open_disk(config: &ServerConfig) -> Result<(RealDisk, MetaProperties), StartError> {
     let place = config.log_directory.display();
-    let format = format!("Format it with `highwater storage format`, or name another directory in log.dirs.");
+    let format = "Format it with `highwater storage format`, or name another directory in log.dirs.";
     if !config.log_directory.join(meta_properties::NAME).exists() {
         return Err(StartError(format!(
             "{place}: found no {}, expected a formatted directory. {format}",
@@ -302,7 +302,8 @@ fn node_config(
         let listener = listeners.iter().find(|listener| *listener.name == *name)?;
         Some(listener.address.port())
     };
-    config.node_config(identity, port).map_err(StartError)
+    let bootstrap = Bootstrap::load(&config.log_directory).map_err(StartError)?;
+    config.node_config(identity, bootstrap, port).map_err(StartError)
 }
 
 async fn start_node(
