@@ -377,7 +377,7 @@ impl Leader {
             state.leader_epoch == asked.leader_epoch && state.partition_epoch >= asked.partition_epoch
         };
         match result {
-            Some(Ok(state)) if known(&state) => return Some(state),
+            Some(Ok(state)) if known(&state) => return Some(with_replicas(state, &replica.state)),
             // It says that the partition epoch was right, and that it is used up: the ISR was not changed, nor will a copy of this
             // proposal change it (isr/isr/7). The committed ISR is the ISR.
             Some(Err(PartitionError::IneligibleReplica)) if !replica.is_recovering() => {

@@ -23,9 +23,9 @@ pub(crate) mod elections;
 pub(crate) mod features;
 pub(crate) mod fetch;
 pub(crate) mod quorum;
-pub(crate) mod topics;
 #[cfg(test)]
 mod tests;
+pub(crate) mod topics;
 
 use std::fmt;
 
