@@ -478,6 +478,20 @@ fn may_join(replica: &Replica, progress: &Progress) -> bool {
     current && (broker.may_join || replica.rules.fenced_member() == Fence::Open)
 }
 
+/// The partition as the controller answers that it is. On the wire an answer says nothing of the replicas and the ELR, which then stay as
+/// they are: replicas of a partition do not change, and the ELR is the controller's.
+fn with_replicas(answered: PartitionState, known: &PartitionState) -> PartitionState {
+    if !answered.replicas.is_empty() {
+        return answered;
+    }
+    PartitionState {
+        replicas: known.replicas.clone(),
+        elr: known.elr.clone(),
+        last_known_elr: known.last_known_elr.clone(),
+        ..answered
+    }
+}
+
 fn is_behind(replica: &Replica, progress: &Progress) -> bool {
     progress.fetched.is_none_or(|fetched| fetched.end != replica.log.end())
 }
