@@ -42,6 +42,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod elect_leaders;
@@ -235,6 +236,7 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
             describe_topic_partitions::begin(context, client, &header, body).await
         }
         Api::DescribeQuorum => describe_quorum::begin(context, client, &header, body).await,
+        Api::DescribeProducers => describe_producers::begin(context, &header, body).await,
         Api::DescribeLogDirs => describe_log_dirs::begin(context, &header, body).await,
         Api::ElectLeaders => elect_leaders::begin(context, client, &header, body).await,
         Api::ListPartitionReassignments => list_partition_reassignments::begin(context, &header, body).await,
@@ -296,6 +298,7 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::InitProducerId
         | Api::FindCoordinator
         | Api::DescribeLogDirs
+        | Api::DescribeProducers
         | Api::DescribeTopicPartitions => kind == Broker,
         Api::Vote
         | Api::BeginQuorumEpoch

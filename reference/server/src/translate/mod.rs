@@ -22,6 +22,8 @@ pub(crate) mod configs;
 pub(crate) mod elections;
 pub(crate) mod features;
 pub(crate) mod fetch;
+#[cfg(test)]
+mod forwarded_tests;
 pub(crate) mod quorum;
 #[cfg(test)]
 mod tests;

@@ -88,7 +88,7 @@ fn partition_that_had_records_goes_to_the_end() {
 fn answer_that_says_nothing_new_is_left_out() {
     let (sessions, now) = (Sessions::new(10), Instant::now());
     let id = open(&sessions, 0..1, now);
-    let mut told = |high_watermark, records| {
+    let told = |high_watermark, records| {
         let mut answers = vec![data(0, high_watermark, records)];
         sessions.filter(id, &mut answers);
         !answers.is_empty()
