@@ -218,7 +218,8 @@ fn node(values: &mut Values, id: NodeId, roles: Roles, voters: &[VoterAddress]) 
     node.rack = values.some_text("broker.rack").map(str::to_owned);
 
     node.quorum_election_timeout = values.milliseconds("controller.quorum.election.timeout.ms", 1);
-    node.quorum_first_election_timeout_max = Some(FIRST_ELECTION_TIMEOUT_MAX.min(node.quorum_election_timeout));
+    node.quorum_first_election_timeout_max =
+        Some(FIRST_ELECTION_TIMEOUT_MAX.min(node.quorum_election_timeout));
     node.quorum_fetch_timeout = values.milliseconds("controller.quorum.fetch.timeout.ms", 1);
     node.quorum_election_backoff_max = values.milliseconds("controller.quorum.election.backoff.max.ms", 0);
     node.quorum_request_timeout = values.milliseconds("controller.quorum.request.timeout.ms", 1);
