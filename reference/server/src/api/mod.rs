@@ -280,7 +280,6 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::BrokerHeartbeat => serve::broker_heartbeat(context, &header, body).await,
         Api::AlterPartition => serve::alter_partition(context, &header, body).await,
         Api::AllocateProducerIds => serve::allocate_producer_ids(context, &header, body).await,
-        api => Err(Begun::Close(format!("{} is not served", api.name()))),
     };
     begun.unwrap_or_else(|refused| refused)
 }
@@ -348,7 +347,6 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::BrokerHeartbeat
         | Api::AlterPartition
         | Api::AllocateProducerIds => kind == Controller,
-        _ => false,
     }
 }
 
