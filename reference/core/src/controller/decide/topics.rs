@@ -87,7 +87,7 @@ impl Decision<'_> {
         if names.contains_key(name) {
             return Err(error(
                 ControllerError::TOPIC_ALREADY_EXISTS,
-                format!("topic {name} is there already"),
+                format!("Topic '{name}' already exists."),
             ));
         }
         let Some(at) = name.find(['.', '_']) else { return Ok(()) };
