@@ -91,7 +91,8 @@ const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4,
 /// # Errors
 /// If the codec's library says so, which it has no reason to.
 pub fn compress(codec: Codec, bytes: &[u8]) -> Result<Cow<'_, [u8]>, CodecError> {
-    let malformed = |because: &dyn fmt::Display| CodecError::Malformed { codec, because: because.to_string() };
+    let malformed =
+        |because: &dyn fmt::Display| CodecError::Malformed { codec, because: because.to_string() };
     let io = |error: io::Error| malformed(&error);
     match codec {
         Codec::None => Ok(Cow::Borrowed(bytes)),
