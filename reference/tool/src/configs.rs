@@ -19,7 +19,7 @@ use crate::{ExitKind, ToolError};
 
 /// The arguments of `configs`.
 #[derive(Debug, Clone, Args)]
-#[group(id = "action", required = true, multiple = false, args = ["alter", "describe"])]
+#[command(group(clap::ArgGroup::new("action").required(true).multiple(false).args(["alter", "describe"])))]
 pub struct ConfigsArgs {
     #[command(flatten)]
     place: Place,

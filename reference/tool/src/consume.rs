@@ -33,7 +33,7 @@ use crate::{ExitKind, ToolError};
 
 /// The arguments of `consume`.
 #[derive(Debug, Clone, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["topic", "include"])]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(false).args(["topic", "include"])))]
 pub struct ConsumeArgs {
     /// Brokers to ask first, as HOST:PORT with commas between them
     #[arg(long, value_name = "HOST:PORT,…")]

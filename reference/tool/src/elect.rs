@@ -16,7 +16,7 @@ use crate::{ExitKind, ToolError};
 
 /// The arguments of `elect`.
 #[derive(Debug, Clone, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["topic", "all_topic_partitions", "path_to_json_file"])]
+#[command(group(clap::ArgGroup::new("which").required(true).multiple(false).args(["topic", "all_topic_partitions", "path_to_json_file"])))]
 pub struct ElectArgs {
     #[command(flatten)]
     place: Place,

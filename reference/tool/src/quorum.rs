@@ -24,7 +24,7 @@ use crate::{ExitKind, ToolError};
 
 /// The arguments of `quorum`.
 #[derive(Debug, Clone, Args)]
-#[group(id = "where", required = true, multiple = false, args = ["bootstrap_server", "bootstrap_controller"])]
+#[command(group(clap::ArgGroup::new("where").required(true).multiple(false).args(["bootstrap_server", "bootstrap_controller"])))]
 pub struct QuorumArgs {
     /// Brokers to ask, as HOST:PORT with commas between them
     #[arg(long, value_name = "HOST:PORT,…")]
@@ -48,7 +48,7 @@ pub enum QuorumCommand {
 
 /// The arguments of `quorum describe`.
 #[derive(Debug, Clone, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["status", "replication"])]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(false).args(["status", "replication"])))]
 pub struct DescribeArgs {
     /// Leader, epoch, high watermark, voters
     #[arg(long)]

@@ -36,7 +36,7 @@ use crate::{ExitKind, ToolError};
 
 /// The arguments of `topics`.
 #[derive(Debug, Clone, Args)]
-#[group(id = "action", required = true, multiple = false, args = ["create", "delete", "alter", "describe", "list"])]
+#[command(group(clap::ArgGroup::new("action").required(true).multiple(false).args(["create", "delete", "alter", "describe", "list"])))]
 pub struct TopicsArgs {
     #[command(flatten)]
     place: Place,

@@ -27,7 +27,7 @@ use crate::{ExitKind, ToolError};
 
 /// The arguments of `groups`.
 #[derive(Debug, Clone, Args)]
-#[group(id = "action", required = true, multiple = false, args = ["list", "describe", "delete", "delete_offsets", "reset_offsets"])]
+#[command(group(clap::ArgGroup::new("action").required(true).multiple(false).args(["list", "describe", "delete", "delete_offsets", "reset_offsets"])))]
 pub struct GroupsArgs {
     #[command(flatten)]
     place: Place,
