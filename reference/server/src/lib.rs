@@ -10,6 +10,7 @@
 //! | [`runtime`] | the node's thread, and the handle by which all others reach it |
 //! | connection | sockets, frames, limits |
 //! | [`api`] | answers requests, one module an API |
+//! | group | coordinators of groups, over `__consumer_offsets` |
 //! | peer | what nodes ask of each other, both sides |
 //! | translate | between the node's types and Kafka's messages |
 //! | metrics | what is counted and looked at, in the words of Kafka's exporters |
@@ -18,6 +19,7 @@
 pub mod api;
 pub mod config;
 mod connection;
+mod group;
 mod metrics;
 mod peer;
 pub mod runtime;

@@ -1,7 +1,7 @@
 //! What is answered to whom: one module an API.
 //!
 //! A connection calls [`begin`] for each request in the order in which they came, and sends the answers in that order. Most APIs are
-//! answered within the call; those that may wait long (Produce, Fetch) hand their request to the node in it and leave the answer for
+//! answered within the call; those that may wait long (Produce, Fetch, those of groups) hand their request to the node in it and leave the answer for
 //! [later](Begun::Later), so that the connection goes on reading.
 //!
 //! # Invariants
@@ -16,10 +16,12 @@ mod controller;
 mod create_partitions;
 mod create_topics;
 mod creation;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_quorum;
 mod describe_topic_partitions;
@@ -27,12 +29,21 @@ mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod forward;
+mod groups;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 mod topics;
 mod unregister_broker;
 mod update_features;
@@ -50,6 +61,7 @@ use highwater_wire::messages::FetchRequest;
 use highwater_wire::{Api, Request, Str};
 
 use crate::config::ServerConfig;
+use crate::group::Coordinators;
 use crate::metrics::Metrics;
 use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
@@ -82,13 +94,21 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     /// The ids that idempotent producers get.
     pub(crate) producer_ids: ProducerIds,
+    /// Who coordinates groups.
+    pub(crate) coordinators: Coordinators,
 }
 
 impl Context {
-    /// Of a server that starts.
+    /// Of a server that starts, on the runtime that it is to run on.
     pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
         let sessions = Sessions::new(config.topics.fetch_sessions_max);
-        let state = State { topics: Topics::default(), sessions, producer_ids: ProducerIds::default() };
+        let coordinators = Coordinators::start(&node, &config);
+        let state = State {
+            topics: Topics::default(),
+            sessions,
+            producer_ids: ProducerIds::default(),
+            coordinators,
+        };
         Self { node, config, cluster_id, state, metrics: Metrics::new() }
     }
 }
@@ -206,6 +226,16 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::DeleteRecords => delete_records::begin(context, &header, body).await,
         Api::InitProducerId => init_producer_id::begin(context, client, &header, body).await,
         Api::FindCoordinator => find_coordinator::begin(context, client, &header, body).await,
+        Api::JoinGroup => join_group::begin(context, client, &header, body).await,
+        Api::SyncGroup => sync_group::begin(context, &header, body).await,
+        Api::Heartbeat => heartbeat::begin(context, &header, body).await,
+        Api::LeaveGroup => leave_group::begin(context, &header, body).await,
+        Api::OffsetCommit => offset_commit::begin(context, &header, body).await,
+        Api::OffsetFetch => offset_fetch::begin(context, &header, body).await,
+        Api::OffsetDelete => offset_delete::begin(context, &header, body).await,
+        Api::DescribeGroups => describe_groups::begin(context, &header, body).await,
+        Api::ListGroups => list_groups::begin(context, &header, body).await,
+        Api::DeleteGroups => delete_groups::begin(context, &header, body).await,
         Api::DescribeConfigs => describe_configs::begin(context, &header, body).await,
         Api::IncrementalAlterConfigs => alter_configs::begin(context, client, &header, body).await,
         Api::AlterConfigs => alter_configs::begin_older(context, client, &header, body).await,
@@ -274,6 +304,16 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::DeleteRecords
         | Api::InitProducerId
         | Api::FindCoordinator
+        | Api::JoinGroup
+        | Api::SyncGroup
+        | Api::Heartbeat
+        | Api::LeaveGroup
+        | Api::OffsetCommit
+        | Api::OffsetFetch
+        | Api::OffsetDelete
+        | Api::DescribeGroups
+        | Api::ListGroups
+        | Api::DeleteGroups
         | Api::DescribeLogDirs
         | Api::DescribeTopicPartitions => kind == Broker,
         Api::Vote
