@@ -10,7 +10,6 @@ use highwater_log::files::snapshot;
 
 use super::batches::{Batch, BatchFile, Found};
 use super::{Options, Report, base_offset, control, index};
-use crate::codec::{self, DECOMPRESSED_MAX};
 use crate::{ToolError, json};
 
 /// The decoder that Kafka takes where none is named.
@@ -164,7 +163,7 @@ fn write_batch(batch: &Batch, out: &mut dyn Write) -> Result<(), ToolError> {
         time_name(header.timestamp_type()),
         header.max_timestamp,
         header.size,
-        codec::name(header.codec()),
+        highwater_codec::name(header.codec()),
         header.checksum,
         batch.is_sound,
     )?;
@@ -179,7 +178,12 @@ fn write_records(
     report: &mut Report<'_>,
 ) -> Result<(), ToolError> {
     let at = batch.position;
-    let bytes = match codec::readable(&batch.bytes, batch.header.codec(), batch.is_sound, DECOMPRESSED_MAX) {
+    let bytes = match highwater_codec::readable(
+        &batch.bytes,
+        batch.header.codec(),
+        batch.is_sound,
+        highwater_codec::DECOMPRESSED_MAX,
+    ) {
         Ok(bytes) => bytes,
         Err(error) => return report.fail(path, &format!("batch at byte {at}: {error}")),
     };
