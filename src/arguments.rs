@@ -44,6 +44,9 @@ pub(crate) enum Subcommand {
     /// Run whole clusters from seeds, under faults, and check every invariant at each step
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArguments),
+    /// Run a broker, a controller or both, from a property file as Kafka's, until SIGTERM or Ctrl-C
+    #[command(after_help = BROKER_EXAMPLES)]
+    Broker(BrokerArguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -68,6 +71,45 @@ pub(crate) enum SchemaOf {
     Report,
     /// A counterexample
     Story,
+}
+
+const BROKER_EXAMPLES: &str = "\
+Examples:
+  highwater broker server.properties
+  highwater broker --override log.dirs=/tmp/1 --override node.id=1 server.properties
+
+SIGTERM or Ctrl-C stops it in good order: leaderships move first. The second ends it at once.
+Exit code 1: it had to stop, or did not stop in good order.";
+
+/// What a broker is started with.
+#[derive(Debug, Args)]
+pub(crate) struct BrokerArguments {
+    /// The property file, in Kafka's names
+    #[arg(value_name = "server.properties")]
+    pub(crate) file: PathBuf,
+    /// Sets a property over the file; may be repeated
+    #[arg(long = "override", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) overrides: Vec<(String, String)>,
+    /// What is logged to standard error
+    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
+    pub(crate) log_level: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `KEY=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
 }
 
 const CHECK_EXAMPLES: &str = "\

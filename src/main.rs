@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 mod arguments;
+mod broker;
 mod check;
 mod documentation;
 mod explore;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Subcommand::Models { model } => models::run(model.as_deref()),
         Subcommand::Explore(arguments) => explore::run(arguments),
         Subcommand::Simulate(arguments) => simulate::run_command(arguments),
+        Subcommand::Broker(arguments) => broker::run(arguments),
         Subcommand::Completions { shell } => documentation::completions(*shell),
         Subcommand::Man { directory } => documentation::man(directory),
         Subcommand::Schema { which } => documentation::schema(*which),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use highwater_core::quorum::{FetchRequest, Quorum, ReplicaKey};
-use highwater_core::{Epoch, Instant, NO_EPOCH, Offset};
+use highwater_core::{Epoch, Instant, NO_EPOCH, Offset, Uuid};
 
 /// An observer that is silent for so long is none any more; as in Kafka.
 const OBSERVER_SESSION: Duration = Duration::from_secs(300);
@@ -27,6 +27,11 @@ pub struct QuorumReplica {
     pub last_fetch: Option<Instant>,
     /// When it last had all that the leader had.
     pub last_caught_up: Option<Instant>,
+}
+
+/// Whether this is the voter: of one that `controller.quorum.voters` names, only the id is known.
+fn is_same(voter: ReplicaKey, replica: ReplicaKey) -> bool {
+    voter.id == replica.id && (voter.directory == Uuid::ZERO || voter.directory == replica.directory)
 }
 
 /// What the fetches of an epoch said.
@@ -86,7 +91,11 @@ impl Followers {
         if core.leader() != Some(me.id) {
             return Vec::new();
         }
-        let of_epoch = |key: &ReplicaKey| self.seen.get(key).filter(|_| self.epoch == core.epoch());
+        let of_epoch = |key: &ReplicaKey| {
+            let seen = self.seen.iter().filter(|(seen, _)| is_same(*key, **seen));
+            let newest = seen.map(|(_, seen)| seen).max_by_key(|seen| seen.last_fetch);
+            newest.filter(|_| self.epoch == core.epoch())
+        };
         let view = |key: ReplicaKey, is_voter: bool| {
             let seen = of_epoch(&key);
             QuorumReplica {
@@ -98,10 +107,10 @@ impl Followers {
             }
         };
         let voters = core.config().voters.iter().map(|key| {
-            if *key == me {
+            if is_same(*key, me) {
                 let (log_end, now) = (core.log().end(), Some(now));
                 return QuorumReplica {
-                    key: me,
+                    key: *key,
                     is_voter: true,
                     log_end,
                     last_fetch: now,
@@ -111,7 +120,7 @@ impl Followers {
             view(*key, true)
         });
         let observers = self.seen.iter().filter(|(key, seen)| {
-            let is_voter = core.config().voters.contains(key);
+            let is_voter = core.config().voters.iter().any(|voter| is_same(*voter, **key));
             !is_voter && now.since(seen.last_fetch) < OBSERVER_SESSION && self.epoch == core.epoch()
         });
         voters.chain(observers.map(|(key, _)| view(*key, false))).collect()

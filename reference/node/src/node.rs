@@ -401,12 +401,20 @@ impl<D: Disk> Node<D> {
 
     // ---- stopping ----
 
+    /// Told so again, it waits for nobody any more.
     fn leave(&mut self) -> Result<(), Fatal> {
+        if let Some(broker) = &mut self.broker {
+            match self.phase {
+                Phase::Running => {
+                    let patience = self.config.controlled_shutdown_timeout;
+                    broker.lifecycle.leave(&mut self.ports, patience);
+                }
+                Phase::Leaving => broker.lifecycle.lose_patience(&mut self.ports),
+                Phase::Stopped => {}
+            }
+        }
         if self.phase == Phase::Running {
             self.phase = Phase::Leaving;
-            if let Some(broker) = &mut self.broker {
-                broker.lifecycle.leave(&mut self.ports, self.config.controlled_shutdown_timeout);
-            }
         }
         Ok(())
     }
@@ -507,6 +515,11 @@ impl<D: Disk> Node<D> {
     /// Whether this broker is fenced, by what it heard last; true of a node without a broker.
     pub fn fenced(&self) -> bool {
         self.broker.as_ref().is_none_or(|broker| broker.lifecycle.fenced())
+    }
+
+    /// When the active controller last answered a heartbeat of this broker.
+    pub fn controller_heard(&self) -> Option<Instant> {
+        self.broker.as_ref().and_then(|broker| broker.lifecycle.last_heard())
     }
 
     /// Up to where the node has applied the metadata log.

@@ -7,7 +7,25 @@
 //! | part | does |
 //! |---|---|
 //! | [`config`] | reads `server.properties` in Kafka's names, checks all of it, and says what is wrong by file and line |
-//! | runtime | the node's thread, and the handle by which all others reach it |
+//! | [`runtime`] | the node's thread, and the handle by which all others reach it |
+//! | connection | sockets, frames, limits |
+//! | [`api`] | answers requests, one module an API |
+//! | peer | what nodes ask of each other, both sides |
+//! | translate | between the node's types and Kafka's messages |
+//! | metrics | what is counted and looked at, in the words of Kafka's exporters |
+//! | server | puts them together, starts and stops them |
+//!
+//! # Not implemented
+//! - TLS and SASL, quotas, and fetch sessions among nodes (KIP-227): a follower asks for all partitions in each fetch.
+//! - Kafka lets go of the listeners first when it stops; here they serve until the node has stopped.
 
+pub mod api;
 pub mod config;
+mod connection;
+mod metrics;
+mod peer;
 pub mod runtime;
+mod server;
+mod translate;
+
+pub use server::{BoundListener, Server, Sockets, StartError};

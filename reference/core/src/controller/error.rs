@@ -16,7 +16,7 @@ impl ControllerRequest {
             Self::AlterPartitions(_) => ControllerResponse::AlterPartitions(Err(error)),
             Self::CreateTopics { .. } => ControllerResponse::CreateTopics(Err(error)),
             Self::DeleteTopics(_) => ControllerResponse::DeleteTopics(Err(error)),
-            Self::CreatePartitions(_) => ControllerResponse::CreatePartitions(Err(error)),
+            Self::CreatePartitions { .. } => ControllerResponse::CreatePartitions(Err(error)),
             Self::ElectLeaders { .. } => ControllerResponse::ElectLeaders(Err(error)),
             Self::AlterConfigs { .. } => ControllerResponse::AlterConfigs(Err(error)),
             Self::AllocateProducerIds { .. } => ControllerResponse::AllocateProducerIds(Err(error)),

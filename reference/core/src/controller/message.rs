@@ -28,7 +28,12 @@ pub enum ControllerRequest {
     /// `DeleteTopics`; each is answered by itself.
     DeleteTopics(Vec<TopicReference>),
     /// `CreatePartitions`; each is answered by itself.
-    CreatePartitions(Vec<MorePartitions>),
+    CreatePartitions {
+        /// What to add.
+        topics: Vec<MorePartitions>,
+        /// Only say whether they could be.
+        validate_only: bool,
+    },
     /// `ElectLeaders`: of these partitions, or of all where there is none named.
     ElectLeaders {
         /// How.

@@ -421,8 +421,8 @@ impl Controller {
             ControllerRequest::DeleteTopics(topics) => self
                 .decide(|decision| decision.delete_topics(topics))
                 .map(|results| ControllerResponse::DeleteTopics(Ok(results))),
-            ControllerRequest::CreatePartitions(topics) => self
-                .decide(|decision| decision.create_partitions(topics))
+            ControllerRequest::CreatePartitions { topics, validate_only } => self
+                .decide_unless(*validate_only, |decision| decision.create_partitions(topics))
                 .map(|results| ControllerResponse::CreatePartitions(Ok(results))),
             ControllerRequest::ElectLeaders { kind, partitions } => self
                 .decide(|decision| decision.elect_leaders(*kind, partitions.as_deref()))

@@ -151,7 +151,7 @@ fn take(world: &mut World, step: &Step) {
         }
         Step::More { name, count } => {
             let more = MorePartitions { name: self::name(name), count, assignments: Vec::new() };
-            world.ask(ControllerRequest::CreatePartitions(vec![more]));
+            world.ask(ControllerRequest::CreatePartitions { topics: vec![more], validate_only: false });
         }
         Step::Alter { partition, isr, stale, old_epochs, recovered } => {
             alter(world, partition, isr, stale, old_epochs, recovered);

@@ -145,12 +145,13 @@ impl Script {
         Ok(self.world.ask(ControllerRequest::CreateTopics { topics, validate_only }))
     }
 
-    /// `partitions t 3 [assign=1,2/2,1]`
+    /// `partitions t 3 [assign=1,2/2,1] [check]`
     fn partitions(&mut self, args: &mut ArgumentConsumer<'_>) -> Result<Vec<Event>, Failure> {
         let name = name(args)?;
         let count = args.next_pos().ok_or("how many?")?.parse()?;
         let more = MorePartitions { name, count, assignments: assignments(args)? };
-        Ok(self.world.ask(ControllerRequest::CreatePartitions(vec![more])))
+        let validate_only = flag(args, "check");
+        Ok(self.world.ask(ControllerRequest::CreatePartitions { topics: vec![more], validate_only }))
     }
 
     /// `alter t isr=1,2 [partition=0] [by=1] [epoch=0] [at=0] [broker-epoch=3] [members=1@3,2@5] [recovering]`

@@ -73,7 +73,8 @@ pub enum Input {
         /// What came of it.
         flushed: Flushed,
     },
-    /// Stop in good order: move leaderships, resign, flush, note that the stop was clean.
+    /// Stop in good order: move leaderships, resign, flush, note that the stop was clean. Said again: without moving leaderships any
+    /// further, as when there is no controller who could.
     ShutDown,
 }
 

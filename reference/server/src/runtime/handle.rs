@@ -26,6 +26,8 @@ pub(super) enum Job {
     Peer { token: Token, from: NodeId, request: PeerRequest, reply: oneshot::Sender<PeerResponse> },
     /// Look.
     Look(Look),
+    /// Go, as in a crash: nothing is said, nothing is written.
+    Abandon,
 }
 
 /// Reaches the node. Clones reach the same one.
@@ -49,8 +51,8 @@ impl std::error::Error for Stopped {}
 
 /// An answer that is on its way. To drop it is to say that nobody waits any more.
 #[derive(Debug)]
-pub struct Pending {
-    answer: oneshot::Receiver<ClientResponse>,
+pub struct Pending<R = ClientResponse> {
+    answer: oneshot::Receiver<R>,
     /// Until it is answered.
     open: Option<(Token, mpsc::Sender<Job>)>,
 }
@@ -58,6 +60,10 @@ pub struct Pending {
 impl NodeHandle {
     pub(super) fn new(jobs: mpsc::Sender<Job>) -> Self {
         Self { jobs, tokens: Arc::default() }
+    }
+
+    pub(super) fn jobs(&self) -> mpsc::Sender<Job> {
+        self.jobs.clone()
     }
 
     fn token(&self) -> Token {
@@ -87,14 +93,27 @@ impl NodeHandle {
         self.submit(request).await?.await
     }
 
+    /// Puts in the queue what another node asks, and waits as long as that is full.
+    ///
+    /// # Errors
+    /// If the node has stopped.
+    pub async fn submit_of_peer(
+        &self,
+        from: NodeId,
+        request: PeerRequest,
+    ) -> Result<Pending<PeerResponse>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        self.send(Job::Peer { token, from, request, reply }).await?;
+        Ok(Pending { answer, open: Some((token, self.jobs.clone())) })
+    }
+
     /// Hands on what another node asks, and waits for the answer.
     ///
     /// # Errors
     /// If the node has stopped, or stops before it answers.
     pub async fn serve(&self, from: NodeId, request: PeerRequest) -> Result<PeerResponse, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Job::Peer { token: self.token(), from, request, reply }).await?;
-        answer.await.map_err(|_| Stopped)
+        self.submit_of_peer(from, request).await?.await
     }
 
     /// Looks at the node, between two of its steps and on its thread: shortly, then.
@@ -119,10 +138,18 @@ impl NodeHandle {
     pub async fn tell(&self, input: Input) -> Result<(), Stopped> {
         self.send(Job::Input(input)).await
     }
+
+    /// Ends the node as a crash would: it says nothing more and writes nothing more.
+    ///
+    /// # Errors
+    /// If it has stopped already.
+    pub async fn abandon(&self) -> Result<(), Stopped> {
+        self.send(Job::Abandon).await
+    }
 }
 
-impl Future for Pending {
-    type Output = Result<ClientResponse, Stopped>;
+impl<R> Future for Pending<R> {
+    type Output = Result<R, Stopped>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = Pin::new(&mut self.answer).poll(context);
@@ -133,7 +160,7 @@ impl Future for Pending {
     }
 }
 
-impl Drop for Pending {
+impl<R> Drop for Pending<R> {
     fn drop(&mut self) {
         if let Some((token, jobs)) = self.open.take() {
             // If the queue is full, the request waits until its own time is over, and its answer goes nowhere.

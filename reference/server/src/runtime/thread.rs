@@ -1,20 +1,18 @@
 //! The thread that owns the node.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use highwater_core::{Instant, NodeId, Token};
 use highwater_log::disk::RealDisk;
-use highwater_node::Node;
-use highwater_node::message::{ClientResponse, Input, LogId, Output, PeerRequest, PeerResponse};
+use highwater_node::message::{ClientResponse, Input, Output, PeerRequest, PeerResponse};
+use highwater_node::{Node, OpenError};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::flush::Flushers;
 use super::handle::{Job, NodeHandle};
-
-/// How many jobs may wait for the node.
-const JOBS_MAX: usize = 1024;
 
 /// How many jobs are done before what is due and what came of them are looked at.
 const BATCH_MAX: usize = 64;
@@ -48,30 +46,53 @@ struct Driver<P: Peers> {
     peers: P,
     origin: Clock,
     waiting: Waiting,
-    /// Logs that want to be flushed.
-    unflushed: BTreeSet<LogId>,
+    flushers: Flushers,
 }
 
-/// Runs a node on a thread of its own. `origin` is the moment that its configuration's `clock_origin_ms` names.
+/// Runs a node on a thread of its own, and opens it there. `origin` is the moment that its configuration's `clock_origin_ms` names; at most
+/// `jobs_max` requests wait for it.
 ///
 /// # Errors
-/// If there is no thread to be had.
-pub fn spawn(
+/// If the node cannot be opened, or there is no thread to be had.
+pub(crate) async fn spawn<P: Peers>(
     origin: Clock,
-    open: impl FnOnce(Instant) -> Node<RealDisk>,
-    peers: impl FnOnce(NodeHandle) -> Box<dyn Peers>,
-) -> io::Result<NodeThread> {
-    let (sender, jobs) = mpsc::channel(JOBS_MAX);
+    jobs_max: usize,
+    open: impl FnOnce(Instant) -> Result<Node<RealDisk>, OpenError> + Send + 'static,
+    peers: impl FnOnce(NodeHandle) -> P,
+) -> Result<NodeThread, OpenError> {
+    let (sender, jobs) = mpsc::channel(jobs_max.max(1));
     let handle = NodeHandle::new(sender);
     let (ending, ended) = watch::channel(None);
-    let node = open(now(origin));
+    let (opening, opened) = oneshot::channel();
     let peers = peers(handle.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let thread = thread::Builder::new().name("node".into()).spawn(move || {
-        let driver = Driver { node, peers, origin, waiting: Waiting::default(), unflushed: BTreeSet::new() };
-        let end = runtime.block_on(driver.run(jobs));
+    let flushers = Flushers::new(handle.jobs());
+    let failed =
+        |error: io::Error| OpenError { place: "the thread of the node".into(), message: error.to_string() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+    let run = move || {
+        let end = match open(now(origin)) {
+            Ok(node) => {
+                // Whoever started it may be gone.
+                let _ = opening.send(Ok(()));
+                let driver = Driver { node, peers, origin, waiting: Waiting::default(), flushers };
+                runtime.block_on(driver.run(jobs))
+            }
+            Err(error) => {
+                let told = error.to_string();
+                let _ = opening.send(Err(error));
+                Err(told)
+            }
+        };
         ending.send_replace(Some(end));
-    })?;
+    };
+    let thread = thread::Builder::new().name("node".into()).spawn(run).map_err(failed)?;
+    match opened.await {
+        Ok(opened) => opened?,
+        Err(_) => {
+            let message = "ended before the node was open".into();
+            return Err(OpenError { place: "the thread of the node".into(), message });
+        }
+    }
     Ok(NodeThread { handle, ended, thread })
 }
 
@@ -86,10 +107,6 @@ impl<P: Peers> Driver<P> {
         loop {
             if let Some(end) = self.hand_out() {
                 return end;
-            }
-            if !self.unflushed.is_empty() && jobs.is_empty() {
-                self.flush();
-                continue;
             }
             let received = match self.node.deadline() {
                 None => jobs.recv_many(&mut batch, BATCH_MAX).await,
@@ -108,6 +125,9 @@ impl<P: Peers> Driver<P> {
                 return Err("nobody is there any more who could reach the node".to_owned());
             }
             for job in batch.drain(..) {
+                if let Job::Abandon = job {
+                    return Ok(());
+                }
                 self.take(job);
             }
             let now = now(self.origin);
@@ -123,6 +143,7 @@ impl<P: Peers> Driver<P> {
             Job::Input(input) => {
                 if let Input::Forget { token } = input {
                     self.waiting.clients.remove(&token);
+                    self.waiting.peers.remove(&token);
                 }
                 self.node.handle(now, input);
             }
@@ -135,6 +156,7 @@ impl<P: Peers> Driver<P> {
                 self.node.handle(now, Input::Request { token, from, request });
             }
             Job::Look(look) => look(&self.node),
+            Job::Abandon => {}
         }
     }
 
@@ -154,24 +176,16 @@ impl<P: Peers> Driver<P> {
                     }
                 }
                 Output::Flush(log) => {
-                    self.unflushed.insert(log);
+                    if let Some(flusher) = self.node.flusher(log)
+                        && let Err(error) = self.flushers.flush(log, flusher)
+                    {
+                        return Some(Err(format!("flushing: {error}")));
+                    }
                 }
                 Output::Report(report) => tracing::warn!("{report}"),
                 Output::Stopped(reason) => return Some(reason.map_or(Ok(()), Err)),
             }
         }
         None
-    }
-
-    fn flush(&mut self) {
-        if let Some(log) = self.unflushed.pop_first() {
-            self.node.handle(now(self.origin), Input::Flush(log));
-        }
-    }
-}
-
-impl Peers for Box<dyn Peers> {
-    fn send(&mut self, to: NodeId, correlation: u64, request: PeerRequest) {
-        (**self).send(to, correlation, request);
     }
 }

@@ -291,11 +291,12 @@ impl World {
             }
             Operation::GrowTopic { topic: number } => {
                 let (name, _, partitions) = topic(number)?;
-                ControllerRequest::CreatePartitions(vec![MorePartitions {
+                let more = MorePartitions {
                     name: name.clone(),
                     count: partitions.len() as i32 + 1,
                     assignments: Vec::new(),
-                }])
+                };
+                ControllerRequest::CreatePartitions { topics: vec![more], validate_only: false }
             }
             Operation::Elect { partition, unclean } => {
                 let all: Vec<(String, i32)> = topics

@@ -1,0 +1,118 @@
+//! `highwater broker`: a server from a property file, until it is told to stop.
+
+use std::io::{self, IsTerminal};
+
+use highwater_server::config::{Listener, ServerConfig};
+use highwater_server::{Server, Sockets};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::arguments::{BrokerArguments, LogLevel};
+use crate::output::{self, Exit, Failure};
+
+pub(crate) fn run(arguments: &BrokerArguments) -> Result<Exit, Failure> {
+    let config = ServerConfig::load(&arguments.file, &arguments.overrides)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    for warning in &config.warnings {
+        output::complain(&warning.to_string());
+    }
+    log_to_stderr(arguments.log_level);
+    let runtime = runtime(config.limits.network_threads)?;
+    let exit = runtime.block_on(serve(config));
+    // What is left are connections whose clients do not listen.
+    runtime.shutdown_background();
+    exit
+}
+
+fn runtime(threads: usize) -> Result<Runtime, Failure> {
+    let runtime =
+        Builder::new_multi_thread().worker_threads(threads).thread_name("network").enable_all().build();
+    runtime.map_err(|error| Failure::usage(format!("the threads for sockets cannot be started: {error}")))
+}
+
+fn log_to_stderr(level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_max_level(level)
+        .with_target(false)
+        .init();
+}
+
+/// The signals that mean to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+async fn serve(config: ServerConfig) -> Result<Exit, Failure> {
+    let mut signals =
+        Signals::listen().map_err(|error| Failure::usage(format!("cannot listen for signals: {error}")))?;
+    let server = Server::start(config, Sockets::new()).await;
+    let mut server = server.map_err(|error| Failure::usage(error.to_string()))?;
+    let interrupted = tokio::select! {
+        serves = server.serves() => {
+            serves.map_err(|error| failed(&error.to_string()))?;
+            false
+        }
+        () = signals.next() => true,
+    };
+    if !interrupted {
+        output::print(&told(&server))?;
+        tokio::select! {
+            ended = server.ended() => return Err(failed(&ended.err().unwrap_or_default())),
+            () = signals.next() => {}
+        }
+    }
+    tokio::select! {
+        stopped = server.stop() => stopped.map_err(|why| failed(&why))?,
+        () = signals.next() => return Err(failed("stopped at once, on the second signal")),
+    }
+    Ok(Exit::Holds)
+}
+
+fn failed(why: &str) -> Failure {
+    Failure { message: why.to_owned(), exit: Exit::Violated }
+}
+
+/// `broker 1 serves PLAINTEXT://127.0.0.1:9092 (started in 42 ms)`
+fn told(server: &Server) -> String {
+    let config = server.config();
+    let port = |name: &str| {
+        let bound = server.listeners().iter().find(|bound| *bound.name == *name)?;
+        Some(bound.address.port())
+    };
+    let (role, listeners) = match config.roles.broker {
+        true => ("broker", &config.advertised_listeners),
+        false => ("controller", &config.listeners),
+    };
+    let place = |listener: &Listener| {
+        let port = if listener.port == 0 { port(&listener.name).unwrap_or(0) } else { listener.port };
+        Listener { port, ..listener.clone() }.to_string()
+    };
+    let places: Vec<String> = listeners.iter().map(place).collect();
+    let started = server.began().elapsed().as_millis();
+    format!("{role} {} serves {} (started in {started} ms)\n", config.node_id.0, places.join(","))
+}
