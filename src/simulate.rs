@@ -260,8 +260,8 @@ fn counts(counts: &Counts) -> String {
         (
             "elections",
             format!(
-                "{} of the quorum, {} of partitions",
-                counts.quorum_elections, counts.partition_elections
+                "{} of the quorum, {} of partitions, {} of who led last",
+                counts.quorum_elections, counts.partition_elections, counts.forsaken
             ),
         ),
         ("metadata", format!("{} batches committed", counts.metadata_batches)),

@@ -64,6 +64,8 @@ pub struct Counts {
     pub repeated: u64,
     /// Records read by consumers.
     pub read: u64,
+    /// Elections of who led last, since nobody was eligible any more (KIP-966).
+    pub forsaken: u64,
     /// Runs that settled after their faults.
     pub settled: u64,
     /// Virtual time, in microseconds.
@@ -83,7 +85,7 @@ impl Counts {
 
     /// Adds another run's.
     pub fn add(&mut self, other: &Counts) {
-        let pairs: [(&mut u64, u64); 16] = [
+        let pairs: [(&mut u64, u64); 17] = [
             (&mut self.worlds, other.worlds),
             (&mut self.steps, other.steps),
             (&mut self.events, other.events),
@@ -98,6 +100,7 @@ impl Counts {
             (&mut self.acknowledged, other.acknowledged),
             (&mut self.repeated, other.repeated),
             (&mut self.read, other.read),
+            (&mut self.forsaken, other.forsaken),
             (&mut self.settled, other.settled),
             (&mut self.time_us, other.time_us),
         ];

@@ -70,6 +70,7 @@ fn partition_changed(
     } else if ledger.is_forsaken(log, &before)
         && after.leader.is_some_and(|leader| before.last_known_elr == [leader])
     {
+        ledger.forsaken += 1;
         // Who led last is elected (KIP-966). It has all that was committed, unless its disk has lost it.
         if ledger.has_lost_committed(after.leader, log) {
             ledger.logs[log]

@@ -39,6 +39,8 @@ pub(crate) struct Ledger {
     pub(crate) min_isr: usize,
     /// Whether eligible leader replicas are kept.
     pub(crate) elr: bool,
+    /// How often who led last was elected, since nobody was eligible any more.
+    pub(crate) forsaken: u64,
 }
 
 /// A node.
@@ -131,6 +133,7 @@ impl Ledger {
             wiped: 0,
             min_isr,
             elr,
+            forsaken: 0,
         };
         ledger.log(LogId::Metadata);
         ledger

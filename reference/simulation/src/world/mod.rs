@@ -254,6 +254,7 @@ impl World {
         self.counts.acknowledged = self.history.acknowledged;
         self.counts.read = self.history.records_read;
         self.counts.time_us = self.now_us;
+        self.counts.forsaken = self.ledger.forsaken;
         for why in self.ledger.logs.iter().filter_map(|log| log.tainted) {
             *self.counts.tainted.entry(why).or_default() += 1;
         }
