@@ -12,13 +12,7 @@ use highwater_node::message::{
     OffsetQuery, OffsetReader, PeerRequest, Produce, TopicPartition,
 };
 
-use crate::cluster::{Cluster, combined, listed, offset_request, produce_request};
-
-fn settled() -> Cluster {
-    let mut cluster = combined(|_| {});
-    cluster.settle();
-    cluster
-}
+use crate::cluster::{Cluster, listed, offset_request, produce_request, settled, settled_with};
 
 /// A batch of records with these timestamps.
 fn timed(timestamps: &[i64]) -> Bytes {
@@ -213,7 +207,9 @@ fn start(cluster: &Cluster, id: i32, partition: TopicPartition) -> Offset {
 
 #[test]
 fn deletion_is_answered_once_all_replicas_start_there() {
-    let mut cluster = settled();
+    let mut cluster = settled_with(|config| {
+        config.replica_fetch_wait_max = Duration::from_secs(20);
+    });
     let partition = with_records(&mut cluster, 5);
     cluster.run_for(Duration::from_secs(1));
     let asked = cluster.now;

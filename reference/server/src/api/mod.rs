@@ -4,10 +4,31 @@
 //! answered within the call; those that may wait long (Produce, Fetch, those of groups) hand their request to the node in it and leave the answer for
 //! [later](Begun::Later), so that the connection goes on reading.
 //!
+//! What only the controller decides is sent on to it through the node, and waited for as long as the request says. What a request wants to know
+//! of the cluster is looked up between two steps of the node.
+//!
 //! # Invariants
 //! - What a connection asks reaches the node in the order in which it was asked.
 //! - A request that cannot be read closes its connection, and no other; so does one that the listener does not serve.
 //! - ApiVersions in a version that is not known is answered, in version 0 with UNSUPPORTED_VERSION (KIP-511); nothing else unknown is.
+//! - Which APIs ApiVersions names is which are served: one table, [`is_served`], for both.
+//! - An answer is bounded: by what a fetch may bring, by what there is, or by what was asked, never by a number in the request alone.
+//!
+//! # Where it differs from Kafka
+//! - A broker that created or deleted topics for a client answers once it knows of it itself, if that takes less than half a second. So who asks
+//!   next is not told that there is no such topic.
+//! - A topic that Metadata creates is waited for in the same way, up to a second.
+//! - Controllers are told to clients as Kafka does it, by the id of a broker that lives: here that of the active controller, if it is a broker too.
+//! - AlterConfigs replaces what this broker knows to be set; Kafka's controller replaces what is set.
+//! - Configuration of brokers can change while they run only where it stands for that of topics.
+//! - The results of UpdateFeatures for single features, before version 2, all say the same.
+//!
+//! # What is not implemented
+//! - Transactions: FindCoordinator and InitProducerId refuse transactional ids with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, the error on which
+//!   producers give up at once; the other APIs are not advertised.
+//! - Reassignment of replicas, access control, quotas (no answer is ever throttled), delegation tokens, SCRAM, client metrics, share groups, the
+//!   consumer groups of KIP-848.
+//! - Documentation strings in DescribeConfigs; loggers as resources.
 
 mod alter_configs;
 mod api_versions;
@@ -23,6 +44,7 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod elect_leaders;
@@ -244,6 +266,7 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
             describe_topic_partitions::begin(context, client, &header, body).await
         }
         Api::DescribeQuorum => describe_quorum::begin(context, client, &header, body).await,
+        Api::DescribeProducers => describe_producers::begin(context, &header, body).await,
         Api::DescribeLogDirs => describe_log_dirs::begin(context, &header, body).await,
         Api::ElectLeaders => elect_leaders::begin(context, client, &header, body).await,
         Api::ListPartitionReassignments => list_partition_reassignments::begin(context, &header, body).await,
@@ -257,7 +280,6 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::BrokerHeartbeat => serve::broker_heartbeat(context, &header, body).await,
         Api::AlterPartition => serve::alter_partition(context, &header, body).await,
         Api::AllocateProducerIds => serve::allocate_producer_ids(context, &header, body).await,
-        api => Err(Begun::Close(format!("{} is not served", api.name()))),
     };
     begun.unwrap_or_else(|refused| refused)
 }
@@ -315,6 +337,7 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::ListGroups
         | Api::DeleteGroups
         | Api::DescribeLogDirs
+        | Api::DescribeProducers
         | Api::DescribeTopicPartitions => kind == Broker,
         Api::Vote
         | Api::BeginQuorumEpoch
@@ -324,7 +347,6 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::BrokerHeartbeat
         | Api::AlterPartition
         | Api::AllocateProducerIds => kind == Controller,
-        _ => false,
     }
 }
 
