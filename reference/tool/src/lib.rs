@@ -20,6 +20,7 @@ pub mod dump_log;
 mod error;
 pub mod json;
 pub mod metadata;
+mod offsets;
 pub mod storage;
 
 pub use error::{ExitKind, ToolError};
