@@ -30,6 +30,7 @@ mod error;
 pub mod groups;
 pub mod json;
 pub mod metadata;
+mod offsets;
 pub mod online;
 pub mod produce;
 pub mod quorum;
