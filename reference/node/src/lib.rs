@@ -80,7 +80,6 @@ mod ports;
 mod produce;
 mod producers;
 mod publish;
-mod records;
 mod replica;
 mod serve;
 mod settings;

@@ -6,13 +6,12 @@ use highwater_core::controller::{Image, MetadataRecord};
 use highwater_core::quorum::{self, Quorum, ReplicaKey, SnapshotId};
 use highwater_core::{Epoch, Extent, NO_EPOCH, NodeId, Offset};
 use highwater_log::disk::Disk;
-use highwater_log::{Flushed, Flusher, Log};
+use highwater_log::{Flushed, Flusher, Log, records};
 
 use crate::followers::Followers;
 use crate::message::{LogId, PeerRequest, PeerResponse};
 use crate::node::Node;
 use crate::ports::{Asked, Fatal};
-use crate::records;
 use crate::snapshot::Snapshots;
 use crate::store;
 
@@ -146,7 +145,7 @@ impl<D: Disk> Node<D> {
             Effect::SaveElection(state) => store::save_election(self.disk(), &state),
             Effect::Truncate { end } => {
                 let cut = records::truncate(&mut self.metadata.log, end);
-                cut.map_err(|error| Fatal::new("the metadata log", error.0))
+                cut.map_err(|error| Fatal::new("truncating the metadata log", error))
             }
             Effect::AppendLeaderChange { extent, leader, voters, granting } => {
                 let batch = self.leader_change(extent, leader, &voters, &granting);
