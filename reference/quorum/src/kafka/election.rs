@@ -15,10 +15,10 @@ use highwater_wire::{ErrorCode, Str};
 use super::{Speaker, Untranslatable, untranslatable};
 
 /// The topic of the metadata log.
-pub(crate) const METADATA_TOPIC: Str = Str::from_static("__cluster_metadata");
+pub const METADATA_TOPIC: Str = Str::from_static("__cluster_metadata");
 
 /// All that a quorum may say.
-pub(super) const QUORUM_ERRORS: &[QuorumError] = {
+const QUORUM_ERRORS: &[QuorumError] = {
     use QuorumError::*;
     &[
         NotLeaderOrFollower,
@@ -34,7 +34,7 @@ pub(super) const QUORUM_ERRORS: &[QuorumError] = {
 };
 
 /// The error of a quorum that this code is; none for 0.
-pub(crate) fn quorum_error(code: i16) -> Result<Option<QuorumError>, Untranslatable> {
+pub fn quorum_error(code: i16) -> Result<Option<QuorumError>, Untranslatable> {
     if code == 0 {
         return Ok(None);
     }
@@ -45,22 +45,22 @@ pub(crate) fn quorum_error(code: i16) -> Result<Option<QuorumError>, Untranslata
 }
 
 /// The code of an error.
-pub(crate) fn code(error: Option<QuorumError>) -> i16 {
+pub fn code(error: Option<QuorumError>) -> i16 {
     error.map_or(0, |error| error as i16)
 }
 
 /// A leader as messages have it.
-pub(crate) fn leader_id(leader: Option<NodeId>) -> i32 {
+pub fn leader_id(leader: Option<NodeId>) -> i32 {
     leader.map_or(-1, |leader| leader.0)
 }
 
 /// A leader as messages have it.
-pub(crate) fn leader(id: i32) -> Option<NodeId> {
+pub fn leader(id: i32) -> Option<NodeId> {
     (id >= 0).then_some(NodeId(id))
 }
 
 /// The errors of a whole response end the matter.
-pub(crate) fn whole(name: &str, code: i16) -> Result<(), Untranslatable> {
+pub fn whole(name: &str, code: i16) -> Result<(), Untranslatable> {
     match ErrorCode(code).check() {
         Ok(()) => Ok(()),
         Err(code) => untranslatable(format!("{name} was refused: {code}")),
@@ -83,17 +83,17 @@ macro_rules! only_partition {
         }
     }};
 }
-pub(crate) use only_partition;
+pub(super) use only_partition;
 
 /// That a message is about something else than the metadata log.
-pub(crate) fn elsewhere(name: &str) -> Untranslatable {
+pub fn elsewhere(name: &str) -> Untranslatable {
     Untranslatable(format!("{name} is not about partition 0 of {METADATA_TOPIC} alone"))
 }
 
 // ---- Vote ----
 
 /// Asks.
-pub(crate) fn vote(asked: &VoteRequest, speaker: &Speaker) -> vote::VoteRequest {
+pub fn vote(asked: &VoteRequest, speaker: &Speaker) -> vote::VoteRequest {
     let partition = vote::request::PartitionData {
         partition_index: 0,
         replica_epoch: asked.epoch,
@@ -112,7 +112,7 @@ pub(crate) fn vote(asked: &VoteRequest, speaker: &Speaker) -> vote::VoteRequest 
 }
 
 /// Is asked.
-pub(crate) fn vote_asked(request: vote::VoteRequest) -> Result<VoteRequest, Untranslatable> {
+pub fn vote_asked(request: vote::VoteRequest) -> Result<VoteRequest, Untranslatable> {
     let voter = NodeId(request.voter_id);
     let partition = only_partition!(request.topics, topic_name, partition_index);
     let partition = partition.ok_or_else(|| elsewhere("Vote"))?;
@@ -127,7 +127,7 @@ pub(crate) fn vote_asked(request: vote::VoteRequest) -> Result<VoteRequest, Untr
 }
 
 /// Answers.
-pub(crate) fn vote_answer(answer: &VoteResponse) -> vote::VoteResponse {
+pub fn vote_answer(answer: &VoteResponse) -> vote::VoteResponse {
     let partition = vote::response::PartitionData {
         partition_index: 0,
         error_code: code(answer.error),
@@ -140,7 +140,7 @@ pub(crate) fn vote_answer(answer: &VoteResponse) -> vote::VoteResponse {
 }
 
 /// Is answered.
-pub(crate) fn vote_answered(response: vote::VoteResponse) -> Result<VoteResponse, Untranslatable> {
+pub fn vote_answered(response: vote::VoteResponse) -> Result<VoteResponse, Untranslatable> {
     whole("Vote", response.error_code)?;
     let partition = only_partition!(response.topics, topic_name, partition_index);
     let partition = partition.ok_or_else(|| elsewhere("the answer to Vote"))?;
@@ -155,7 +155,7 @@ pub(crate) fn vote_answered(response: vote::VoteResponse) -> Result<VoteResponse
 // ---- BeginQuorumEpoch ----
 
 /// Asks.
-pub(crate) fn begin(
+pub fn begin(
     asked: &BeginQuorumEpochRequest,
     speaker: &Speaker,
 ) -> begin_quorum_epoch::BeginQuorumEpochRequest {
@@ -175,7 +175,7 @@ pub(crate) fn begin(
 }
 
 /// Is asked.
-pub(crate) fn begin_asked(
+pub fn begin_asked(
     request: begin_quorum_epoch::BeginQuorumEpochRequest,
 ) -> Result<BeginQuorumEpochRequest, Untranslatable> {
     let voter = NodeId(request.voter_id);
@@ -189,7 +189,7 @@ pub(crate) fn begin_asked(
 }
 
 /// Answers.
-pub(crate) fn begin_answer(answer: &EpochResponse) -> begin_quorum_epoch::BeginQuorumEpochResponse {
+pub fn begin_answer(answer: &EpochResponse) -> begin_quorum_epoch::BeginQuorumEpochResponse {
     use begin_quorum_epoch::response::{BeginQuorumEpochResponse, PartitionData, TopicData};
     let partition = PartitionData {
         partition_index: 0,
@@ -202,7 +202,7 @@ pub(crate) fn begin_answer(answer: &EpochResponse) -> begin_quorum_epoch::BeginQ
 }
 
 /// Is answered.
-pub(crate) fn begin_answered(
+pub fn begin_answered(
     response: begin_quorum_epoch::BeginQuorumEpochResponse,
 ) -> Result<EpochResponse, Untranslatable> {
     whole("BeginQuorumEpoch", response.error_code)?;
@@ -218,10 +218,7 @@ pub(crate) fn begin_answered(
 // ---- EndQuorumEpoch ----
 
 /// Asks.
-pub(crate) fn end(
-    asked: &EndQuorumEpochRequest,
-    speaker: &Speaker,
-) -> end_quorum_epoch::EndQuorumEpochRequest {
+pub fn end(asked: &EndQuorumEpochRequest, speaker: &Speaker) -> end_quorum_epoch::EndQuorumEpochRequest {
     use end_quorum_epoch::request::{EndQuorumEpochRequest, PartitionData, ReplicaInfo, TopicData};
     // Voters are static, so that a node's id says enough of it.
     let candidate = |id: &NodeId| ReplicaInfo { candidate_id: id.0, candidate_directory_id: Uuid::ZERO };
@@ -240,7 +237,7 @@ pub(crate) fn end(
 }
 
 /// Is asked.
-pub(crate) fn end_asked(
+pub fn end_asked(
     request: end_quorum_epoch::EndQuorumEpochRequest,
 ) -> Result<EndQuorumEpochRequest, Untranslatable> {
     let partition = only_partition!(request.topics, topic_name, partition_index);
@@ -255,7 +252,7 @@ pub(crate) fn end_asked(
 }
 
 /// Answers.
-pub(crate) fn end_answer(answer: &EpochResponse) -> end_quorum_epoch::EndQuorumEpochResponse {
+pub fn end_answer(answer: &EpochResponse) -> end_quorum_epoch::EndQuorumEpochResponse {
     use end_quorum_epoch::response::{EndQuorumEpochResponse, PartitionData, TopicData};
     let partition = PartitionData {
         partition_index: 0,
@@ -268,7 +265,7 @@ pub(crate) fn end_answer(answer: &EpochResponse) -> end_quorum_epoch::EndQuorumE
 }
 
 /// Is answered.
-pub(crate) fn end_answered(
+pub fn end_answered(
     response: end_quorum_epoch::EndQuorumEpochResponse,
 ) -> Result<EpochResponse, Untranslatable> {
     whole("EndQuorumEpoch", response.error_code)?;

@@ -1,48 +1,39 @@
-//! Fetch of the metadata log and of followers, and FetchSnapshot (KIP-595, KIP-630, KIP-903).
+//! Fetch of the quorum's log, and FetchSnapshot (KIP-595, KIP-630).
 
 use bytes::Bytes;
-use highwater_core::partition::{PartitionFetch, PartitionFetched};
 use highwater_core::quorum::{
     FetchRequest, FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse, ReplicaKey, SnapshotId,
 };
-use highwater_core::{Epoch, EpochEnd, NodeId, Offset, Uuid};
-use highwater_node::message::{ReplicaFetch, ReplicaFetchPartition, TopicPartition};
+use highwater_core::{EpochEnd, NodeId, Uuid};
 use highwater_wire::messages::fetch::request::{FetchPartition, FetchTopic, ReplicaState};
 use highwater_wire::messages::fetch::response::{
     EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
 };
 use highwater_wire::messages::{fetch, fetch_snapshot};
 
-use super::quorum::{
+use super::election::{
     METADATA_TOPIC, code, elsewhere, leader, leader_id, only_partition, quorum_error, whole,
 };
-use super::{Speaker, Untranslatable, partition_error};
+use super::{Speaker, Untranslatable};
 
 /// A fetch without a session (KIP-227).
 const NO_SESSION: i32 = -1;
 
-/// Who fetches, and under which broker epoch; none if it is a consumer. Before version 15 it stands elsewhere, without an epoch.
-pub(crate) fn fetcher(request: &fetch::FetchRequest) -> Option<(NodeId, i64)> {
-    let ReplicaState { replica_id, replica_epoch } = request.replica_state;
-    if replica_id >= 0 {
-        Some((NodeId(replica_id), replica_epoch))
-    } else {
-        (request.replica_id >= 0).then_some((NodeId(request.replica_id), -1))
-    }
+/// Who fetches; none if it is a consumer. Before version 15 it stands elsewhere.
+fn fetcher(request: &fetch::FetchRequest) -> Option<NodeId> {
+    let id = request.replica_state.replica_id;
+    let id = if id >= 0 { id } else { request.replica_id };
+    (id >= 0).then_some(NodeId(id))
 }
 
 /// Whether a fetch is about the metadata log.
-pub(crate) fn is_of_metadata(request: &fetch::FetchRequest) -> bool {
+pub fn is_of_metadata(request: &fetch::FetchRequest) -> bool {
     let is = |topic: &FetchTopic| topic.topic_id == Uuid::METADATA || topic.topic == METADATA_TOPIC;
     request.topics.first().is_some_and(is)
 }
 
 fn milliseconds(wait: u32) -> i32 {
     i32::try_from(wait).unwrap_or(i32::MAX)
-}
-
-fn bytes_max(bytes: u32) -> i32 {
-    i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
 fn unsigned(number: i32) -> u32 {
@@ -60,7 +51,7 @@ fn diverged(end: &EpochEndOffset) -> Option<EpochEnd> {
 // ---- of the metadata log ----
 
 /// Asks.
-pub(crate) fn quorum(asked: &FetchRequest, speaker: &Speaker) -> fetch::FetchRequest {
+pub fn quorum(asked: &FetchRequest, speaker: &Speaker) -> fetch::FetchRequest {
     let partition = FetchPartition {
         partition: 0,
         current_leader_epoch: asked.epoch,
@@ -86,10 +77,9 @@ pub(crate) fn quorum(asked: &FetchRequest, speaker: &Speaker) -> fetch::FetchReq
 }
 
 /// Is asked.
-pub(crate) fn quorum_asked(request: fetch::FetchRequest) -> Result<FetchRequest, Untranslatable> {
+pub fn quorum_asked(request: fetch::FetchRequest) -> Result<FetchRequest, Untranslatable> {
     let of = || elsewhere("Fetch");
-    let (id, _) =
-        fetcher(&request).ok_or_else(|| Untranslatable("Fetch does not say who fetches".to_owned()))?;
+    let id = fetcher(&request).ok_or_else(|| Untranslatable("Fetch does not say who fetches".to_owned()))?;
     let max_wait_ms = unsigned(request.max_wait_ms);
     let is_metadata = is_of_metadata(&request);
     let mut topics = request.topics.into_iter();
@@ -111,7 +101,7 @@ pub(crate) fn quorum_asked(request: fetch::FetchRequest) -> Result<FetchRequest,
 }
 
 /// Answers, with the bytes of the records.
-pub(crate) fn quorum_answer(answer: &FetchResponse, records: Bytes) -> fetch::FetchResponse {
+pub fn quorum_answer(answer: &FetchResponse, records: Bytes) -> fetch::FetchResponse {
     let snapshot = answer.snapshot.map_or_else(Default::default, |snapshot| fetch::response::SnapshotId {
         end_offset: snapshot.end,
         epoch: snapshot.epoch,
@@ -137,9 +127,7 @@ pub(crate) fn quorum_answer(answer: &FetchResponse, records: Bytes) -> fetch::Fe
 }
 
 /// Is answered, with the bytes of the records. Which records they are, the node finds out.
-pub(crate) fn quorum_answered(
-    response: fetch::FetchResponse,
-) -> Result<(FetchResponse, Bytes), Untranslatable> {
+pub fn quorum_answered(response: fetch::FetchResponse) -> Result<(FetchResponse, Bytes), Untranslatable> {
     let of = || elsewhere("the answer to Fetch");
     whole("Fetch", response.error_code)?;
     let mut topics = response.responses.into_iter();
@@ -167,10 +155,7 @@ pub(crate) fn quorum_answered(
 // ---- of a snapshot ----
 
 /// Asks.
-pub(crate) fn snapshot(
-    asked: &FetchSnapshotRequest,
-    speaker: &Speaker,
-) -> fetch_snapshot::FetchSnapshotRequest {
+pub fn snapshot(asked: &FetchSnapshotRequest, speaker: &Speaker) -> fetch_snapshot::FetchSnapshotRequest {
     use fetch_snapshot::request::{FetchSnapshotRequest, PartitionSnapshot, SnapshotId, TopicSnapshot};
     let partition = PartitionSnapshot {
         partition: 0,
@@ -188,7 +173,7 @@ pub(crate) fn snapshot(
 }
 
 /// Is asked.
-pub(crate) fn snapshot_asked(
+pub fn snapshot_asked(
     request: fetch_snapshot::FetchSnapshotRequest,
 ) -> Result<FetchSnapshotRequest, Untranslatable> {
     let id = NodeId(request.replica_id);
@@ -206,7 +191,7 @@ pub(crate) fn snapshot_asked(
 }
 
 /// Answers, with the bytes.
-pub(crate) fn snapshot_answer(
+pub fn snapshot_answer(
     answer: &FetchSnapshotResponse,
     bytes: Bytes,
 ) -> fetch_snapshot::FetchSnapshotResponse {
@@ -227,7 +212,7 @@ pub(crate) fn snapshot_answer(
 }
 
 /// Is answered, with the bytes.
-pub(crate) fn snapshot_answered(
+pub fn snapshot_answered(
     response: fetch_snapshot::FetchSnapshotResponse,
 ) -> Result<(FetchSnapshotResponse, Bytes), Untranslatable> {
     whole("FetchSnapshot", response.error_code)?;
@@ -249,4 +234,3 @@ pub(crate) fn snapshot_answered(
     };
     Ok((answer, partition.unaligned_records))
 }
-
