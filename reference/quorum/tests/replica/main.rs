@@ -6,8 +6,11 @@ mod world;
 use std::time::Duration;
 
 use bytes::Bytes;
+use highwater_core::quorum::VoteRequest;
 use highwater_log::disk::{Failure, Loss, Operation, SimulatedDisk};
-use highwater_quorum::{Config, Input, Instant, NodeId, ProposeError, Replica};
+use highwater_quorum::{
+    Config, Input, Instant, NodeId, Output, ProposeError, Replica, ReplicaKey, Request, Response, Uuid,
+};
 
 use world::{Journal, World};
 
@@ -121,6 +124,32 @@ fn members_that_all_lose_power_lose_nothing_that_was_answered() {
         world.start(id);
     }
     world.agree(30);
+}
+
+#[test]
+fn vote_that_was_given_outlives_the_power() {
+    let mut world = World::new(14);
+    let voter = other(world.leader());
+    let key = |id| ReplicaKey { id: NodeId(id), directory: Uuid::ZERO };
+    let vote = VoteRequest {
+        epoch: 99,
+        candidate: key(other(voter)),
+        voter: key(voter),
+        last_epoch: 98,
+        last_offset: 1_000,
+        pre_vote: false,
+    };
+    let replica = world.replicas.get_mut(&voter).expect("it runs");
+    replica.handle(world.now, Input::Request { token: 1_000_000, request: Request::Vote(vote) });
+    let granted = |output| match output {
+        Output::Reply { response: Response::Vote(vote), .. } => Some(vote.granted),
+        _ => None,
+    };
+    assert_eq!(std::iter::from_fn(|| replica.poll()).find_map(granted), Some(true));
+    let given = replica.quorum().election();
+    world.crash(voter, Loss::Everything);
+    world.start(voter);
+    assert_eq!(world.replicas[&voter].quorum().election(), given);
 }
 
 #[test]
