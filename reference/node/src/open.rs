@@ -152,6 +152,7 @@ fn quorum_config(config: &NodeConfig) -> quorum::Config {
         request_timeout: config.quorum_request_timeout,
         retry_backoff: config.quorum_retry_backoff,
         fetch_max_wait_ms: u32::try_from(config.quorum_fetch_wait_max.as_millis()).unwrap_or(u32::MAX),
+        first_election_timeout_max: config.quorum_first_election_timeout_max,
         pre_vote: config.quorum_pre_vote,
     }
 }

@@ -84,6 +84,7 @@ impl Config {
             me: ReplicaKey { id: self.id, directory },
             voters: self.voters.clone(),
             election_timeout: self.election_timeout,
+            first_election_timeout_max: None,
             fetch_timeout: self.fetch_timeout,
             election_backoff_max: self.election_backoff_max,
             request_timeout: self.request_timeout,
