@@ -7,6 +7,8 @@ use highwater_core::quorum::{self, ReplicaKey};
 use highwater_core::{NodeId, Uuid};
 use highwater_log::LogError;
 
+use crate::log::LogSettings;
+
 /// The settings of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -21,6 +23,9 @@ pub struct Config {
     pub voters: Vec<ReplicaKey>,
     /// How long a member without a leader waits before it campaigns, at least; chance adds up to as much again. 1 s.
     pub election_timeout: Duration,
+    /// How long a member waits at most that starts and knows of no leader: what it asks for then binds nobody (KIP-996). 50 ms; `None`, as in Kafka,
+    /// stands for `election_timeout`.
+    pub first_election_timeout_max: Option<Duration>,
     /// How long a leader may be silent; it resigns when it has not heard of a majority for half as much again. 2 s.
     pub fetch_timeout: Duration,
     /// How long who lost an election waits at most before the next. 1 s.
@@ -54,6 +59,7 @@ impl Config {
             id: NodeId(id),
             voters: voters.into_iter().map(key).collect(),
             election_timeout: Duration::from_millis(1_000),
+            first_election_timeout_max: Some(Duration::from_millis(50)),
             fetch_timeout: Duration::from_millis(2_000),
             election_backoff_max: Duration::from_millis(1_000),
             request_timeout: Duration::from_millis(2_000),
@@ -79,12 +85,21 @@ impl Config {
         self
     }
 
+    pub(crate) fn of_log(&self) -> LogSettings {
+        LogSettings {
+            fetch_bytes_max: self.fetch_bytes_max,
+            snapshot_part_bytes: self.fetch_bytes_max,
+            snapshot_bytes: self.snapshot_bytes,
+            clock_origin_ms: self.clock_origin_ms,
+        }
+    }
+
     pub(crate) fn of_core(&self, directory: Uuid) -> quorum::Config {
         quorum::Config {
             me: ReplicaKey { id: self.id, directory },
             voters: self.voters.clone(),
             election_timeout: self.election_timeout,
-            first_election_timeout_max: None,
+            first_election_timeout_max: self.first_election_timeout_max,
             fetch_timeout: self.fetch_timeout,
             election_backoff_max: self.election_backoff_max,
             request_timeout: self.request_timeout,
@@ -120,10 +135,11 @@ impl From<LogError> for OpenError {
 
 /// Why a member has to stop: its disk failed, or what is on it cannot be. What it had not said yet is not said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fatal(pub(crate) String);
+pub struct Fatal(pub String);
 
 impl Fatal {
-    pub(crate) fn new(doing: impl fmt::Display, error: impl fmt::Display) -> Self {
+    /// What was done, and how it failed.
+    pub fn new(doing: impl fmt::Display, error: impl fmt::Display) -> Self {
         Self(format!("{doing}: {error}"))
     }
 }

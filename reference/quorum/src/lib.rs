@@ -95,9 +95,11 @@
 //! - ApiVersions and DescribeQuorum, so that Kafka's tools do not talk to a member, but to its files.
 
 mod config;
+#[cfg(feature = "member")]
 pub mod kafka;
-mod log;
+pub mod log;
 mod machine;
+#[cfg(feature = "member")]
 mod member;
 mod message;
 mod replica;
@@ -107,8 +109,9 @@ pub use highwater_core::quorum::{ReplicaKey, Request, Response, RoleName};
 pub use highwater_core::{Epoch, Instant, NodeId, Offset, Token, Uuid};
 pub use highwater_log::{Flushed, Flusher, disk};
 
-pub use config::{Config, OpenError};
+pub use config::{Config, Fatal, OpenError};
 pub use machine::StateMachine;
+#[cfg(feature = "member")]
 pub use member::{Addresses, Inbox, Member, Stopped, Tcp, Transport};
 pub use message::{Committed, Input, Output, ProposeError, Status};
 pub use replica::Replica;

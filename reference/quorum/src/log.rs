@@ -1,4 +1,5 @@
-//! The quorum core over its log: its effects carried out on disk, all that does not need the state machine.
+//! The quorum core over its log: its effects carried out on disk, all that does not need the state machine. [`Replica`](crate::Replica) is built on it,
+//! and so is the broker's node, whose metadata are a quorum's state.
 //!
 //! - What must be durable before a message is on the disk before the message comes out of [`QuorumLog::poll`].
 //! - The core never hears of bytes that were not checked: checksum, offsets, epochs.
@@ -17,11 +18,11 @@ use highwater_log::files::quorum_state;
 use highwater_log::files::snapshot::{self, SnapshotReader, SnapshotWriter};
 use highwater_log::{Flushed, Flusher, Log, LogError, METADATA, records};
 
-use crate::config::{Config, Fatal};
+use crate::config::Fatal;
 
 /// What is left for the owner, in order.
 #[derive(Debug)]
-pub(crate) enum Left {
+pub enum Left {
     /// Send a request.
     Send(NodeId, quorum::Request),
     /// Answer one, with the bytes that belong to it.
@@ -31,7 +32,12 @@ pub(crate) enum Left {
     /// More is committed: [`QuorumLog::committed`].
     Committed,
     /// The state machine leads.
-    Lead,
+    Lead {
+        /// The epoch.
+        epoch: Epoch,
+        /// The offset of its first record.
+        start: Offset,
+    },
     /// It does not any more.
     Unlead,
     /// The log begins at the end of this snapshot now.
@@ -40,12 +46,33 @@ pub(crate) enum Left {
     Report(String),
 }
 
+/// How a log is served, and when it is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// How many bytes of records go in one answer.
+    pub fetch_bytes_max: u32,
+    /// How many bytes of a snapshot go in one.
+    pub snapshot_part_bytes: u32,
+    /// After so many bytes of log a snapshot is due.
+    pub snapshot_bytes: u64,
+    /// The wall clock at the driver's zero, in milliseconds since 1970.
+    pub clock_origin_ms: i64,
+}
+
+impl LogSettings {
+    /// The wall clock's time.
+    pub fn timestamp_ms(&self, now: Instant) -> i64 {
+        self.clock_origin_ms.saturating_add(i64::try_from(now.0 / 1000).unwrap_or(i64::MAX))
+    }
+}
+
+/// A quorum core with its log and its snapshots. Inputs go in; what is left for the owner comes out of [`QuorumLog::poll`].
 #[derive(Debug)]
-pub(crate) struct QuorumLog<D: Disk> {
+pub struct QuorumLog<D: Disk> {
     core: Quorum,
     log: Log<D>,
     disk: D,
-    config: Config,
+    settings: LogSettings,
     committed: Offset,
     /// How many bytes of log have come since the latest snapshot.
     grown: u64,
@@ -57,14 +84,14 @@ pub(crate) struct QuorumLog<D: Disk> {
 
 impl<D: Disk> QuorumLog<D> {
     /// Whatever the core wants at once waits for the first [`QuorumLog::drain`].
-    pub(crate) fn new(config: Config, disk: D, core: Quorum, log: Log<D>) -> Self {
+    pub fn new(settings: LogSettings, disk: D, core: Quorum, log: Log<D>) -> Self {
         let committed = core.snapshot().map_or(0, |snapshot| snapshot.end);
         let grown = log.size();
         Self {
             core,
             log,
             disk,
-            config,
+            settings,
             committed,
             grown,
             fetching: None,
@@ -74,49 +101,56 @@ impl<D: Disk> QuorumLog<D> {
         }
     }
 
-    pub(crate) fn core(&self) -> &Quorum {
+    /// The core.
+    pub fn core(&self) -> &Quorum {
         &self.core
     }
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    pub(crate) fn disk(&self) -> &D {
-        &self.disk
-    }
-
-    pub(crate) fn log(&self) -> &Log<D> {
+    /// The log.
+    pub fn log(&self) -> &Log<D> {
         &self.log
     }
 
-    pub(crate) fn log_mut(&mut self) -> &mut Log<D> {
+    /// The log, to be read beside, or closed.
+    pub fn log_mut(&mut self) -> &mut Log<D> {
         &mut self.log
     }
 
-    pub(crate) fn committed(&self) -> Offset {
+    /// Below is committed, as far as known.
+    pub fn committed(&self) -> Offset {
         self.committed
     }
 
-    pub(crate) fn poll(&mut self) -> Option<Left> {
+    /// The oldest that is left.
+    pub fn poll(&mut self) -> Option<Left> {
         self.left.pop_front()
     }
 
     // ---- inputs ----
 
     /// Anything but an answer.
-    pub(crate) fn handle(&mut self, now: Instant, input: quorum::Input) -> Result<(), Fatal> {
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn handle(&mut self, now: Instant, input: quorum::Input) -> Result<(), Fatal> {
         self.core.handle(now, input);
         self.drain(now)
     }
 
-    pub(crate) fn elapse(&mut self, now: Instant) -> Result<(), Fatal> {
+    /// What is due.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn elapse(&mut self, now: Instant) -> Result<(), Fatal> {
         self.core.elapse(now);
         self.drain(now)
     }
 
     /// An answer to a request, with the bytes that came along.
-    pub(crate) fn answered(
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn answered(
         &mut self,
         now: Instant,
         from: NodeId,
@@ -128,7 +162,7 @@ impl<D: Disk> QuorumLog<D> {
             records::align(&self.log, &mut fetch.diverging)?;
         }
         if let Err(why) = checked(&request, &mut response, &bytes) {
-            self.left.push_back(Left::Report(format!("dropped what {from} answered: {why}")));
+            self.left.push_back(Left::Report(format!("dropped what {from} answered on the quorum's log: {why}")));
             return self.handle(now, quorum::Input::Failed { to: from, request });
         }
         self.incoming = bytes;
@@ -137,32 +171,48 @@ impl<D: Disk> QuorumLog<D> {
         done
     }
 
-    /// Appends a batch of `count` records, which `build` makes for where it goes, if this leads.
-    pub(crate) fn append(
+    /// Appends a batch of `count` records, which `build` makes for where it goes; nothing if this does not lead that epoch.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn append(
         &mut self,
         now: Instant,
+        epoch: Epoch,
         count: u32,
         build: impl FnOnce(Extent) -> Vec<u8>,
     ) -> Result<Option<Extent>, Fatal> {
-        let Ok(extent) = self.core.append(now, self.core.epoch(), count) else { return Ok(None) };
+        let Ok(extent) = self.core.append(now, epoch, count) else { return Ok(None) };
         self.write(&build(extent))?;
         self.drain(now)?;
         Ok(Some(extent))
     }
 
-    pub(crate) fn flush(&mut self, now: Instant) -> Result<(), Fatal> {
+    /// Does the flush that was asked for.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn flush(&mut self, now: Instant) -> Result<(), Fatal> {
         self.flush_asked = false;
         let through = self.log.flush()?;
         self.handle(now, quorum::Input::Flushed { through })
     }
 
-    pub(crate) fn flusher(&mut self) -> Result<Option<Flusher<D>>, Fatal> {
+    /// What does it on another thread; nothing if there is nothing to flush.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn flusher(&mut self) -> Result<Option<Flusher<D>>, Fatal> {
         let flusher = self.log.flusher()?;
         self.flush_asked &= flusher.is_some();
         Ok(flusher)
     }
 
-    pub(crate) fn flushed(&mut self, now: Instant, flushed: Flushed) -> Result<(), Fatal> {
+    /// Takes what that did.
+    ///
+    /// # Errors
+    /// If the disk failed.
+    pub fn flushed(&mut self, now: Instant, flushed: Flushed) -> Result<(), Fatal> {
         self.flush_asked = false;
         let through = self.log.flushed(flushed)?;
         if through < self.log.view().end() {
@@ -176,7 +226,10 @@ impl<D: Disk> QuorumLog<D> {
     // ---- effects ----
 
     /// Carries out what the core wants, in order.
-    pub(crate) fn drain(&mut self, now: Instant) -> Result<(), Fatal> {
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn drain(&mut self, now: Instant) -> Result<(), Fatal> {
         while let Some(effect) = self.core.poll() {
             self.carry_out(now, effect)?;
         }
@@ -187,7 +240,7 @@ impl<D: Disk> QuorumLog<D> {
         match effect {
             Effect::SaveElection(state) => quorum_state::save(&self.disk, METADATA, &state)?,
             Effect::Truncate { end } => records::truncate(&mut self.log, end)
-                .map_err(|error| Fatal::new(format!("truncating the log to {end}"), error))?,
+                .map_err(|error| Fatal::new(format!("truncating the quorum's log to {end}"), error))?,
             Effect::AppendLeaderChange { extent, leader, voters, granting } => {
                 let batch = self.leader_change(now, extent, leader, &voters, &granting);
                 self.write(&batch)?;
@@ -221,14 +274,14 @@ impl<D: Disk> QuorumLog<D> {
                 self.committed = self.committed.max(high_watermark);
                 self.left.push_back(Left::Committed);
             }
-            Effect::Lead { .. } => self.left.push_back(Left::Lead),
+            Effect::Lead { epoch, start } => self.left.push_back(Left::Lead { epoch, start }),
             Effect::Unlead { .. } => self.left.push_back(Left::Unlead),
         }
         Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Fatal> {
-        self.log.append(bytes).map_err(|error| Fatal::new("appending to the log", error))?;
+        self.log.append(bytes).map_err(|error| Fatal::new("appending to the quorum's log", error))?;
         self.grown += bytes.len() as u64;
         Ok(())
     }
@@ -250,7 +303,7 @@ impl<D: Disk> QuorumLog<D> {
             voters: voters.iter().map(key).collect(),
             granting: granting.iter().map(key).collect(),
         };
-        batch::control_batch(extent.base, extent.epoch, timestamp_ms(&self.config, now), &[record])
+        batch::control_batch(extent.base, extent.epoch, self.settings.timestamp_ms(now), &[record])
     }
 
     /// Attaches the bytes that an answer announces, and makes it say how many they are.
@@ -259,7 +312,7 @@ impl<D: Disk> QuorumLog<D> {
             quorum::Response::Fetch(fetch) => match (fetch.records.first(), fetch.records.last()) {
                 (Some(first), Some(last)) => {
                     let (from, to) = (first.base, last.end);
-                    let bytes = self.log.read(from, to, self.config.fetch_bytes_max as usize)?;
+                    let bytes = self.log.read(from, to, self.settings.fetch_bytes_max as usize)?;
                     records::cut(&mut fetch.records, records::end(&bytes).unwrap_or(from));
                     bytes
                 }
@@ -274,28 +327,23 @@ impl<D: Disk> QuorumLog<D> {
     // ---- snapshots (KIP-630) ----
 
     /// Whether the log has grown enough since the latest.
-    pub(crate) fn snapshot_is_due(&self) -> bool {
-        self.grown >= self.config.snapshot_bytes
+    pub fn snapshot_is_due(&self) -> bool {
+        self.grown >= self.settings.snapshot_bytes
     }
 
     /// The next becomes due when the log has grown as much again.
-    pub(crate) fn put_off_snapshot(&mut self) {
+    pub fn put_off_snapshot(&mut self) {
         self.grown = 0;
     }
 
-    /// Writes a snapshot of what is applied, and forgets the log before it.
-    pub(crate) fn take_snapshot(
-        &mut self,
-        now: Instant,
-        id: SnapshotId,
-        contained_ms: i64,
-        state: &[u8],
-    ) -> Result<(), Fatal> {
+    /// Writes a snapshot of what is applied, of which these are the file's bytes, and forgets the log before it.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn take_snapshot(&mut self, now: Instant, id: SnapshotId, bytes: &[u8]) -> Result<(), Fatal> {
         self.grown = 0;
-        let at = timestamp_ms(&self.config, now);
-        let bytes = snapshot::encode(id, at, contained_ms, state.chunks(SNAPSHOT_RECORD));
         let mut writer = SnapshotWriter::create(&self.disk, METADATA, id)?;
-        writer.write(&bytes)?;
+        writer.write(bytes)?;
         writer.finish()?;
         self.handle(now, quorum::Input::Snapshot(id))?;
         if self.core.snapshot() == Some(id) {
@@ -319,7 +367,7 @@ impl<D: Disk> QuorumLog<D> {
             part.error = Some(QuorumError::PositionOutOfRange);
             return Ok(Bytes::new());
         }
-        let bytes = reader.read_at(part.position, self.config.fetch_bytes_max as usize)?;
+        let bytes = reader.read_at(part.position, self.settings.snapshot_part_bytes as usize)?;
         part.length = bytes.len() as u64;
         Ok(bytes.into())
     }
@@ -355,25 +403,6 @@ impl<D: Disk> QuorumLog<D> {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// A record of a snapshot holds so many bytes of the state.
-const SNAPSHOT_RECORD: usize = 32 << 10;
-
-/// The wall clock's time.
-pub(crate) fn timestamp_ms(config: &Config, now: Instant) -> i64 {
-    config.clock_origin_ms.saturating_add(i64::try_from(now.0 / 1000).unwrap_or(i64::MAX))
-}
-
-/// The bytes of the state that a snapshot holds, and the timestamp of the last record in it.
-pub(crate) fn load_snapshot<D: Disk>(disk: &D, id: SnapshotId) -> Result<(Vec<u8>, i64), Fatal> {
-    let name = snapshot::name(id);
-    let reader = SnapshotReader::open(disk, METADATA, id)?;
-    let reader =
-        reader.ok_or_else(|| Fatal::new(&name, "found no such file, expected the latest snapshot"))?;
-    let mut state = Vec::new();
-    let contained = reader.load(|record| state.extend_from_slice(record.value.unwrap_or_default()))?;
-    Ok((state, contained))
 }
 
 /// Deletes all snapshots but this, and what was never completed.

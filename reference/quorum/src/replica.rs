@@ -9,11 +9,12 @@ use highwater_core::quorum::{self, Quorum, Request, Rules, SnapshotId};
 use highwater_core::{Dice, Epoch, Instant, NO_EPOCH, NodeId, Offset, Token, Uuid};
 use highwater_log::disk::Disk;
 use highwater_log::files::meta_properties::{self, MetaProperties};
-use highwater_log::files::{quorum_state, snapshot};
+use highwater_log::files::quorum_state;
+use highwater_log::files::snapshot::{self, SnapshotReader};
 use highwater_log::{DataDirectory, Flushed, Flusher, Log, LogConfig, METADATA};
 
 use crate::config::{Config, Fatal, OpenError};
-use crate::log::{Left, QuorumLog, load_snapshot, timestamp_ms};
+use crate::log::{Left, LogSettings, QuorumLog};
 use crate::machine::StateMachine;
 use crate::message::{Committed, Input, Output, ProposeError, Status};
 use crate::waiting::{Outstanding, Waiter, Waiting};
@@ -23,6 +24,9 @@ const APPLY_BYTES: usize = 1 << 20;
 
 /// A batch of proposals holds about so many bytes at most.
 const BATCH_BYTES: usize = 1 << 20;
+
+/// A record of a snapshot holds so many bytes of the state.
+const SNAPSHOT_RECORD: usize = 32 << 10;
 
 /// A member of a quorum: the quorum core, its log on a disk, and the state machine that the log adds up to.
 ///
@@ -35,6 +39,8 @@ const BATCH_BYTES: usize = 1 << 20;
 /// - After [`Output::Stopped`] nothing happens any more.
 #[derive(Debug)]
 pub struct Replica<D: Disk, S: StateMachine> {
+    config: Config,
+    settings: LogSettings,
     log: QuorumLog<D>,
     directory: DataDirectory<D>,
     machine: S,
@@ -85,9 +91,10 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
         let directory_id = directory.properties().directory_id.unwrap_or_default();
         let mut recorded = directory.recorded(METADATA);
         recorded.base = latest.map(|snapshot| (snapshot.end, snapshot.epoch));
-        let settings =
+        let kept =
             LogConfig { segment_bytes: config.segment_bytes, segment_ms: None, ..LogConfig::default() };
-        let (log, recovery) = Log::open(&disk, METADATA, settings, recorded)?;
+        let (log, recovery) = Log::open(&disk, METADATA, kept, recorded)?;
+        let settings = config.of_log();
         let mut dice = Dice::new(seed);
         let outstanding = Outstanding::from(dice.roll() >> 16);
         let view = log.view().clone();
@@ -95,7 +102,9 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
         let core = Quorum::open(core, Rules::default(), election, view, latest, dice, now)
             .map_err(|error| OpenError { place: METADATA.to_owned(), message: error.to_string() })?;
         let mut replica = Self {
-            log: QuorumLog::new(config, disk, core, log),
+            log: QuorumLog::new(settings, disk, core, log),
+            config,
+            settings,
             directory,
             machine,
             now,
@@ -179,7 +188,7 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
     pub fn status(&self) -> Status {
         let core = self.log.core();
         Status {
-            id: self.log.config().id,
+            id: self.config.id,
             role: core.role(),
             epoch: core.epoch(),
             leader: core.leader(),
@@ -240,7 +249,7 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
                 None => Ok(()),
             },
             Input::Propose { token, record } => {
-                let max = self.log.config().record_bytes_max;
+                let max = self.config.record_bytes_max;
                 let refused = match self.refusal() {
                     None if record.len() > max => Some(ProposeError::TooLong { found: record.len(), max }),
                     refused => refused,
@@ -267,14 +276,14 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
         if !self.serves {
             return Some(self.not_leader());
         }
-        let max = self.log.config().waiting_max;
+        let max = self.config.waiting_max;
         let wait = self.waiting.count() + self.proposals.len() + self.reads.len();
         (wait >= max).then_some(ProposeError::Busy { max })
     }
 
     fn not_leader(&self) -> ProposeError {
         // Itself, if its epoch's first record is not committed yet: no use to say so.
-        let leader = self.log.core().leader().filter(|leader| *leader != self.log.config().id);
+        let leader = self.log.core().leader().filter(|leader| *leader != self.config.id);
         ProposeError::NotLeader { leader }
     }
 
@@ -302,7 +311,7 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
     }
 
     fn append_batch(&mut self, batch: &[(Token, Bytes)], reads: &[Token]) -> Result<(), Fatal> {
-        let timestamp = timestamp_ms(self.log.config(), self.now);
+        let timestamp = self.settings.timestamp_ms(self.now);
         let count = u32::try_from(batch.len().max(1)).unwrap_or(u32::MAX);
         // Who waits is noted before anything that follows can answer them.
         let (base, epoch) = (self.log.core().log().end(), self.log.core().epoch());
@@ -312,7 +321,7 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
         for token in reads {
             self.waiting.push(base + Offset::from(count) - 1, epoch, Waiter::Read(*token));
         }
-        let appended = self.log.append(self.now, count, |extent| {
+        let appended = self.log.append(self.now, epoch, count, |extent| {
             let mut builder = BatchBuilder::new(extent.base, extent.epoch);
             for (_, record) in batch {
                 builder.record(timestamp, None, Some(record));
@@ -349,7 +358,7 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
                     Request::Fetch(fetch) => Duration::from_millis(fetch.max_wait_ms.into()),
                     _ => Duration::ZERO,
                 };
-                let deadline = self.now + (self.log.config().request_timeout + wait);
+                let deadline = self.now + (self.config.request_timeout + wait);
                 let correlation = self.outstanding.send(to, request.clone(), deadline);
                 self.outputs.push_back(Output::Send { to, correlation, request });
             }
@@ -358,7 +367,7 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
             }
             Left::Flush => self.outputs.push_back(Output::Flush),
             Left::Committed => {}
-            Left::Lead => {
+            Left::Lead { .. } => {
                 self.apply_committed()?;
                 self.serves = self.log.core().is_active();
             }
@@ -444,7 +453,7 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
 
     fn restarted(&mut self, snapshot: SnapshotId) -> Result<(), Fatal> {
         if self.applied < snapshot.end {
-            let (state, contained) = load_snapshot(self.log.disk(), snapshot)?;
+            let (state, contained) = load_snapshot(self.directory.disk(), snapshot)?;
             self.machine = restore(Some(snapshot), &state)?;
             self.applied = snapshot.end;
             self.applied_epoch = snapshot.epoch;
@@ -465,9 +474,22 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
             return Ok(false);
         }
         let id = SnapshotId { end: self.applied, epoch: self.applied_epoch };
-        self.log.take_snapshot(self.now, id, self.applied_ms, &state)?;
+        let at = self.settings.timestamp_ms(self.now);
+        let bytes = snapshot::encode(id, at, self.applied_ms, state.chunks(SNAPSHOT_RECORD));
+        self.log.take_snapshot(self.now, id, &bytes)?;
         Ok(true)
     }
+}
+
+/// The bytes of the state that a snapshot holds, and the timestamp of the last record in it.
+fn load_snapshot<D: Disk>(disk: &D, id: SnapshotId) -> Result<(Vec<u8>, i64), Fatal> {
+    let name = snapshot::name(id);
+    let reader = SnapshotReader::open(disk, METADATA, id)?;
+    let reader =
+        reader.ok_or_else(|| Fatal::new(&name, "found no such file, expected the latest snapshot"))?;
+    let mut state = Vec::new();
+    let contained = reader.load(|record| state.extend_from_slice(record.value.unwrap_or_default()))?;
+    Ok((state, contained))
 }
 
 fn restore<S: StateMachine>(id: Option<SnapshotId>, mut state: &[u8]) -> Result<S, Fatal> {
