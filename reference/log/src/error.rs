@@ -131,10 +131,9 @@ impl fmt::Display for LogError {
             Self::OutOfRange { offset, start, end } => {
                 write!(f, "offset {offset} is not in the log, which holds {start} to {end}")
             }
-            Self::NoBoundary { wanted, end } => write!(
-                f,
-                "it was to be truncated to {wanted}, where no batch begins: it ends at {end} now"
-            ),
+            Self::NoBoundary { wanted, end } => {
+                write!(f, "it was to be truncated to {wanted}, where no batch begins: it ends at {end} now")
+            }
             Self::Truncated => write!(f, "what was to be read was truncated meanwhile"),
         }
     }

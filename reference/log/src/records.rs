@@ -83,9 +83,9 @@ pub fn truncate<D: Disk>(log: &mut Log<D>, end: Offset) -> Result<(), LogError> 
 
 #[cfg(test)]
 mod tests {
-    use highwater_core::batch::BatchBuilder;
     use crate::disk::SimulatedDisk;
     use crate::{LogConfig, Recorded};
+    use highwater_core::batch::BatchBuilder;
 
     use super::*;
 

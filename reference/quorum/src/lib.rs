@@ -60,6 +60,7 @@
 //! # Parts
 //! | part | is | knows of |
 //! |---|---|---|
+//! | [`log::QuorumLog`] | the core over its log and snapshots; the broker's node is built on it, too, and so its simulation runs it | core, log |
 //! | [`Replica`] | a member without network, clock and threads: inputs and the time go in, outputs come out | core, log, state machine |
 //! | [`Member`] | a replica on a thread of its own | clocks, threads |
 //! | [`Transport`] | how members reach each other; [`Tcp`] is ready-made | sockets |

@@ -162,7 +162,8 @@ impl<D: Disk> QuorumLog<D> {
             records::align(&self.log, &mut fetch.diverging)?;
         }
         if let Err(why) = checked(&request, &mut response, &bytes) {
-            self.left.push_back(Left::Report(format!("dropped what {from} answered on the quorum's log: {why}")));
+            self.left
+                .push_back(Left::Report(format!("dropped what {from} answered on the quorum's log: {why}")));
             return self.handle(now, quorum::Input::Failed { to: from, request });
         }
         self.incoming = bytes;
