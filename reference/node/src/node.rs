@@ -127,7 +127,10 @@ impl<D: Disk> Node<D> {
             return None;
         }
         let controller = self.control.as_ref().and_then(|control| control.core.deadline());
-        [self.metadata.quorum.core().deadline(), controller, self.ports.timers.next()].into_iter().flatten().min()
+        [self.metadata.quorum.core().deadline(), controller, self.ports.timers.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets run out what is due.

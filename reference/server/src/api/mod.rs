@@ -125,12 +125,8 @@ impl Context {
     pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
         let sessions = Sessions::new(config.topics.fetch_sessions_max);
         let coordinators = Coordinators::start(&node, &config);
-        let state = State {
-            topics: Topics::default(),
-            sessions,
-            producer_ids: ProducerIds::default(),
-            coordinators,
-        };
+        let state =
+            State { topics: Topics::default(), sessions, producer_ids: ProducerIds::default(), coordinators };
         Self { node, config, cluster_id, state, metrics: Metrics::new() }
     }
 }
