@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Parser, ValueEnum, value_parser};
 use highwater_model::catalogue;
+use highwater_simulation::Profile;
 
 /// Kafka's three leader elections as checked models.
 #[derive(Debug, Parser)]
@@ -241,8 +243,8 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=8))]
     pub(crate) nodes: Option<u8>,
     /// The kind of world; drawn from the seed if nothing is said
-    #[arg(long, value_enum)]
-    pub(crate) profile: Option<ProfileChoice>,
+    #[arg(long, value_parser = profiles())]
+    pub(crate) profile: Option<Profile>,
     /// Switch a historic bug on; only in a build with the feature `flaws`
     #[arg(long, value_name = "ID")]
     pub(crate) flaw: Option<String>,
@@ -269,41 +271,6 @@ pub(crate) struct SimulateArguments {
     pub(crate) shrink_runs: u32,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum ProfileChoice {
-    /// A whole cluster under any faults
-    Mixed,
-    /// The metadata quorum under short cuts, loss and restarts around its elections
-    Elections,
-    /// Partitions whose leaders move, stop, stall and come back
-    Replicas,
-    /// One partition whose leader changes all the time
-    Leaders,
-    /// As leaders, but whoever lives may lead; loss is legal
-    Unclean,
-    /// Few replicas whose brokers crash with their tails one at a time
-    Tails,
-    /// Fetches of followers and changes of the ISR that are late by elections and sessions
-    Stale,
-    /// Everything may break, disks too; loss is legal
-    Lossy,
-}
-
-impl From<ProfileChoice> for highwater_simulation::Profile {
-    fn from(choice: ProfileChoice) -> Self {
-        match choice {
-            ProfileChoice::Mixed => Self::Mixed,
-            ProfileChoice::Elections => Self::Elections,
-            ProfileChoice::Replicas => Self::Replicas,
-            ProfileChoice::Leaders => Self::Leaders,
-            ProfileChoice::Unclean => Self::Unclean,
-            ProfileChoice::Stale => Self::Stale,
-            ProfileChoice::Tails => Self::Tails,
-            ProfileChoice::Lossy => Self::Lossy,
-        }
-    }
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ExploreArguments {
     /// The model
@@ -316,7 +283,13 @@ pub(crate) struct ExploreArguments {
     pub(crate) address: SocketAddr,
 }
 
-fn model_names() -> clap::builder::PossibleValuesParser {
+fn profiles() -> impl TypedValueParser<Value = Profile> {
+    let choice = |profile: Profile| PossibleValue::new(profile.name()).help(profile.summary());
+    PossibleValuesParser::new(Profile::ALL.map(choice))
+        .try_map(|name| Profile::named(&name).ok_or("no such kind of world"))
+}
+
+fn model_names() -> PossibleValuesParser {
     catalogue().iter().map(|entry| entry.name()).collect::<Vec<_>>().into()
 }
 

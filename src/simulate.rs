@@ -95,7 +95,7 @@ fn wishes(arguments: &SimulateArguments) -> Wishes {
         nodes: arguments.nodes,
         steps: arguments.steps,
         time_us: arguments.time.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
-        profile: arguments.profile.map(Into::into),
+        profile: arguments.profile,
         flaw: arguments.flaw.clone(),
     }
 }
@@ -187,7 +187,7 @@ fn repeat(arguments: &SimulateArguments, seed: u64) -> String {
         let _ = write!(command, " --nodes {nodes}");
     }
     if let Some(profile) = arguments.profile {
-        let _ = write!(command, " --profile {}", highwater_simulation::Profile::from(profile).name());
+        let _ = write!(command, " --profile {}", profile.name());
     }
     if let Some(flaw) = &arguments.flaw {
         let _ = write!(command, " --flaw {flaw}");

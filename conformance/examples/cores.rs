@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use highwater_conformance::cores::bounds::NamedBounds;
 use highwater_conformance::cores::{partition, quorum};
 use highwater_model::check::{ClaimVerdict, Options, Outcome, Spec, Stop, Verdict, search};
 use highwater_model::trace::{Heading, Storyboard, tell, text};
@@ -33,9 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn check_quorum(arguments: &[String]) -> Result<Verdict, String> {
-    let mut bounds = quorum::Bounds::DEFAULT;
-    let options = options(arguments, |name, number| set(bounds.named(name), number), &quorum::Bounds::NAMES)?;
-    bounds.admit()?;
+    let (bounds, options) = read(arguments, quorum::Bounds::DEFAULT)?;
     let model = quorum::QuorumCores::new(bounds, highwater_core::quorum::Rules::default());
     let outcome = search(&model, &options);
     let (voters, messages, reactions) = model.met();
@@ -45,10 +44,7 @@ fn check_quorum(arguments: &[String]) -> Result<Verdict, String> {
 }
 
 fn check_partition(arguments: &[String]) -> Result<Verdict, String> {
-    let mut bounds = partition::Bounds::DEFAULT;
-    let options =
-        options(arguments, |name, number| set(bounds.named(name), number), &partition::Bounds::NAMES)?;
-    bounds.admit()?;
+    let (bounds, options) = read(arguments, partition::Bounds::DEFAULT)?;
     let (rules, controller) = Default::default();
     let model = partition::PartitionCores::new(bounds, rules, controller);
     let outcome = search(&model, &options);
@@ -61,17 +57,8 @@ fn check_partition(arguments: &[String]) -> Result<Verdict, String> {
     Ok(outcome.verdict)
 }
 
-/// Sets a bound, if there is such a one.
-fn set(bound: Option<&mut u8>, number: u8) -> bool {
-    bound.map(|bound| *bound = number).is_some()
-}
-
-/// Takes each `NAME=NUMBER`.
-fn options(
-    arguments: &[String],
-    mut set_bound: impl FnMut(&str, u8) -> bool,
-    names: &[&str],
-) -> Result<Options<'static>, String> {
+/// Takes each `NAME=NUMBER`: bounds, from these on, and options.
+fn read<B: NamedBounds>(arguments: &[String], mut bounds: B) -> Result<(B, Options<'static>), String> {
     let mut options = Options { threads: 2, stop: Stop::FirstViolation, ..Options::default() };
     for argument in arguments {
         let (name, value) =
@@ -85,13 +72,16 @@ fn options(
             _ => {
                 let number =
                     u8::try_from(number).map_err(|_| format!("{argument}: more than a bound can be"))?;
-                if !set_bound(name, number) {
+                let Some(bound) = bounds.named(name) else {
+                    let names: Vec<_> = bounds.values().map(|(name, _)| name).collect();
                     return Err(format!("{name}: no such bound: {}", names.join(", ")));
-                }
+                };
+                *bound = number;
             }
         }
     }
-    Ok(options)
+    bounds.admit()?;
+    Ok((bounds, options))
 }
 
 fn report<M: Storyboard + Spec>(

@@ -7,6 +7,8 @@
 //! 2. [`family`]: a model as its users meet it: bounds, rules, flaws, grains, by name.
 //! 3. The models: [`kraft`], [`raft`], [`isr`], [`zk_election`], [`zk_controller`]; [`kip320`] is a benchmark.
 //!    The two ZooKeeper models share [`coordination`].
+//!    [`kraft`] and [`raft`] share [`voting`]; [`slots`] hold what is in flight,
+//!    [`orders`] are for symmetry.
 //! 4. [`trace`]: a counterexample as a story, and its renderings as text, JSON, SVG and HTML.
 //!
 //! **Invariants, many about absence.** The models know nothing of tokio, files, sockets or clocks. A model
@@ -19,7 +21,9 @@ pub mod family;
 pub mod isr;
 pub mod kip320;
 pub mod kraft;
+pub mod orders;
 pub mod raft;
+pub mod slots;
 pub mod trace;
 pub mod voting;
 pub mod zk_controller;

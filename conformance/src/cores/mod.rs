@@ -7,6 +7,10 @@
 //!
 //! The models know nothing of the reference, and the reference nothing of them: only this crate knows both.
 
+pub mod bounds;
+mod claims;
 mod intern;
 pub mod partition;
 pub mod quorum;
+#[cfg(test)]
+mod testing;

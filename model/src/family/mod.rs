@@ -21,6 +21,9 @@ mod entry;
 mod matrix;
 mod report;
 mod request;
+pub(crate) mod stains;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use catalogue::{catalogue, find};
 pub use entry::{BoundCard, Card, ClaimCard, Entry, FlawCard, Planned, RuleCard};

@@ -8,6 +8,7 @@ use super::state::{
     record_value, role, stain,
 };
 use super::story::{node_name, record_name, value_name, voter_name};
+use crate::family::stains::{self, Stain};
 use crate::voting::{Ballot, NOBODY};
 
 /// A state of the quorum.
@@ -127,7 +128,7 @@ fn nobody() -> String {
     voter_name(NOBODY)
 }
 
-const STAINS: [(u8, &str); 3] = [
+const STAINS: [Stain; 3] = [
     (stain::SECOND_LEADER, "second-leader"),
     (stain::LEADER_LOG_CUT, "leader-log-cut"),
     (stain::HIGH_WATERMARK_BACK, "high-watermark-back"),
@@ -142,11 +143,7 @@ impl Kraft {
             committed: state.committed.records().map(record_name).collect(),
             committed_in: state.committed_in,
             leaders: (1..=epochs).map(|epoch| voter_name(state.leaders.get(epoch))).collect(),
-            stains: STAINS
-                .iter()
-                .filter(|(bit, _)| state.stain & bit != 0)
-                .map(|(_, name)| (*name).to_owned())
-                .collect(),
+            stains: stains::names(&STAINS, state.stain),
             produced: state.produced,
             restarts: state.restarts,
             resignations: state.resignations,
@@ -204,8 +201,8 @@ impl Kraft {
         }
         state.leaders = leaders;
         for name in &readable.stains {
-            let known = STAINS.iter().find(|(_, known)| known == name);
-            state.stain |= known.ok_or_else(|| format!("stains: no such stain: {name}"))?.0;
+            let bit = stains::bit(&STAINS, name);
+            state.stain |= bit.ok_or_else(|| format!("stains: no such stain: {name}"))?;
         }
         state.produced = at_most("produced", readable.produced, 3)?;
         state.restarts = at_most("restarts", readable.restarts, self.bounds.restarts)?;

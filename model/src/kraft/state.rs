@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::slots;
 use crate::voting::{Ballot, LogEnd, NOBODY};
 
 /// The most voters that a [`State`] has room for.
@@ -379,7 +380,7 @@ impl State {
 
     /// The messages in flight, without empty slots.
     pub fn in_flight(&self) -> impl Iterator<Item = Message> {
-        self.messages.into_iter().take_while(|message| !message.is_none())
+        slots::filled(self.messages)
     }
 
     /// Restarts, resignations and duplicates so far.
@@ -394,27 +395,12 @@ impl State {
 
     /// Puts `message` in flight; one that is in flight already is there once. There must be room.
     pub fn send(&mut self, message: Message) {
-        let mut moving = message;
-        for slot in &mut self.messages {
-            if *slot == moving {
-                return;
-            }
-            if *slot < moving {
-                std::mem::swap(slot, &mut moving);
-            }
-            if moving.is_none() {
-                return;
-            }
-        }
-        debug_assert!(moving.is_none(), "a message was sent without room for it");
+        slots::put(&mut self.messages, message);
     }
 
     /// Takes `message` out of flight.
     pub fn take(&mut self, message: Message) {
-        if let Some(found) = self.messages.iter().position(|slot| *slot == message) {
-            self.messages.copy_within(found + 1.., found);
-            self.messages[MESSAGES_MAX - 1] = Message(0);
-        }
+        slots::take(&mut self.messages, message);
     }
 }
 

@@ -2,38 +2,8 @@
 
 use super::Kraft;
 use super::state::{Leaders, Message, NODES_MAX, Node, Progress, STABLE, State};
+use crate::orders::{Order, orders};
 use crate::voting::NOBODY;
-
-/// Every order of up to four things. Those of `n` things come first among those of `n + 1`.
-const ORDERS: [[u8; NODES_MAX]; 24] = [
-    [0, 1, 2, 3],
-    [1, 0, 2, 3],
-    [0, 2, 1, 3],
-    [1, 2, 0, 3],
-    [2, 0, 1, 3],
-    [2, 1, 0, 3],
-    [0, 1, 3, 2],
-    [0, 2, 3, 1],
-    [0, 3, 1, 2],
-    [0, 3, 2, 1],
-    [1, 0, 3, 2],
-    [1, 2, 3, 0],
-    [1, 3, 0, 2],
-    [1, 3, 2, 0],
-    [2, 0, 3, 1],
-    [2, 1, 3, 0],
-    [2, 3, 0, 1],
-    [2, 3, 1, 0],
-    [3, 0, 1, 2],
-    [3, 0, 2, 1],
-    [3, 1, 0, 2],
-    [3, 1, 2, 0],
-    [3, 2, 0, 1],
-    [3, 2, 1, 0],
-];
-
-/// How many orders `nodes` things have.
-const ORDERS_LEN: [usize; NODES_MAX + 1] = [1, 1, 2, 6, 24];
 
 impl Kraft {
     /// The representative of the orbit of `state`: voters in falling order of what is theirs without any name,
@@ -45,7 +15,7 @@ impl Kraft {
             *signature = local(state, node);
         }
         let mut least: Option<State> = None;
-        for order in &ORDERS[..ORDERS_LEN[nodes]] {
+        for order in orders(nodes) {
             let falling = order[..nodes]
                 .windows(2)
                 .all(|at| signatures[usize::from(at[0])] >= signatures[usize::from(at[1])]);
@@ -95,7 +65,7 @@ fn local(state: &State, node: usize) -> u64 {
 }
 
 /// The same state with `order[i]` named `i`.
-fn arrange(state: &State, order: &[u8; NODES_MAX], nodes: usize) -> State {
+fn arrange(state: &State, order: &Order, nodes: usize) -> State {
     let mut name = [0; NODES_MAX];
     for (new, old) in order.iter().enumerate() {
         name[usize::from(*old)] = new;
@@ -137,5 +107,5 @@ fn arrange(state: &State, order: &[u8; NODES_MAX], nodes: usize) -> State {
 /// Every renaming of a state.
 #[cfg(test)]
 pub(super) fn renamings(state: &State, nodes: usize) -> impl Iterator<Item = State> {
-    ORDERS[..ORDERS_LEN[nodes]].iter().map(move |order| arrange(state, order, nodes))
+    orders(nodes).iter().map(move |order| arrange(state, order, nodes))
 }

@@ -3,6 +3,7 @@ use stateright::{Checker, Model};
 use super::state::{Log, Message, record};
 use super::*;
 use crate::check::{ClaimVerdict, Options, Outcome, Stop, Verdict, liveness, search};
+use crate::family::testing;
 use crate::trace::Storyboard;
 
 const THREADS: usize = 2;
@@ -73,7 +74,7 @@ fn symmetry_keeps_verdicts_and_lengths_of_flaws() {
 fn representative_is_the_same_for_every_renaming() {
     let bounds = Bounds { epochs: 2, wipes: 1, ..Kraft::bounds_at(Scale::Flaw) };
     let model = correct(bounds);
-    for state in some_states(&model, 3000) {
+    for state in testing::reachable(&model, 3000) {
         let representative = model.canonical(&state);
         assert_eq!(model.canonical(&representative), representative);
         for renamed in symmetry::renamings(&state, 3) {
@@ -216,11 +217,7 @@ fn figure_8_is_named_in_its_counterexample() {
 fn readable_state_reads_back() {
     let bounds = Bounds { records: 1, restarts: 1, duplicates: 1, wipes: 1, ..Kraft::bounds_at(Scale::Flaw) };
     let model = correct(bounds);
-    for state in some_states(&model, 20_000) {
-        let text = serde_json::to_string(&model.readable(&state)).expect("a readable state is JSON");
-        let readable: ReadableState = serde_json::from_str(&text).expect("and reads back");
-        assert_eq!(model.state_from(&readable), Ok(state), "{text}");
-    }
+    testing::assert_lossless(&model, 20_000);
 }
 
 #[test]
@@ -276,27 +273,6 @@ fn messages_stay_sorted_and_unique() {
     assert_eq!(state.in_flight().map(|message| message.0).collect::<Vec<_>>(), [9, 7, 5]);
     state.take(Message(7));
     assert_eq!(state.in_flight().map(|message| message.0).collect::<Vec<_>>(), [9, 5]);
-}
-
-/// The first `count` states that a breadth-first walk meets.
-fn some_states(model: &Kraft, count: usize) -> Vec<State> {
-    let mut states = model.init_states();
-    let mut known: std::collections::HashSet<State> = states.iter().copied().collect();
-    let mut at = 0;
-    let mut actions = Vec::new();
-    while at < states.len() && states.len() < count {
-        let state = states[at];
-        model.actions(&state, &mut actions);
-        for action in actions.drain(..) {
-            if let Some(next) = model.next_state(&state, action)
-                && known.insert(next)
-            {
-                states.push(next);
-            }
-        }
-        at += 1;
-    }
-    states
 }
 
 /// What a message in flight may do, it may do with more room beside it: were a reduction to drop what matters, a

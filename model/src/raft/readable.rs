@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::family::stains::{self, Stain};
 use crate::voting::{Ballot, NOBODY};
 
 use super::Raft;
@@ -142,10 +143,10 @@ pub enum ReadableKind {
 }
 
 /// The names of the bits of `State::stain`.
-const STAINS: [(&str, u8); 3] = [
-    ("term-won-twice", stain::TERM_WON_TWICE),
-    ("leader-rewrote", stain::LEADER_REWROTE),
-    ("commit-went-back", stain::COMMIT_WENT_BACK),
+const STAINS: [Stain; 3] = [
+    (stain::TERM_WON_TWICE, "term-won-twice"),
+    (stain::LEADER_REWROTE, "leader-rewrote"),
+    (stain::COMMIT_WENT_BACK, "commit-went-back"),
 ];
 
 /// The names of values; 0 is the no-op.
@@ -168,14 +169,13 @@ impl Raft {
             entry: entry_text(state.committed.get(index)),
             in_term: state.committed_in(index),
         };
-        let stains = STAINS.iter().filter(|(_, bit)| state.stain & bit != 0);
         ReadableState {
             servers: (0..nodes).map(|server| readable_server(state, server, nodes)).collect(),
             messages: state.in_flight().map(|message| readable_message(message.parts())).collect(),
             committed: (1..=state.committed.len()).map(committed).collect(),
             won: (0..8).filter(|term| state.won >> term & 1 != 0).collect(),
             produced: state.produced,
-            broken: stains.map(|(name, _)| (*name).to_owned()).collect(),
+            broken: stains::names(&STAINS, state.stain),
             stable: state.is_stable(),
             fired: members(u32::from(state.calm & 0x1f)),
         }
@@ -216,9 +216,8 @@ impl Raft {
         }
         state.produced = readable.produced;
         for broken in &readable.broken {
-            let known = STAINS.iter().find(|(name, _)| name == broken);
-            let (_, bit) = known.ok_or_else(|| format!("nothing is called {broken}"))?;
-            state.stain |= bit;
+            let bit = stains::bit(&STAINS, broken);
+            state.stain |= bit.ok_or_else(|| format!("nothing is called {broken}"))?;
         }
         state.calm = self.set_of(&readable.fired)? as u8 | if readable.stable { STABILISED } else { 0 };
         Ok(state)

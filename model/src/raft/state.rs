@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::slots;
 use crate::voting::{Ballot, LogEnd};
 
 /// Servers that a state has room for.
@@ -134,30 +135,24 @@ impl State {
 
     /// Messages in flight.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = Message> + '_ {
-        self.messages.iter().copied().take_while(|message| message.0 != 0)
+        slots::filled(self.messages)
     }
 
-    /// Puts a message in flight; false where no slot is free. One that is in flight already stays one.
-    pub(crate) fn post(&mut self, message: Message, slots: u8) -> bool {
-        let taken = self.in_flight().count();
-        if self.messages[..taken].contains(&message) {
+    /// Puts a message in flight; false where `most` are already. One that is in flight already stays one.
+    pub(crate) fn post(&mut self, message: Message, most: u8) -> bool {
+        if self.messages.contains(&message) {
             return true;
         }
-        if taken >= usize::from(slots) {
+        if self.in_flight().count() >= usize::from(most) {
             return false;
         }
-        let place = self.messages[..taken].iter().position(|other| other.0 < message.0).unwrap_or(taken);
-        self.messages.copy_within(place..taken, place + 1);
-        self.messages[place] = message;
+        slots::put(&mut self.messages, message);
         true
     }
 
     /// Takes a message out of flight.
     pub(crate) fn withdraw(&mut self, message: Message) {
-        if let Some(place) = self.messages.iter().position(|other| *other == message) {
-            self.messages.copy_within(place + 1.., place);
-            self.messages[MESSAGES_MAX - 1] = Message(0);
-        }
+        slots::take(&mut self.messages, message);
     }
 
     /// Keeps only the messages that `keep` wants.

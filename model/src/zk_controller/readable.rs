@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::coordination::{Ephemeral, Link, Tie};
+use crate::family::stains::{self, Stain};
 
 use super::state::{
     BROKERS_CHANGED, Broker, DEPOSED_ACTED, EPOCH_WENT_BACK, NOT_IN_ISR, Partition, PartitionState, Phase,
@@ -123,7 +124,7 @@ pub struct ReadableRequest {
     pub state: ReadablePartition,
 }
 
-const STAINS: [(u8, &str); 4] = [
+const STAINS: [Stain; 4] = [
     (DEPOSED_ACTED, "deposed-acted"),
     (TWO_LEADERS, "two-leaders"),
     (NOT_IN_ISR, "not-in-isr"),
@@ -144,11 +145,7 @@ pub(super) fn read(model: &ZkController, state: &State) -> ReadableState {
         controller_epoch: state.epoch,
         wins: state.wins,
         faults: state.faults,
-        stains: STAINS
-            .iter()
-            .filter(|(bit, _)| state.stain & bit != 0)
-            .map(|(_, name)| (*name).to_owned())
-            .collect(),
+        stains: stains::names(&STAINS, state.stain),
         stabilised: state.stabilised != 0,
     }
 }
@@ -262,11 +259,8 @@ pub(super) fn write(model: &ZkController, readable: &ReadableState) -> Result<St
     state.stabilised = u8::from(readable.stabilised);
     for stain in &readable.stains {
         let names = STAINS.map(|(_, name)| name).join(", ");
-        let (bit, _) = STAINS
-            .iter()
-            .find(|(_, name)| name == stain)
-            .ok_or_else(|| format!("`{stain}` is no stain; there are {names}"))?;
-        state.stain |= bit;
+        let bit = stains::bit(&STAINS, stain);
+        state.stain |= bit.ok_or_else(|| format!("`{stain}` is no stain; there are {names}"))?;
     }
     Ok(state)
 }

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use bytemuck::{Pod, Zeroable};
 
 use crate::coordination::{Ephemeral, Link, Tie};
+use crate::orders::{Order, orders};
 
 use super::{BROKERS_MAX, PARTITIONS_MAX, REQUESTS_MAX};
 
@@ -315,19 +316,17 @@ impl State {
     /// Brokers are sorted by a signature that names no broker. Among brokers with equal signatures every order
     /// is tried, and the least state wins.
     pub(super) fn canonical(&self, brokers: u8) -> Self {
-        let mut signature = [u64::MAX; BROKERS_MAX];
-        for (broker, slot) in signature.iter_mut().enumerate().take(usize::from(brokers)) {
+        let brokers = usize::from(brokers);
+        let mut signature = [0; BROKERS_MAX];
+        for (broker, slot) in signature.iter_mut().enumerate().take(brokers) {
             *slot = self.signature(broker);
         }
         let mut best: Option<(Self, [u64; 10])> = None;
-        for order in &ORDERS {
-            let sorted = order.windows(2).all(|pair| signature[pair[0]] <= signature[pair[1]]);
-            // Slots without a broker keep their places at the end, since their signature is the largest.
-            let stays = order[usize::from(brokers)..]
-                .iter()
-                .enumerate()
-                .all(|(at, old)| *old == at + usize::from(brokers));
-            if !sorted || !stays {
+        for order in orders(brokers) {
+            let sorted = order[..brokers]
+                .windows(2)
+                .all(|pair| signature[usize::from(pair[0])] <= signature[usize::from(pair[1])]);
+            if !sorted {
                 continue;
             }
             let state = self.renamed(&Naming::new(order));
@@ -342,7 +341,7 @@ impl State {
     /// The same state under every other naming of three brokers.
     #[cfg(test)]
     pub(super) fn every_renaming(&self) -> impl Iterator<Item = Self> + '_ {
-        ORDERS.iter().map(|order| self.renamed(&Naming::new(order)))
+        orders(BROKERS_MAX).iter().map(|order| self.renamed(&Naming::new(order)))
     }
 
     fn signature(&self, at: usize) -> u64 {
@@ -392,9 +391,6 @@ impl Phase {
     }
 }
 
-/// Every order of the brokers: who comes to the first place, to the second, to the third.
-const ORDERS: [[usize; BROKERS_MAX]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-
 /// New names for the brokers.
 struct Naming {
     /// `place[old] = new`.
@@ -402,10 +398,11 @@ struct Naming {
 }
 
 impl Naming {
-    fn new(order: &[usize; BROKERS_MAX]) -> Self {
+    /// Of an order of the brokers: who comes to the first place, to the second, to the third.
+    fn new(order: &Order) -> Self {
         let mut place = [0; BROKERS_MAX];
-        for (new, old) in order.iter().enumerate() {
-            place[*old] = new as u8;
+        for (new, old) in order[..BROKERS_MAX].iter().enumerate() {
+            place[usize::from(*old)] = new as u8;
         }
         Self { place }
     }

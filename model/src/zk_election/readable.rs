@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::coordination::{Ephemeral, Link, Tie};
+use crate::family::stains::{self, Stain};
 
 use super::state::{Client, HERD, PARENT, Phase, REUSED, STALE_WRITE, State};
 use super::{OFFERS_MAX, ZkElection};
@@ -57,7 +58,7 @@ pub struct ReadableOffer {
     pub session: Option<String>,
 }
 
-const STAINS: [(u8, &str); 3] = [(STALE_WRITE, "stale-write"), (HERD, "herd"), (REUSED, "number-reused")];
+const STAINS: [Stain; 3] = [(STALE_WRITE, "stale-write"), (HERD, "herd"), (REUSED, "number-reused")];
 
 pub(super) fn read(model: &ZkElection, state: &State) -> ReadableState {
     let candidate = |client: &Client| ReadableCandidate {
@@ -81,11 +82,7 @@ pub(super) fn read(model: &ZkElection, state: &State) -> ReadableState {
         storms: state.storms,
         token: state.token,
         accepted: state.latest,
-        stains: STAINS
-            .iter()
-            .filter(|(bit, _)| state.stain & bit != 0)
-            .map(|(_, name)| (*name).to_owned())
-            .collect(),
+        stains: stains::names(&STAINS, state.stain),
         stabilised: state.stabilised != 0,
     }
 }
@@ -148,11 +145,9 @@ pub(super) fn write(model: &ZkElection, readable: &ReadableState) -> Result<Stat
     state.latest = readable.accepted;
     state.stabilised = u8::from(readable.stabilised);
     for stain in &readable.stains {
-        let (bit, _) = STAINS
-            .iter()
-            .find(|(_, name)| name == stain)
-            .ok_or_else(|| format!("`{stain}` is no stain; there are stale-write, herd, number-reused"))?;
-        state.stain |= bit;
+        let names = STAINS.map(|(_, name)| name).join(", ");
+        let bit = stains::bit(&STAINS, stain);
+        state.stain |= bit.ok_or_else(|| format!("`{stain}` is no stain; there are {names}"))?;
     }
     Ok(state)
 }

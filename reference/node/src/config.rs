@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use highwater_core::controller::Endpoint;
+use highwater_core::controller::{Endpoint, MetadataVersion};
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NodeId, Uuid};
 
@@ -113,6 +113,8 @@ pub struct NodeConfig {
     pub last_known_leader_election: bool,
     /// Whether the controller keeps eligible leader replicas (KIP-966); it does.
     pub eligible_leader_replicas: bool,
+    /// The level of `metadata.version` that a new cluster begins with.
+    pub metadata_version: MetadataVersion,
 
     /// `message.max.bytes`: the largest batch that a producer may send; 1 MiB and 12 bytes.
     pub message_max_bytes: usize,
@@ -129,6 +131,8 @@ pub struct NodeConfig {
     /// `log.flush.interval.messages`: after so many records a partition's log is flushed. None (Kafka's default) leaves it to the
     /// operating system: what is acknowledged is then in the page caches of the ISR.
     pub log_flush_interval_messages: Option<u64>,
+    /// `producer.id.expiration.ms`: an idempotent producer that was silent for so long is forgotten; 1 day. Looked at as often as retention.
+    pub producer_id_expiration: Duration,
     /// What the node's file says of keys that topics fall back to, by the names that they have there (`log.segment.bytes`, `log.retention.hours`), and
     /// as it stands there. For a key that is not here, the field above of the same name counts, if there is one; so whoever reads a file can do
     /// with this alone.
@@ -189,6 +193,7 @@ impl NodeConfig {
             metadata_records_per_batch_max: 10_000,
             last_known_leader_election: true,
             eligible_leader_replicas: true,
+            metadata_version: MetadataVersion::DEFAULT,
             message_max_bytes: (1 << 20) + 12,
             log_segment_bytes: 1 << 30,
             log_index_interval_bytes: 4 << 10,
@@ -196,6 +201,7 @@ impl NodeConfig {
             log_retention: Some(Duration::from_secs(7 * 24 * 3600)),
             log_retention_check_interval: Duration::from_secs(300),
             log_flush_interval_messages: None,
+            producer_id_expiration: Duration::from_secs(24 * 3600),
             topic_defaults: BTreeMap::new(),
             waiting_requests_max: 10_000,
             clock_origin_ms: 0,

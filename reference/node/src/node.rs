@@ -441,7 +441,7 @@ impl<D: Disk> Node<D> {
     fn close_logs(&mut self) -> Result<(), Fatal> {
         self.metadata.log.close_files()?;
         for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
-            replica.log.close_files()?;
+            replica.close()?;
         }
         Ok(())
     }
@@ -460,6 +460,9 @@ impl<D: Disk> Node<D> {
         let now_ms = self.config.timestamp_ms(self.ports.now);
         let ids: Vec<TopicPartition> = broker.replicas.keys().copied().collect();
         for id in ids {
+            if let Some(replica) = broker.replicas.get_mut(&id) {
+                replica.expire_producers(now_ms, self.config.producer_id_expiration);
+            }
             if let Some(replica) = broker.replicas.get_mut(&id)
                 && replica.log.retain(now_ms, replica.core.high_watermark())?
             {

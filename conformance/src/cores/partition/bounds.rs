@@ -4,6 +4,8 @@ use std::fmt;
 
 use highwater_model::isr::state::{EPOCHS_MAX, NODES_MAX, RECORDS_MAX};
 
+use crate::cores::bounds::{Bound, NamedBounds};
+
 use super::state::FETCHES_MAX;
 
 /// How large the model is. Switches are 0 or 1.
@@ -46,68 +48,29 @@ impl Bounds {
         thrift: 1,
     };
 
-    /// The names that [`Bounds::named`] knows.
-    pub const NAMES: [&str; 10] = [
-        "replicas", "epochs", "records", "messages", "changes", "crashes", "losses", "min-isr", "unfence",
-        "thrift",
-    ];
-
     /// Whether [`Bounds::thrift`] is on.
     pub(super) fn is_thrifty(&self) -> bool {
         self.thrift > 0
     }
+}
 
-    /// The bound of this name.
-    pub fn named(&mut self, name: &str) -> Option<&mut u8> {
-        Some(match name {
-            "replicas" => &mut self.replicas,
-            "epochs" => &mut self.epochs,
-            "records" => &mut self.records,
-            "messages" => &mut self.messages,
-            "changes" => &mut self.changes,
-            "crashes" => &mut self.crashes,
-            "losses" => &mut self.losses,
-            "min-isr" => &mut self.min_isr,
-            "unfence" => &mut self.unfence,
-            "thrift" => &mut self.thrift,
-            _ => return None,
-        })
-    }
-
-    /// Whether states have room for all that may happen.
-    ///
-    /// # Errors
-    /// Which bound is too large or too small, and what it may be.
-    pub fn admit(&self) -> Result<(), String> {
-        let mut bounds = *self;
-        for (name, least, most) in [
-            ("replicas", 2, NODES_MAX as u8),
-            ("epochs", 1, EPOCHS_MAX),
-            ("records", 0, RECORDS_MAX as u8),
-            ("messages", 1, FETCHES_MAX as u8),
-            ("changes", 0, 12),
-            ("crashes", 0, 2),
-            ("losses", 0, 9),
-            ("min-isr", 1, self.replicas),
-            ("unfence", 0, 1),
-            ("thrift", 0, 1),
-        ] {
-            let value = bounds.named(name).map_or(0, |bound| *bound);
-            if !(least..=most).contains(&value) {
-                return Err(format!("{name}={value}: it may be {least} to {most}"));
-            }
-        }
-        Ok(())
-    }
+impl NamedBounds for Bounds {
+    const TABLE: &'static [Bound<Self>] = &[
+        Bound { name: "replicas", of: |bounds| &mut bounds.replicas, min: 2, max: |_| NODES_MAX as u8 },
+        Bound { name: "epochs", of: |bounds| &mut bounds.epochs, min: 1, max: |_| EPOCHS_MAX },
+        Bound { name: "records", of: |bounds| &mut bounds.records, min: 0, max: |_| RECORDS_MAX as u8 },
+        Bound { name: "messages", of: |bounds| &mut bounds.messages, min: 1, max: |_| FETCHES_MAX as u8 },
+        Bound { name: "changes", of: |bounds| &mut bounds.changes, min: 0, max: |_| 12 },
+        Bound { name: "crashes", of: |bounds| &mut bounds.crashes, min: 0, max: |_| 2 },
+        Bound { name: "losses", of: |bounds| &mut bounds.losses, min: 0, max: |_| 9 },
+        Bound { name: "min-isr", of: |bounds| &mut bounds.min_isr, min: 1, max: |bounds| bounds.replicas },
+        Bound { name: "unfence", of: |bounds| &mut bounds.unfence, min: 0, max: |_| 1 },
+        Bound { name: "thrift", of: |bounds| &mut bounds.thrift, min: 0, max: |_| 1 },
+    ];
 }
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bounds = *self;
-        for (index, name) in Self::NAMES.into_iter().enumerate() {
-            let value = bounds.named(name).map_or(0, |bound| *bound);
-            write!(f, "{}{name}={value}", if index == 0 { "" } else { " " })?;
-        }
-        Ok(())
+        self.write(f)
     }
 }

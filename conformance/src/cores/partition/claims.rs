@@ -2,7 +2,7 @@
 //! the model's; and what the model cannot say.
 
 use highwater_core::partition::{PartitionError, Role};
-use highwater_model::check::{Claim, ClaimKind, Predicate, Spec};
+use highwater_model::check::Claim;
 use highwater_model::isr::state::{STAIN_RECOVERED, STAIN_TRUNCATED, epoch_of};
 use highwater_model::isr::{self, Isr};
 
@@ -10,15 +10,7 @@ use super::message::Body;
 use super::replica::small;
 use super::state::State;
 use super::{Bounds, PartitionCores};
-
-/// A safety claim of the model.
-#[derive(Clone, Copy)]
-pub(super) struct Held {
-    name: &'static str,
-    clause: &'static str,
-    summary: &'static str,
-    holds: Predicate<Isr>,
-}
+use crate::cores::claims::{self, Held, Marked, holds};
 
 /// What went wrong in a step that the model has no mark for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,63 +27,45 @@ const STRAYS: usize = 15;
 const HIGH_WATERMARK_BACK: usize = 14;
 const PROMISED_TOO_SOON: usize = 13;
 
+impl Marked for State {
+    fn broken(&self) -> u16 {
+        self.broken
+    }
+}
+
 /// The safety claims of the model.
-pub(super) fn of_model(isr: &Isr) -> Vec<Held> {
-    let safety = |claim: Claim<Isr>| match claim.kind {
-        ClaimKind::Always(holds) => {
-            Some(Held { name: claim.name, clause: claim.clause, summary: claim.summary, holds })
-        }
-        ClaimKind::Sometimes(_) | ClaimKind::LeadsTo { .. } => None,
-    };
-    let claims: Vec<_> = isr.claims().into_iter().filter_map(safety).collect();
-    assert!(claims.len() <= PROMISED_TOO_SOON, "a bit each, and three are taken");
-    claims
+pub(super) fn of_model(isr: &Isr) -> Vec<Held<Isr>> {
+    claims::of_model(isr, PROMISED_TOO_SOON)
 }
 
 /// Which of the model's claims do not hold of a picture, and what else went wrong.
-pub(super) fn broken(isr: &Isr, claims: &[Held], picture: &isr::State, wrongs: Wrongs) -> u16 {
-    let broken = |(bit, claim): (usize, &Held)| u16::from(!(claim.holds)(isr, picture)) << bit;
-    claims.iter().enumerate().map(broken).sum::<u16>()
+pub(super) fn broken(isr: &Isr, claims: &[Held<Isr>], picture: &isr::State, wrongs: Wrongs) -> u16 {
+    claims::broken(isr, claims, picture)
         | u16::from(wrongs.strays) << STRAYS
         | u16::from(wrongs.high_watermark_back) << HIGH_WATERMARK_BACK
         | u16::from(wrongs.promised_too_soon) << PROMISED_TOO_SOON
 }
 
-/// Whether the claim with this bit holds in a state.
-fn holds<const BIT: usize>(_: &PartitionCores, state: &State) -> bool {
-    state.broken >> BIT & 1 == 0
-}
-
-/// [`holds`] by bit, as far as the model has claims.
-const HOLDS: [Predicate<PartitionCores>; 10] = [
-    holds::<0>, holds::<1>, holds::<2>, holds::<3>, holds::<4>, holds::<5>, holds::<6>, holds::<7>,
-    holds::<8>, holds::<9>,
-];
-
 /// Everything that is claimed.
-pub(super) fn claims(model: &[Held], bounds: &Bounds) -> Vec<Claim<PartitionCores>> {
-    let kept = |(held, holds): (&Held, Predicate<PartitionCores>)| {
-        Claim::always(held.name, held.clause, held.summary, holds)
-    };
-    let mut claims: Vec<_> = model.iter().zip(HOLDS).map(kept).collect();
-    assert_eq!(claims.len(), model.len(), "there is a function for each claim");
+pub(super) fn claims(model: &[Held<Isr>], bounds: &Bounds) -> Vec<Claim<PartitionCores>> {
+    let mut claims = claims::of_cores(model);
     claims.push(Claim::always(
         "refines-isr",
         "isr/refinement/1",
         "each step of cores and controller is a step of the model, a short fixed row of them, or none",
-        holds::<STRAYS>,
+        holds::<_, STRAYS>,
     ));
     claims.push(Claim::always(
         "leader-high-watermark-monotone",
         "isr/commit/1",
         "the high watermark of who leads on does not fall",
-        holds::<HIGH_WATERMARK_BACK>,
+        holds::<_, HIGH_WATERMARK_BACK>,
     ));
     claims.push(Claim::always(
         "promised-is-committed",
         "isr/produce/1",
         "a producer with acks=all is told that a record is safe only once it is committed by enough",
-        holds::<PROMISED_TOO_SOON>,
+        holds::<_, PROMISED_TOO_SOON>,
     ));
     claims.extend(witnesses(bounds));
     claims

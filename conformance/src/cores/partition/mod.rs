@@ -78,6 +78,7 @@ use highwater_model::check::{Claim, Spec, stateright_properties};
 use highwater_model::isr::Isr;
 use stateright::{Model, Property};
 
+use crate::cores::claims::Held;
 use crate::cores::intern::{Interner, Memo};
 use controller::{Office, Register};
 use message::Message;
@@ -90,7 +91,7 @@ pub struct PartitionCores {
     group: Group,
     office: Office,
     isr: Isr,
-    model_claims: Vec<claims::Held>,
+    model_claims: Vec<Held<Isr>>,
     replicas: Interner<Replica>,
     registers: Interner<Register>,
     messages: Interner<Message>,
@@ -103,7 +104,7 @@ pub struct PartitionCores {
 }
 
 impl PartitionCores {
-    /// The cores of these rules, within bounds that [`Bounds::admit`] admits.
+    /// The cores of these rules, within bounds that [`NamedBounds::admit`](super::bounds::NamedBounds::admit) admits.
     pub fn new(bounds: Bounds, rules: Rules, controller_rules: ControllerRules) -> Self {
         let isr = map::isr(&bounds);
         Self {

@@ -1,7 +1,8 @@
-use highwater_model::check::{ClaimVerdict, Options, Outcome, Verdict, search};
+use highwater_model::check::{Options, Outcome, search};
 use stateright::{Checker, Model};
 
 use super::*;
+use crate::cores::testing;
 
 /// A little of everything but faults.
 const SMALL: Bounds =
@@ -13,15 +14,7 @@ fn check(bounds: Bounds, threads: usize) -> Outcome<PartitionCores> {
 }
 
 fn assert_holds(bounds: Bounds, unique: u64, depth: u32) {
-    let outcome = check(bounds, 2);
-    let failed: Vec<_> = outcome
-        .claims
-        .iter()
-        .filter(|claim| claim.verdict != ClaimVerdict::Holds)
-        .map(|claim| claim.name)
-        .collect();
-    assert_eq!((outcome.verdict, failed), (Verdict::Holds, vec![]), "{bounds:?}");
-    assert_eq!((outcome.unique, outcome.depth), (unique, depth), "{bounds:?}");
+    testing::assert_holds(&check(bounds, 2), bounds, unique, depth);
 }
 
 #[test]
@@ -61,10 +54,7 @@ fn cores_without_thrift_hold() {
 
 #[test]
 fn counts_any_number_of_threads_the_same() {
-    let counts = |threads| {
-        let outcome = check(SMALL, threads);
-        (outcome.unique, outcome.generated, outcome.depth, outcome.terminal)
-    };
+    let counts = |threads| testing::counts(&check(SMALL, threads));
     assert_eq!(counts(1), counts(3));
 }
 
@@ -77,45 +67,31 @@ fn counts_are_those_of_stateright() {
 
 #[cfg(feature = "flaws")]
 mod flaws {
-    use highwater_core::Flaw;
     use highwater_core::{controller, partition};
-    use highwater_model::check::Stop;
 
     use super::*;
+    use crate::cores::testing::flaws::{breaks, changed};
 
     /// The least bounds at which something happens.
     const LEAST: Bounds = Bounds { records: 1, messages: 1, crashes: 0, losses: 0, ..Bounds::DEFAULT };
 
-    /// In how many steps a step is none of the model's, and a claim of the model's breaks.
-    fn breaks(model: &PartitionCores, claim: &str) -> (Option<usize>, Option<usize>) {
-        let claims = ["refines-isr", claim];
-        let options = Options { threads: 2, stop: Stop::Decided(&claims), ..Options::default() };
-        let outcome = search(model, &options);
-        let steps_to = |name: &str| {
-            let found = outcome.claims.iter().find(|found| found.name == name).expect("a claim");
-            found.walk.as_ref().map(|walk| walk.steps.len())
-        };
-        (steps_to("refines-isr"), steps_to(claim))
-    }
-
-    fn changed<R: Default>(flaws: &[Flaw<R>], id: &str) -> R {
-        let mut rules = R::default();
-        (flaws.iter().find(|flaw| flaw.id == id).expect("a flaw of the core").change)(&mut rules);
-        rules
+    /// Holds cores to the steps in which a step is none of the model's, and a claim of the model's breaks.
+    fn assert_broken(cores: &PartitionCores, id: &str, refines: usize, claim: &'static str, steps: usize) {
+        assert_eq!(breaks(cores, ["refines-isr", claim]), [Some(refines), Some(steps)], "{id} {claim}");
     }
 
     /// Holds a flaw of the partition core to what it must break.
-    fn assert_breaks(id: &str, bounds: Bounds, refines: usize, claim: &str, steps: usize) {
+    fn assert_breaks(id: &str, bounds: Bounds, refines: usize, claim: &'static str, steps: usize) {
         let rules = changed(partition::FLAWS, id);
         let model = PartitionCores::new(bounds, rules, ControllerRules::default());
-        assert_eq!(breaks(&model, claim), (Some(refines), Some(steps)), "{id} {claim}");
+        assert_broken(&model, id, refines, claim, steps);
     }
 
     /// Holds a flaw of the controller to what it must break.
-    fn assert_controller_breaks(id: &str, bounds: Bounds, refines: usize, claim: &str, steps: usize) {
+    fn assert_controller_breaks(id: &str, bounds: Bounds, refines: usize, claim: &'static str, steps: usize) {
         let rules = changed(controller::FLAWS, id);
         let model = PartitionCores::new(bounds, Rules::default(), rules);
-        assert_eq!(breaks(&model, claim), (Some(refines), Some(steps)), "{id} {claim}");
+        assert_broken(&model, id, refines, claim, steps);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use highwater_model::kraft::state::LOG_MAX;
 
+use crate::cores::bounds::{Bound, NamedBounds};
+
 use super::state::{MESSAGES_MAX, VOTERS_MAX};
 
 /// How large the model is. Switches are 0 or 1.
@@ -52,82 +54,36 @@ impl Bounds {
         thrift: 1,
     };
 
-    /// The names that [`Bounds::named`] knows.
-    pub const NAMES: [&str; 12] = [
-        "voters",
-        "epochs",
-        "records",
-        "messages",
-        "restarts",
-        "resignations",
-        "duplicates",
-        "faults",
-        "wipes",
-        "pre-vote",
-        "search",
-        "thrift",
-    ];
-
     /// Whether [`Bounds::thrift`] is on.
     pub(super) fn is_thrifty(&self) -> bool {
         self.thrift > 0
     }
+}
 
-    /// The bound of this name.
-    pub fn named(&mut self, name: &str) -> Option<&mut u8> {
-        Some(match name {
-            "voters" => &mut self.voters,
-            "epochs" => &mut self.epochs,
-            "records" => &mut self.records,
-            "messages" => &mut self.messages,
-            "restarts" => &mut self.restarts,
-            "resignations" => &mut self.resignations,
-            "duplicates" => &mut self.duplicates,
-            "faults" => &mut self.faults,
-            "wipes" => &mut self.wipes,
-            "pre-vote" => &mut self.pre_vote,
-            "search" => &mut self.search,
-            "thrift" => &mut self.thrift,
-            _ => return None,
-        })
-    }
-
-    /// Whether states have room for all that may happen.
-    ///
-    /// # Errors
-    /// Which bound is too large or too small, and what it may be.
-    pub fn admit(&self) -> Result<(), String> {
-        let within = |name: &str, value: u8, least: u8, most: u8| {
-            let fits = (least..=most).contains(&value);
-            if fits { Ok(()) } else { Err(format!("{name}={value}: it may be {least} to {most}")) }
-        };
-        within("voters", self.voters, 2, VOTERS_MAX as u8)?;
-        within("epochs", self.epochs, 1, LOG_MAX)?;
-        within("records", self.records, 0, (LOG_MAX - self.epochs).min(3))?;
-        within("messages", self.messages, 1, MESSAGES_MAX as u8)?;
-        for (name, faults) in [
-            ("restarts", self.restarts),
-            ("resignations", self.resignations),
-            ("duplicates", self.duplicates),
-        ] {
-            within(name, faults, 0, 9)?;
-        }
-        within("wipes", self.wipes, 0, 1)?;
-        for (name, switch) in [("pre-vote", self.pre_vote), ("search", self.search), ("thrift", self.thrift)]
-        {
-            within(name, switch, 0, 1)?;
-        }
-        Ok(())
-    }
+impl NamedBounds for Bounds {
+    const TABLE: &'static [Bound<Self>] = &[
+        Bound { name: "voters", of: |bounds| &mut bounds.voters, min: 2, max: |_| VOTERS_MAX as u8 },
+        Bound { name: "epochs", of: |bounds| &mut bounds.epochs, min: 1, max: |_| LOG_MAX },
+        Bound {
+            name: "records",
+            of: |bounds| &mut bounds.records,
+            min: 0,
+            max: |bounds| (LOG_MAX - bounds.epochs).min(3),
+        },
+        Bound { name: "messages", of: |bounds| &mut bounds.messages, min: 1, max: |_| MESSAGES_MAX as u8 },
+        Bound { name: "restarts", of: |bounds| &mut bounds.restarts, min: 0, max: |_| 9 },
+        Bound { name: "resignations", of: |bounds| &mut bounds.resignations, min: 0, max: |_| 9 },
+        Bound { name: "duplicates", of: |bounds| &mut bounds.duplicates, min: 0, max: |_| 9 },
+        Bound { name: "faults", of: |bounds| &mut bounds.faults, min: 0, max: |_| u8::MAX },
+        Bound { name: "wipes", of: |bounds| &mut bounds.wipes, min: 0, max: |_| 1 },
+        Bound { name: "pre-vote", of: |bounds| &mut bounds.pre_vote, min: 0, max: |_| 1 },
+        Bound { name: "search", of: |bounds| &mut bounds.search, min: 0, max: |_| 1 },
+        Bound { name: "thrift", of: |bounds| &mut bounds.thrift, min: 0, max: |_| 1 },
+    ];
 }
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bounds = *self;
-        for (index, name) in Self::NAMES.into_iter().enumerate() {
-            let value = bounds.named(name).map_or(0, |bound| *bound);
-            write!(f, "{}{name}={value}", if index == 0 { "" } else { " " })?;
-        }
-        Ok(())
+        self.write(f)
     }
 }

@@ -2,77 +2,41 @@
 //! theirs is one of the model's.
 
 use highwater_core::quorum::{Request, RoleName};
-use highwater_model::check::{Claim, ClaimKind, Predicate, Spec};
+use highwater_model::check::Claim;
 use highwater_model::kraft::{self, Kraft};
 
 use super::message::Body;
 use super::state::State;
 use super::{Bounds, QuorumCores};
-
-/// A safety claim of the model.
-#[derive(Clone, Copy)]
-pub(super) struct Held {
-    name: &'static str,
-    clause: &'static str,
-    summary: &'static str,
-    holds: Predicate<Kraft>,
-}
+use crate::cores::claims::{self, Held, Marked, holds};
 
 /// The bit of [`State::broken`] that says that a step is none of the model's.
 const REFINES: usize = 15;
 
+impl Marked for State {
+    fn broken(&self) -> u16 {
+        self.broken
+    }
+}
+
 /// The safety claims of the model.
-pub(super) fn of_model(kraft: &Kraft) -> Vec<Held> {
-    let safety = |claim: Claim<Kraft>| match claim.kind {
-        ClaimKind::Always(holds) => {
-            Some(Held { name: claim.name, clause: claim.clause, summary: claim.summary, holds })
-        }
-        ClaimKind::Sometimes(_) | ClaimKind::LeadsTo { .. } => None,
-    };
-    let claims: Vec<_> = kraft.claims().into_iter().filter_map(safety).collect();
-    assert!(claims.len() <= REFINES, "a bit each, and one is taken");
-    claims
+pub(super) fn of_model(kraft: &Kraft) -> Vec<Held<Kraft>> {
+    claims::of_model(kraft, REFINES)
 }
 
 /// Which of the model's claims do not hold of a picture, and whether the step to it was one of the model's.
-pub(super) fn broken(kraft: &Kraft, claims: &[Held], picture: &kraft::State, refines: bool) -> u16 {
-    let broken = |(bit, claim): (usize, &Held)| u16::from(!(claim.holds)(kraft, picture)) << bit;
-    claims.iter().enumerate().map(broken).sum::<u16>() | u16::from(!refines) << REFINES
+pub(super) fn broken(kraft: &Kraft, claims: &[Held<Kraft>], picture: &kraft::State, refines: bool) -> u16 {
+    claims::broken(kraft, claims, picture) | u16::from(!refines) << REFINES
 }
-
-/// Whether the claim with this bit holds in a state.
-fn holds<const BIT: usize>(_: &QuorumCores, state: &State) -> bool {
-    state.broken >> BIT & 1 == 0
-}
-
-/// [`holds`] by bit, as far as the model has claims.
-const HOLDS: [Predicate<QuorumCores>; 12] = [
-    holds::<0>,
-    holds::<1>,
-    holds::<2>,
-    holds::<3>,
-    holds::<4>,
-    holds::<5>,
-    holds::<6>,
-    holds::<7>,
-    holds::<8>,
-    holds::<9>,
-    holds::<10>,
-    holds::<11>,
-];
 
 /// Everything that is claimed.
-pub(super) fn claims(model: &[Held], bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
-    let kept = |(held, holds): (&Held, Predicate<QuorumCores>)| {
-        Claim::always(held.name, held.clause, held.summary, holds)
-    };
-    let mut claims: Vec<_> = model.iter().zip(HOLDS).map(kept).collect();
-    assert_eq!(claims.len(), model.len(), "there is a function for each claim");
+pub(super) fn claims(model: &[Held<Kraft>], bounds: &Bounds) -> Vec<Claim<QuorumCores>> {
+    let mut claims = claims::of_cores(model);
     claims.push(Claim::always(
         "refines-kraft",
         "kraft/refinement/1",
         "each step of the cores is a step of the model, a short fixed row of them, or none",
-        holds::<REFINES>,
+        holds::<_, REFINES>,
     ));
     claims.extend(witnesses(bounds));
     claims

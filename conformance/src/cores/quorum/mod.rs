@@ -75,6 +75,7 @@ use highwater_model::kraft::Kraft;
 use highwater_model::kraft::state::Node;
 use stateright::{Model, Property};
 
+use crate::cores::claims::Held;
 use crate::cores::intern::{Interner, Memo};
 use message::Message;
 use step::Reaction;
@@ -88,7 +89,7 @@ pub struct QuorumCores {
     bounds: Bounds,
     group: Group,
     kraft: Kraft,
-    model_claims: Vec<claims::Held>,
+    model_claims: Vec<Held<Kraft>>,
     voters: Interner<Kept>,
     messages: Interner<Message>,
     sets: Interner<Vec<u64>>,
@@ -125,7 +126,7 @@ impl Hash for Kept {
 }
 
 impl QuorumCores {
-    /// The cores of these rules, within bounds that [`Bounds::admit`] admits.
+    /// The cores of these rules, within bounds that [`NamedBounds::admit`](super::bounds::NamedBounds::admit) admits.
     pub fn new(bounds: Bounds, rules: Rules) -> Self {
         let kraft = map::kraft(bounds.voters);
         Self {

@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use bytemuck::{Pod, Zeroable};
 use highwater_model::kraft::state::{Leaders, Log};
+use highwater_model::slots;
 
 /// The most voters that a [`State`] has room for.
 pub(super) const VOTERS_MAX: usize = 4;
@@ -60,32 +61,17 @@ impl State {
 
     /// The messages in flight, without empty slots.
     pub fn in_flight(&self) -> impl Iterator<Item = u64> {
-        self.messages.into_iter().take_while(|message| *message != 0)
+        slots::filled(self.messages)
     }
 
     /// Puts `message` in flight; one that is in flight already is there once. There must be room.
     pub(crate) fn send(&mut self, message: u64) {
-        let mut moving = message;
-        for slot in &mut self.messages {
-            if *slot == moving {
-                return;
-            }
-            if *slot < moving {
-                std::mem::swap(slot, &mut moving);
-            }
-            if moving == 0 {
-                return;
-            }
-        }
-        debug_assert_eq!(moving, 0, "a message was sent without room for it");
+        slots::put(&mut self.messages, message);
     }
 
     /// Takes `message` out of flight.
     pub(crate) fn take(&mut self, message: u64) {
-        if let Some(found) = self.messages.iter().position(|slot| *slot == message) {
-            self.messages.copy_within(found + 1.., found);
-            self.messages[MESSAGES_MAX - 1] = 0;
-        }
+        slots::take(&mut self.messages, message);
     }
 }
 

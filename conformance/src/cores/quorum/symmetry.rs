@@ -8,6 +8,7 @@
 use highwater_core::NodeId;
 use highwater_core::quorum::{ReplicaKey, Request, Response};
 use highwater_model::kraft::state::{Leaders, Node, role};
+use highwater_model::orders::{ORDERS, orders};
 use highwater_model::voting::NOBODY;
 
 use super::QuorumCores;
@@ -39,40 +40,6 @@ pub(super) enum Origin {
         at_once: bool,
     },
 }
-
-/// An order of voters: which index each gets.
-type Order = [u8; VOTERS_MAX];
-
-/// Every order of up to four voters. Those of `n` come first among those of `n + 1`.
-const ORDERS: [Order; 24] = [
-    [0, 1, 2, 3],
-    [1, 0, 2, 3],
-    [0, 2, 1, 3],
-    [1, 2, 0, 3],
-    [2, 0, 1, 3],
-    [2, 1, 0, 3],
-    [0, 1, 3, 2],
-    [0, 2, 3, 1],
-    [0, 3, 1, 2],
-    [0, 3, 2, 1],
-    [1, 0, 3, 2],
-    [1, 2, 3, 0],
-    [1, 3, 0, 2],
-    [1, 3, 2, 0],
-    [2, 0, 3, 1],
-    [2, 1, 3, 0],
-    [2, 3, 0, 1],
-    [2, 3, 1, 0],
-    [3, 0, 1, 2],
-    [3, 0, 2, 1],
-    [3, 1, 0, 2],
-    [3, 1, 2, 0],
-    [3, 2, 0, 1],
-    [3, 2, 1, 0],
-];
-
-/// How many orders there are of so many voters.
-const ORDERS_LEN: [usize; VOTERS_MAX + 1] = [1, 1, 2, 6, 24];
 
 /// Everything about a voter's picture that names nobody.
 pub(super) fn signature(node: &Node, index: u8) -> u64 {
@@ -110,7 +77,7 @@ impl QuorumCores {
             *signature = self.voters.value(state.voters[voter]).signature;
         }
         let mut least: Option<State> = None;
-        for (order, names) in ORDERS[..ORDERS_LEN[voters]].iter().enumerate() {
+        for (order, names) in orders(voters).iter().enumerate() {
             let mut sorted = [0; VOTERS_MAX];
             for (voter, name) in names[..voters].iter().enumerate() {
                 sorted[usize::from(*name)] = signatures[voter];
@@ -129,11 +96,11 @@ impl QuorumCores {
     /// Every renaming of a state.
     #[cfg(test)]
     pub(super) fn renamings(&self, state: &State) -> impl Iterator<Item = State> {
-        let orders = ORDERS_LEN[usize::from(self.bounds.voters)];
-        (0..orders).map(move |order| self.arrange(state, order))
+        let orders = orders(self.bounds.voters.into());
+        (0..orders.len()).map(move |order| self.arrange(state, order))
     }
 
-    /// The same state under other names.
+    /// The same state under other names: the order with this index in [`ORDERS`] gives each voter its index.
     fn arrange(&self, state: &State, order: usize) -> State {
         if order == 0 {
             return *state;

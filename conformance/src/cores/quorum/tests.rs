@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 
-use highwater_model::check::{ClaimVerdict, Options, Outcome, Verdict, search};
+use highwater_model::check::{Options, Outcome, search};
 use stateright::{Checker, Model};
 
 use super::*;
+use crate::cores::testing;
 
 /// A little of everything but faults.
 const SMALL: Bounds = Bounds { epochs: 2, records: 1, restarts: 0, faults: 0, ..Bounds::DEFAULT };
@@ -31,15 +32,7 @@ fn reachable(model: &QuorumCores) -> Vec<State> {
 }
 
 fn assert_holds(bounds: Bounds, unique: u64, depth: u32) {
-    let outcome = check(bounds, 2, true);
-    let failed: Vec<_> = outcome
-        .claims
-        .iter()
-        .filter(|claim| claim.verdict != ClaimVerdict::Holds)
-        .map(|claim| claim.name)
-        .collect();
-    assert_eq!((outcome.verdict, failed), (Verdict::Holds, vec![]), "{bounds:?}");
-    assert_eq!((outcome.unique, outcome.depth), (unique, depth), "{bounds:?}");
+    testing::assert_holds(&check(bounds, 2, true), bounds, unique, depth);
 }
 
 #[test]
@@ -96,10 +89,7 @@ fn cores_without_thrift_hold() {
 
 #[test]
 fn counts_any_number_of_threads_the_same() {
-    let counts = |threads, symmetry| {
-        let outcome = check(SMALL, threads, symmetry);
-        (outcome.unique, outcome.generated, outcome.depth, outcome.terminal)
-    };
+    let counts = |threads, symmetry| testing::counts(&check(SMALL, threads, symmetry));
     assert_eq!(counts(1, true), counts(3, true));
     assert_eq!(counts(1, false), counts(3, false));
 }
@@ -139,25 +129,15 @@ mod flaws {
     use highwater_model::trace::{Event, Storyboard};
 
     use super::*;
+    use crate::cores::testing::flaws::{breaks, changed};
 
     /// The least bounds at which something happens.
     const LEAST: Bounds = Bounds { epochs: 2, records: 0, restarts: 0, faults: 1, ..Bounds::DEFAULT };
 
     /// Holds a flaw to what it must break: in how many steps a step is none of the model's, and a claim of the model's breaks.
-    fn assert_breaks(id: &str, bounds: Bounds, refines: usize, claim: &str, steps: usize) {
-        let flaw = FLAWS.iter().find(|flaw| flaw.id == id).expect("a flaw of the core");
-        let mut rules = Rules::default();
-        (flaw.change)(&mut rules);
-        let model = QuorumCores::new(bounds, rules);
-        let claims = ["refines-kraft", claim];
-        let options = Options { threads: 2, stop: Stop::Decided(&claims), ..Options::default() };
-        let outcome = search(&model, &options);
-        let steps_to = |name: &str| {
-            let found = outcome.claims.iter().find(|found| found.name == name).expect("a claim");
-            found.walk.as_ref().map(|walk| walk.steps.len())
-        };
-        let found = (steps_to("refines-kraft"), steps_to(claim));
-        assert_eq!(found, (Some(refines), Some(steps)), "{id} {} {claim}", flaw.name);
+    fn assert_breaks(id: &str, bounds: Bounds, refines: usize, claim: &'static str, steps: usize) {
+        let model = QuorumCores::new(bounds, changed(FLAWS, id));
+        assert_eq!(breaks(&model, ["refines-kraft", claim]), [Some(refines), Some(steps)], "{id} {claim}");
     }
 
     #[test]

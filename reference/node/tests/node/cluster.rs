@@ -46,9 +46,27 @@ pub(crate) struct Cluster {
     starts: u64,
 }
 
-/// The nodes 1 to `count`, each both broker and controller.
-pub(crate) fn combined(count: i32) -> Cluster {
-    Cluster::start((1..=count).map(|id| (id, Roles::COMBINED)), |_| {})
+/// The nodes 1 to 3, each both broker and controller; `adapt` changes their configuration.
+pub(crate) fn combined(adapt: impl Fn(&mut NodeConfig)) -> Cluster {
+    Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), adapt)
+}
+
+/// [`combined`] nodes as they are by default, once they have settled.
+pub(crate) fn settled() -> Cluster {
+    settled_with(|_| {})
+}
+
+/// [`combined`] nodes, once they have settled.
+pub(crate) fn settled_with(adapt: impl Fn(&mut NodeConfig)) -> Cluster {
+    let mut cluster = combined(adapt);
+    cluster.settle();
+    cluster
+}
+
+/// Snapshots of the metadata log after each kilobyte, sent in small parts.
+pub(crate) fn small_snapshots(config: &mut NodeConfig) {
+    config.metadata_snapshot_bytes = 1_000;
+    config.quorum_snapshot_chunk_bytes = 300;
 }
 
 impl Cluster {
@@ -117,6 +135,36 @@ impl Cluster {
     pub(crate) fn kill(&mut self, id: i32) {
         self.nodes.remove(&NodeId(id)).expect("a node that runs");
         self.disks[&NodeId(id)].crash(Loss::Nothing);
+    }
+
+    /// Tells a node to stop, and waits until it has.
+    pub(crate) fn shut_down(&mut self, id: i32, limit: Duration) {
+        self.nodes.get_mut(&NodeId(id)).expect("a node").handle(self.now, Input::ShutDown);
+        self.run_until("the node stops", limit, |cluster| cluster.node(id).stopped());
+    }
+
+    /// Lets `tamper` change so many answers on their way to the node that it is told; it says whether it changed one.
+    pub(crate) fn tamper_with(
+        &mut self,
+        mut times: u32,
+        mut tamper: impl FnMut(NodeId, &mut PeerResponse) -> bool + 'static,
+    ) {
+        self.tamper = Some(Box::new(move |_, to, response| {
+            if times > 0 && tamper(to, response) {
+                times -= 1;
+            }
+            true
+        }));
+    }
+
+    /// Loses the next answer of those that `is_meant`, which is told to whom each goes.
+    pub(crate) fn lose_one(&mut self, is_meant: impl Fn(NodeId, &PeerResponse) -> bool + 'static) {
+        let mut lost = false;
+        self.tamper = Some(Box::new(move |_, to, response| {
+            let arrives = lost || !is_meant(to, response);
+            lost |= !arrives;
+            arrives
+        }));
     }
 
     pub(crate) fn node(&self, id: i32) -> &Node<SimulatedDisk> {
@@ -385,6 +433,12 @@ impl Cluster {
         newest.controller().is_some_and(|controller| controller.is_active()).then_some(newest.id().0)
     }
 
+    /// The controller that leads the newest epoch, which there must be, and another of the nodes 1 to 3.
+    pub(crate) fn active_and_another(&self) -> (i32, i32) {
+        let active = self.active().expect("a controller");
+        (active, (1..=3).find(|&id| id != active).expect("another"))
+    }
+
     /// The broker that leads the partition in the newest epoch.
     pub(crate) fn leader(&self, partition: TopicPartition) -> Option<i32> {
         let leads = |node: &&Node<SimulatedDisk>| {
@@ -416,6 +470,12 @@ impl Cluster {
                 found == expected
             })
         });
+    }
+
+    /// Holds the logs of these two nodes to the same bytes.
+    pub(crate) fn assert_same_log(&self, partition: TopicPartition, one: i32, other: i32) {
+        let bytes = |id| self.bytes_of(id, LogId::Partition(partition));
+        assert_eq!(bytes(one), bytes(other), "nodes {one} and {other}");
     }
 
     /// All bytes of a node's log.

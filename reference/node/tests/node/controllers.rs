@@ -5,17 +5,16 @@ use std::time::Duration;
 use highwater_core::NodeId;
 use highwater_core::controller::{ControllerRequest, ControllerResponse, RegisterBroker};
 use highwater_core::partition::Acks;
-use highwater_node::message::{ClientRequest, ClientResponse, Input, PeerRequest, PeerResponse};
+use highwater_node::message::{ClientRequest, ClientResponse, PeerRequest, PeerResponse};
 use highwater_node::{Role, Roles};
 
-use crate::cluster::{Cluster, combined};
+use crate::cluster::{Cluster, settled};
 
 const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn cluster_that_starts_elects_a_controller_and_unfences_all_brokers() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     cluster.run_for(Duration::from_secs(1));
     let leading = cluster.nodes.values().filter(|node| node.metadata().role == Role::Leader).count();
     assert_eq!(leading, 1);
@@ -37,10 +36,8 @@ fn brokers_apart_from_their_controllers_are_registered() {
 
 #[test]
 fn topic_created_by_way_of_any_node_is_known_to_all() {
-    let mut cluster = combined(3);
-    cluster.settle();
-    let active = cluster.active().expect("a controller");
-    let other = (1..=3).find(|&id| id != active).expect("another");
+    let mut cluster = settled();
+    let (_, other) = cluster.active_and_another();
     let partition = cluster.create_topic(other, "orders", &[1, 2, 3]);
     cluster.run_for(Duration::from_secs(1));
     for id in 1..=3 {
@@ -52,8 +49,7 @@ fn topic_created_by_way_of_any_node_is_known_to_all() {
 
 #[test]
 fn standby_controller_takes_over_with_all_that_was_committed() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     let active = cluster.active().expect("a controller");
     cluster.crash(active);
@@ -67,10 +63,8 @@ fn standby_controller_takes_over_with_all_that_was_committed() {
 
 #[test]
 fn broker_that_is_silent_is_fenced_and_comes_back() {
-    let mut cluster = combined(3);
-    cluster.settle();
-    let active = cluster.active().expect("a controller");
-    let silent = (1..=3).find(|&id| id != active).expect("another");
+    let mut cluster = settled();
+    let (active, silent) = cluster.active_and_another();
     let before = cluster.node(silent).broker_epoch().expect("a broker epoch");
     cluster.crash(silent);
     cluster.run_until("it is fenced", SOON, |cluster| {
@@ -83,16 +77,13 @@ fn broker_that_is_silent_is_fenced_and_comes_back() {
 
 #[test]
 fn broker_told_to_stop_leads_nothing_before_it_does() {
-    let mut cluster = combined(3);
-    cluster.settle();
-    let active = cluster.active().expect("a controller");
-    let leaving = (1..=3).find(|&id| id != active).expect("another");
+    let mut cluster = settled();
+    let (_, leaving) = cluster.active_and_another();
     let others: Vec<i32> = (1..=3).filter(|&id| id != leaving).collect();
     let partition = cluster.create_topic(1, "orders", &[leaving, others[0], others[1]]);
     cluster.produce(leaving, partition, Acks::All, "a").expect("acknowledged");
     let now = cluster.now;
-    cluster.nodes.get_mut(&NodeId(leaving)).expect("a node").handle(now, Input::ShutDown);
-    cluster.run_until("the node stops", SOON, |cluster| cluster.node(leaving).stopped());
+    cluster.shut_down(leaving, SOON);
     assert_eq!(cluster.stopped[&NodeId(leaving)], None);
     assert_ne!(cluster.node(leaving).replica(partition).expect("a replica").role, Role::Leader);
     // The others go on at once: nobody had to wait for a session to end.
@@ -103,14 +94,11 @@ fn broker_told_to_stop_leads_nothing_before_it_does() {
 
 #[test]
 fn cluster_told_to_stop_and_started_again_goes_on() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
     for id in [3, 2, 1] {
-        let now = cluster.now;
-        cluster.nodes.get_mut(&NodeId(id)).expect("a node").handle(now, Input::ShutDown);
-        cluster.run_until("the node stops", Duration::from_secs(400), |cluster| cluster.node(id).stopped());
+        cluster.shut_down(id, Duration::from_secs(400));
         assert_eq!(cluster.stopped[&NodeId(id)], None);
         cluster.kill(id);
     }
@@ -127,8 +115,7 @@ fn cluster_told_to_stop_and_started_again_goes_on() {
 #[test]
 fn same_inputs_give_the_same_outputs() {
     let run = || {
-        let mut cluster = combined(3);
-        cluster.settle();
+        let mut cluster = settled();
         let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
         cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
         cluster.crash(2);
@@ -142,11 +129,9 @@ fn same_inputs_give_the_same_outputs() {
 
 #[test]
 fn broker_that_was_forgotten_registers_again() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
-    let active = cluster.active().expect("a controller");
-    let forgotten = (1..=3).find(|&id| id != active).expect("another");
+    let (active, forgotten) = cluster.active_and_another();
     let before = cluster.node(forgotten).broker_epoch().expect("a broker epoch");
     let request = ControllerRequest::UnregisterBroker(NodeId(forgotten));
     cluster.controller_request(active, request).expect("an answer");
@@ -161,14 +146,10 @@ fn broker_that_was_forgotten_registers_again() {
 
 #[test]
 fn broker_that_stopped_cleanly_says_so_when_it_registers() {
-    let mut cluster = combined(3);
-    cluster.settle();
-    let active = cluster.active().expect("a controller");
-    let leaving = (1..=3).find(|&id| id != active).expect("another");
+    let mut cluster = settled();
+    let (active, leaving) = cluster.active_and_another();
     let epoch = cluster.node(leaving).broker_epoch().expect("a broker epoch");
-    let now = cluster.now;
-    cluster.nodes.get_mut(&NodeId(leaving)).expect("a node").handle(now, Input::ShutDown);
-    cluster.run_until("the node stops", SOON, |cluster| cluster.node(leaving).stopped());
+    cluster.shut_down(leaving, SOON);
     cluster.kill(leaving);
     cluster.restart(leaving).expect("the disk is sound");
     let said = registration_of(&mut cluster, leaving, active);
@@ -177,21 +158,16 @@ fn broker_that_stopped_cleanly_says_so_when_it_registers() {
 
 #[test]
 fn broker_told_to_stop_while_it_registers_knows_its_newest_epoch_at_the_next_start() {
-    let mut cluster = combined(3);
-    cluster.settle();
-    let active = cluster.active().expect("a controller");
-    let leaving = (1..=3).find(|&id| id != active).expect("another");
+    let mut cluster = settled();
+    let (active, leaving) = cluster.active_and_another();
     let before = cluster.node(leaving).broker_epoch().expect("a broker epoch");
     cluster.crash(leaving);
     cluster.restart(leaving).expect("the disk is sound");
     // It is registered, but the answer is lost.
-    let mut left = 1;
-    cluster.tamper = Some(Box::new(move |_, to, response| {
-        let answer = matches!(response, PeerResponse::Controller(ControllerResponse::RegisterBroker(Ok(_))));
-        let loses = answer && to == NodeId(leaving) && left > 0;
-        left -= i32::from(loses);
-        !loses
-    }));
+    cluster.lose_one(move |to, response| {
+        matches!(response, PeerResponse::Controller(ControllerResponse::RegisterBroker(Ok(_))))
+            && to == NodeId(leaving)
+    });
     let registered = |cluster: &Cluster| {
         cluster
             .node(active)
@@ -202,9 +178,7 @@ fn broker_told_to_stop_while_it_registers_knows_its_newest_epoch_at_the_next_sta
     };
     cluster.run_until("it is registered", SOON, |cluster| registered(cluster).is_some());
     assert_eq!(cluster.node(leaving).broker_epoch(), None);
-    let now = cluster.now;
-    cluster.nodes.get_mut(&NodeId(leaving)).expect("a node").handle(now, Input::ShutDown);
-    cluster.run_until("the node stops", SOON, |cluster| cluster.node(leaving).stopped());
+    cluster.shut_down(leaving, SOON);
     cluster.kill(leaving);
     cluster.restart(leaving).expect("the disk is sound");
     let said = registration_of(&mut cluster, leaving, active);
@@ -213,10 +187,8 @@ fn broker_told_to_stop_while_it_registers_knows_its_newest_epoch_at_the_next_sta
 
 #[test]
 fn broker_that_crashed_does_not_say_that_it_stopped_cleanly() {
-    let mut cluster = combined(3);
-    cluster.settle();
-    let active = cluster.active().expect("a controller");
-    let crashing = (1..=3).find(|&id| id != active).expect("another");
+    let mut cluster = settled();
+    let (active, crashing) = cluster.active_and_another();
     cluster.crash(crashing);
     cluster.restart(crashing).expect("the disk is sound");
     let said = registration_of(&mut cluster, crashing, active);

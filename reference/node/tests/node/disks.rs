@@ -14,7 +14,7 @@ use highwater_log::files::quorum_state;
 use highwater_node::message::{ClientRequest, ClientResponse, Input, Output, PeerResponse};
 use highwater_node::{Node, NodeConfig, Role, Roles, Rules};
 
-use crate::cluster::{Cluster, combined, produce_request};
+use crate::cluster::{Cluster, combined, produce_request, settled};
 
 fn config() -> NodeConfig {
     let voter = ReplicaKey { id: NodeId(1), directory: Uuid(1) };
@@ -88,8 +88,7 @@ fn node_whose_role_contradicts_the_voters_is_refused() {
 
 #[test]
 fn full_disk_stops_the_node_and_nothing_else_is_said() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     let now = cluster.now;
     let node = cluster.nodes.get_mut(&NodeId(1)).expect("a node");
@@ -108,8 +107,7 @@ fn full_disk_stops_the_node_and_nothing_else_is_said() {
 
 #[test]
 fn cluster_goes_on_when_a_full_disk_stops_the_leader() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
     cluster.disks[&NodeId(1)].set_capacity(0);
@@ -250,7 +248,7 @@ fn damaged_snapshot_is_refused_and_nothing_is_changed() {
 #[test]
 fn vote_is_on_disk_before_it_is_answered() {
     let granted = Rc::new(Cell::new(0));
-    let mut cluster = combined(3);
+    let mut cluster = combined(|_| {});
     let (disks, seen) = (cluster.disks.clone(), Rc::clone(&granted));
     cluster.tamper = Some(Box::new(move |voter, candidate, response| {
         if let PeerResponse::Quorum(Response::Vote(vote), _) = response

@@ -7,6 +7,7 @@ mod fetching;
 mod metadata;
 mod offsets;
 mod partitions;
+mod producers;
 mod producing;
 mod settings;
 mod wire;

@@ -2,22 +2,12 @@
 
 use std::time::Duration;
 
+use highwater_core::controller::MetadataVersion;
 use highwater_node::message::LogId;
-use highwater_node::{NodeConfig, Roles};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, settled_with, small_snapshots};
 
 const SOON: Duration = Duration::from_secs(60);
-
-/// Snapshots after each kilobyte, sent in small parts.
-fn small_snapshots(config: &mut NodeConfig) {
-    config.metadata_snapshot_bytes = 1_000;
-    config.quorum_snapshot_chunk_bytes = 300;
-}
-
-fn cluster() -> Cluster {
-    Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), small_snapshots)
-}
 
 fn create_topics(cluster: &mut Cluster, from: usize, count: usize) {
     let by = cluster.active().expect("a controller");
@@ -28,8 +18,7 @@ fn create_topics(cluster: &mut Cluster, from: usize, count: usize) {
 
 #[test]
 fn snapshot_is_taken_once_the_log_has_grown_and_the_log_is_cut() {
-    let mut cluster = cluster();
-    cluster.settle();
+    let mut cluster = settled_with(small_snapshots);
     create_topics(&mut cluster, 0, 20);
     cluster.run_for(Duration::from_secs(1));
     for id in 1..=3 {
@@ -40,8 +29,7 @@ fn snapshot_is_taken_once_the_log_has_grown_and_the_log_is_cut() {
 
 #[test]
 fn node_with_a_snapshot_starts_from_it() {
-    let mut cluster = cluster();
-    cluster.settle();
+    let mut cluster = settled_with(small_snapshots);
     create_topics(&mut cluster, 0, 20);
     cluster.run_for(Duration::from_secs(1));
     for id in 1..=3 {
@@ -58,13 +46,12 @@ fn node_with_a_snapshot_starts_from_it() {
 
 #[test]
 fn node_whose_log_was_cut_within_a_segment_starts_again() {
-    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+    let mut cluster = settled_with(|config| {
         small_snapshots(config);
         config.log_segment_bytes = 1_500;
         // Nothing but the cut itself notes where the log starts.
         config.high_watermark_checkpoint_interval = Duration::from_secs(3_600);
     });
-    cluster.settle();
     for round in 0..10 {
         // Each topic is decided in an epoch of its own.
         let active = cluster.active().expect("a controller");
@@ -84,10 +71,8 @@ fn node_whose_log_was_cut_within_a_segment_starts_again() {
 
 #[test]
 fn node_that_is_behind_the_log_fetches_a_snapshot_in_parts() {
-    let mut cluster = cluster();
-    cluster.settle();
-    let active = cluster.active().expect("a controller");
-    let behind = (1..=3).find(|&id| id != active).expect("another");
+    let mut cluster = settled_with(small_snapshots);
+    let (active, behind) = cluster.active_and_another();
     cluster.crash(behind);
     create_topics(&mut cluster, 0, 30);
     cluster.run_for(Duration::from_secs(1));
@@ -103,4 +88,17 @@ fn node_that_is_behind_the_log_fetches_a_snapshot_in_parts() {
         cluster.node(behind).controller().is_some_and(|controller| controller.image().topics().len() == 30)
     );
     assert!(!cluster.bytes_of(behind, LogId::Metadata).is_empty());
+}
+
+#[test]
+fn cluster_begins_with_the_features_of_its_configuration() {
+    let cluster = settled_with(|config| {
+        config.metadata_version = MetadataVersion(21);
+        config.eligible_leader_replicas = false;
+    });
+    for id in 1..=3 {
+        let features = cluster.node(id).image().features();
+        assert_eq!(features.get(MetadataVersion::FEATURE), Some(&21), "node {id}");
+        assert_eq!(features.len(), 1, "node {id}");
+    }
 }

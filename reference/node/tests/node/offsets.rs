@@ -15,7 +15,7 @@ use highwater_node::message::{
 use crate::cluster::{Cluster, combined, listed, offset_request, produce_request};
 
 fn settled() -> Cluster {
-    let mut cluster = combined(3);
+    let mut cluster = combined(|_| {});
     cluster.settle();
     cluster
 }

@@ -6,19 +6,19 @@ use highwater_core::controller::{
     ConfigChange, ConfigOperation, ConfigResource, ControllerRequest, TopicReference,
 };
 use highwater_core::partition::{Acks, PartitionError};
+use highwater_node::Role;
 use highwater_node::message::{ClientRequest, ListedOffset, LogId, OffsetAt, PeerResponse, Produce};
-use highwater_node::{NodeConfig, Role, Roles};
 
 use crate::cluster::{
-    Cluster, combined, fetch_request, fetched, listed, offset_request, produce_request, produced, records,
+    Cluster, fetch_request, fetched, listed, offset_request, produce_request, produced, records, settled,
+    settled_with,
 };
 
 const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn record_acknowledged_by_all_is_read_by_consumers() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
     assert_eq!(cluster.produce(2, partition, Acks::All, "a"), Ok(0));
     assert_eq!(cluster.produce(2, partition, Acks::All, "b"), Ok(1));
@@ -27,8 +27,7 @@ fn record_acknowledged_by_all_is_read_by_consumers() {
 
 #[test]
 fn record_acknowledged_by_all_is_in_every_log_of_the_isr() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
     cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
     let of_leader = cluster.bytes_of(2, LogId::Partition(partition));
@@ -40,16 +39,14 @@ fn record_acknowledged_by_all_is_in_every_log_of_the_isr() {
 
 #[test]
 fn produce_to_a_follower_is_refused() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
     assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Err(PartitionError::NotLeaderOrFollower));
 }
 
 #[test]
 fn produce_of_bytes_that_are_no_batch_is_refused() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     let mut bytes = records(&["a"]).to_vec();
     let last = bytes.len() - 1;
@@ -63,8 +60,7 @@ fn produce_of_bytes_that_are_no_batch_is_refused() {
 
 #[test]
 fn consumer_that_waits_is_answered_when_a_record_is_committed() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     let asked = cluster.now;
     let waiting = cluster.send(1, fetch_request(partition, 0, 20_000));
@@ -82,8 +78,7 @@ fn consumer_that_waits_is_answered_when_a_record_is_committed() {
 
 #[test]
 fn consumer_that_waits_in_vain_is_answered_at_its_deadline() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     let asked = cluster.now;
     let (fetched, bytes) = cluster.fetch(1, partition, 0, 700);
@@ -93,8 +88,7 @@ fn consumer_that_waits_in_vain_is_answered_at_its_deadline() {
 
 #[test]
 fn leader_that_crashes_is_replaced_without_loss() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
     cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
     cluster.crash(2);
@@ -107,8 +101,7 @@ fn leader_that_crashes_is_replaced_without_loss() {
 
 #[test]
 fn leader_that_crashed_comes_back_as_a_follower_with_the_same_log() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
     cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
     cluster.crash(2);
@@ -118,17 +111,12 @@ fn leader_that_crashed_comes_back_as_a_follower_with_the_same_log() {
     cluster.restart(2).expect("the disk is sound");
     cluster.run_until_isr(partition, &[1, 2, 3]);
     assert_eq!(cluster.node(2).replica(partition).expect("a replica").role, Role::Follower);
-    let (of_leader, of_node) = (
-        cluster.bytes_of(leader, LogId::Partition(partition)),
-        cluster.bytes_of(2, LogId::Partition(partition)),
-    );
-    assert_eq!(of_leader, of_node);
+    cluster.assert_same_log(partition, leader, 2);
 }
 
 #[test]
 fn cluster_whose_processes_were_all_killed_goes_on_where_it_was() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[2, 1, 3]);
     cluster.produce(2, partition, Acks::All, "a").expect("acknowledged");
     for id in 1..=3 {
@@ -150,10 +138,9 @@ fn cluster_whose_processes_were_all_killed_goes_on_where_it_was() {
 #[test]
 fn partition_is_not_starved_by_others_of_its_leader() {
     // One answer has room for one batch.
-    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config: &mut NodeConfig| {
+    let mut cluster = settled_with(|config| {
         config.replica_fetch_response_max_bytes = 100;
     });
-    cluster.settle();
     let partitions: Vec<_> =
         (0..8).map(|index| cluster.create_topic(1, &format!("topic-{index}"), &[1, 2, 3])).collect();
     let value = "x".repeat(200);
@@ -180,8 +167,7 @@ fn partition_is_not_starved_by_others_of_its_leader() {
 
 #[test]
 fn topic_that_is_deleted_leaves_nothing_on_any_disk() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
     let request = ControllerRequest::DeleteTopics(vec![TopicReference::Name("orders".to_owned())]);
@@ -197,8 +183,7 @@ fn topic_that_is_deleted_leaves_nothing_on_any_disk() {
 
 #[test]
 fn min_insync_replicas_of_a_topic_is_obeyed_once_set() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     let change = ConfigChange {
         key: "min.insync.replicas".to_owned(),
@@ -217,8 +202,7 @@ fn min_insync_replicas_of_a_topic_is_obeyed_once_set() {
 
 #[test]
 fn offsets_for_consumers_end_at_the_high_watermark() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.produce(1, partition, Acks::All, "a").expect("acknowledged");
     cluster.send(1, produce_request(partition, Acks::Leader, &["b"]));
@@ -230,8 +214,7 @@ fn offsets_for_consumers_end_at_the_high_watermark() {
 
 #[test]
 fn producer_and_consumer_that_wait_for_a_topic_that_is_deleted_are_told_so() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     // Nobody fetches what is produced.
     cluster.tamper = Some(Box::new(|_, _, response| !matches!(response, PeerResponse::Fetch(_))));
@@ -249,10 +232,9 @@ fn producer_and_consumer_that_wait_for_a_topic_that_is_deleted_are_told_so() {
 
 #[test]
 fn log_is_flushed_after_as_many_records_as_configured() {
-    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+    let mut cluster = settled_with(|config| {
         config.log_flush_interval_messages = Some(2);
     });
-    cluster.settle();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     let flushed = |cluster: &Cluster| {
         [1, 2, 3].map(|id| cluster.node(id).replica(partition).expect("a replica").log.flushed())
@@ -267,10 +249,9 @@ fn log_is_flushed_after_as_many_records_as_configured() {
 
 #[test]
 fn batch_that_is_too_large_is_refused() {
-    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+    let mut cluster = settled_with(|config| {
         config.message_max_bytes = 200;
     });
-    cluster.settle();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     let answer = cluster.produce(1, partition, Acks::All, &"x".repeat(200));
     assert_eq!(answer, Err(PartitionError::MessageTooLarge));
@@ -278,8 +259,7 @@ fn batch_that_is_too_large_is_refused() {
 
 #[test]
 fn topic_made_anew_under_the_same_name_begins_empty() {
-    let mut cluster = combined(3);
-    cluster.settle();
+    let mut cluster = settled();
     let before = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.produce(1, before, Acks::All, "a").expect("acknowledged");
     cluster.crash(3);
@@ -294,13 +274,13 @@ fn topic_made_anew_under_the_same_name_begins_empty() {
     cluster.run_until_isr(after, &[1, 2, 3]);
     assert!(cluster.node(3).replica(before).is_none());
     cluster.produce(1, after, Acks::All, "b").expect("acknowledged");
-    assert_eq!(cluster.bytes_of(3, LogId::Partition(after)), cluster.bytes_of(1, LogId::Partition(after)));
+    cluster.assert_same_log(after, 3, 1);
     assert_eq!(cluster.consume(1, after).0, ["b"]);
 }
 
 /// A cluster in which each batch has a segment of its own, and old ones go soon.
 fn cluster_that_deletes() -> Cluster {
-    Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+    settled_with(|config| {
         config.log_segment_bytes = 80;
         config.log_retention_bytes = Some(200);
         config.log_retention_check_interval = Duration::from_secs(1);
@@ -310,7 +290,6 @@ fn cluster_that_deletes() -> Cluster {
 #[test]
 fn log_start_moves_when_there_is_too_much() {
     let mut cluster = cluster_that_deletes();
-    cluster.settle();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     for index in 0..10 {
         cluster.produce(1, partition, Acks::All, &index.to_string()).expect("acknowledged");
@@ -329,7 +308,6 @@ fn log_start_moves_when_there_is_too_much() {
 #[test]
 fn follower_whose_end_its_leader_has_deleted_begins_anew() {
     let mut cluster = cluster_that_deletes();
-    cluster.settle();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.produce(1, partition, Acks::All, "first").expect("acknowledged");
     let active = cluster.active().expect("a controller");

@@ -12,7 +12,7 @@ use highwater_node::{ConfigSource, Roles, TopicConfigEntry};
 use crate::cluster::{Cluster, combined};
 
 fn settled() -> Cluster {
-    let mut cluster = combined(3);
+    let mut cluster = combined(|_| {});
     cluster.settle();
     cluster
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use highwater_core::controller::topic_config_of_broker;
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{NodeId, Uuid};
 use highwater_node::{NodeConfig, Roles};
@@ -27,12 +28,11 @@ pub(super) fn build(mut values: Values) -> Result<ServerConfig, ConfigError> {
     check_voters(&mut values, node_id, roles, &voters);
     let listeners = Listeners::read(&mut values, roles);
     let log_directory = log_directory(&mut values);
-    let node = node(&mut values, node_id, roles, &voters);
+    let mut node = node(&mut values, node_id, roles, &voters);
     let limits = limits(&mut values);
     let topics = topics(&mut values);
     let groups = groups(&mut values);
-    let producer_id_expiration = values.milliseconds("producer.id.expiration.ms", 1);
-    let check_interval = values.milliseconds("producer.id.expiration.check.interval.ms", 1);
+    node.producer_id_expiration = values.milliseconds("producer.id.expiration.ms", 1);
     let controlled_shutdown = values.is_on("controlled.shutdown.enable");
     if !values.faults.is_empty() {
         return Err(error(file, values));
@@ -52,8 +52,6 @@ pub(super) fn build(mut values: Values) -> Result<ServerConfig, ConfigError> {
         limits,
         topics,
         groups,
-        producer_id_expiration,
-        producer_id_expiration_check_interval: check_interval,
         controlled_shutdown,
         warnings,
         node,
@@ -239,6 +237,8 @@ fn node(values: &mut Values, id: NodeId, roles: Roles, voters: &[VoterAddress]) 
     node.replica_lag_time_max = values.milliseconds("replica.lag.time.max.ms", 1);
     node.replica_fetch_wait_max = values.milliseconds("replica.fetch.wait.max.ms", 0);
     node.replica_fetch_backoff = values.milliseconds("replica.fetch.backoff.ms", 0);
+    node.replica_fetch_min_bytes = values.count("replica.fetch.min.bytes");
+    node.replica_fetch_max_bytes = values.count("replica.fetch.max.bytes");
     node.replica_fetch_response_max_bytes = values.count("replica.fetch.response.max.bytes");
     node.replica_socket_timeout = values.milliseconds("replica.socket.timeout.ms", 1);
     node.high_watermark_checkpoint_interval =
@@ -278,7 +278,31 @@ fn node(values: &mut Values, id: NodeId, roles: Roles, voters: &[VoterAddress]) 
     node.log_retention_check_interval = values.milliseconds("log.retention.check.interval.ms", 1);
     let every = values.number("log.flush.interval.messages");
     node.log_flush_interval_messages = (every != i64::MAX).then_some(every.unsigned_abs());
+    node.topic_defaults = topic_defaults(values);
     node
+}
+
+/// What the file says of keys that topics fall back to, each checked.
+fn topic_defaults(values: &mut Values) -> BTreeMap<String, String> {
+    // Below 0 these are without end in Kafka's documentation of topics, but not in that of brokers.
+    for key in ["log.flush.interval.ms", "log.roll.ms"] {
+        let least = if key == "log.roll.ms" { 1 } else { 0 };
+        if let Some(found) = values.some_number(key).filter(|number| *number < least) {
+            values.refuse(
+                key,
+                found.to_string(),
+                format!("{least} ms or more"),
+                "Correct it, or take it out.",
+            );
+        }
+    }
+    let policy = values.list("log.cleanup.policy");
+    if policy.iter().any(|policy| policy == "compact") {
+        let message = "logs are not compacted here: one that is to be keeps every record";
+        values.warn(values.place("log.cleanup.policy"), "log.cleanup.policy", message);
+    }
+    let set = values.set().filter(|(key, _)| topic_config_of_broker(key).is_some());
+    set.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 fn retention_bytes(values: &mut Values) -> Option<u64> {

@@ -26,6 +26,7 @@
 //! - Clusters on ZooKeeper: a file without `process.roles` is refused.
 //! - SASL and TLS. Settings of single listeners (`listener.name.NAME.KEY`). Configuration providers (`${file:…}`).
 
+mod bootstrap;
 mod build;
 mod error;
 mod listener;
@@ -38,6 +39,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use bootstrap::Bootstrap;
 pub use error::{ConfigError, Fault, Place, Warning};
 use highwater_core::NodeId;
 use highwater_core::controller::Endpoint;
@@ -79,10 +81,6 @@ pub struct ServerConfig {
     pub topics: Topics,
     /// Classic groups and their offsets.
     pub groups: Groups,
-    /// `producer.id.expiration.ms`: an idempotent producer is forgotten when it was silent for so long.
-    pub producer_id_expiration: Duration,
-    /// `producer.id.expiration.check.interval.ms`.
-    pub producer_id_expiration_check_interval: Duration,
     /// `controlled.shutdown.enable`: whether a broker that stops moves its leaderships first.
     pub controlled_shutdown: bool,
     /// What to know, though nothing is wrong: keys without effect, unknown ones, those that are set twice. Sorted by line.
@@ -185,6 +183,17 @@ pub struct Setting<'a> {
     pub place: Place,
 }
 
+/// Key and value of an `--override KEY=VALUE`.
+///
+/// # Errors
+/// A sentence, if it is none.
+pub fn parse_override(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err(format!("found {text:?}, expected KEY=VALUE, for example num.partitions=3")),
+    }
+}
+
 impl ServerConfig {
     /// Reads a file, with `--override` pairs over it.
     pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
@@ -215,8 +224,8 @@ impl ServerConfig {
         build::build(Values::read(file, bytes, overrides))
     }
 
-    /// The node's configuration, with the identity that its data directory gives it. `ports` says which port each listener got;
-    /// it is asked for where the file says 0.
+    /// The node's configuration, with the identity that its data directory gives it, and what that was formatted with. `ports` says
+    /// which port each listener got; it is asked for where the file says 0.
     ///
     /// [`NodeConfig::clock_origin_ms`] is left to who starts the node.
     ///
@@ -225,6 +234,7 @@ impl ServerConfig {
     pub fn node_config(
         &self,
         directory: &MetaProperties,
+        bootstrap: Bootstrap,
         ports: impl Fn(&str) -> Option<u16>,
     ) -> Result<NodeConfig, String> {
         let (found, expected) = (directory.node_id.0, self.node_id.0);
@@ -251,6 +261,8 @@ impl ServerConfig {
             cluster_id: directory.cluster_id.clone(),
             directory_id,
             listeners: self.advertised_listeners.iter().map(endpoint).collect(),
+            metadata_version: bootstrap.metadata_version,
+            eligible_leader_replicas: bootstrap.eligible_leader_replicas,
             ..self.node.clone()
         })
     }

@@ -228,6 +228,11 @@ impl Values {
         Duration::from_millis(u64::try_from(number).unwrap_or_default())
     }
 
+    /// All keys that are set, with what they are set to.
+    pub(super) fn set(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.set.iter().map(|(key, (value, _))| (*key, value.as_str()))
+    }
+
     /// What is set, for whoever asks for it: key, value and place.
     pub(super) fn into_set(self) -> BTreeMap<&'static str, (String, Place)> {
         self.set

@@ -21,10 +21,11 @@ const TOKENS: &str = "there are no delegation tokens here";
 const METADATA_LOG: &str =
     "the metadata log is cut at each snapshot, and a snapshot is taken for its size only";
 const AT_ONCE: &str = "this is done at once here";
-const INDEX: &str = "indexes grow as they need to";
 const CHECKPOINTS: &str = "offsets are recorded when they must be";
-const TIMESTAMPS: &str = "timestamps of producers are not compared with the clock";
-const FETCHER: &str = "a fetch has one limit for all partitions, replica.fetch.response.max.bytes";
+const FETCHER: &str = "sockets to other brokers have socket.receive.buffer.bytes";
+const WITH_RETENTION: &str = "producers are looked at as often as retention, log.retention.check.interval.ms";
+const NO_JITTER: &str = "segments end without a random delay";
+const NO_PREALLOCATION: &str = "files grow as they are written";
 const REGISTERS: &str = "a broker tries until it is registered";
 const LISTENERS_AT_ONCE: &str = "all listeners start at once";
 const DISK_STOPS: &str = "there is one log directory, and a node stops when it fails";
@@ -41,22 +42,15 @@ const NO_PLUGINS: &str = "Take it out: no Java classes are loaded here.";
 const NO_AUTHORIZER: &str =
     "Take it out: there is no access control here; bind to loopback or a network of your own.";
 const NO_TIERED: &str = "Take it out: there is no tiered storage here.";
-const NO_COMPACTION: &str =
-    "Take it out: logs are deleted by age and size only; topics may be compacted by nothing yet.";
 const NO_RECOMPRESSION: &str =
     "Take it out, and set compression.type of the producers: the broker keeps batches as they come.";
-const CREATE_TIME: &str = "Take it out: batches keep the timestamps of their producers.";
 const STATIC_VOTERS: &str =
     "Take it out, and list all voters in controller.quorum.voters: voters are static here.";
 const ONE_DIRECTORY: &str = "Take it out: there is one log directory, which takes all replicas.";
-const FLUSH_BY_COUNT: &str = "Take it out, and set log.flush.interval.messages instead.";
-const NO_PREALLOCATION: &str = "Take it out: files grow as they are written.";
 const NO_CREATION_RATE: &str = "Take it out, and bound max.connections instead.";
 const BOUND_BY_COUNT: &str = "Take it out: the bound is queued.max.requests times socket.request.max.bytes.";
-const ONE_BYTE: &str = "Take it out: followers are answered as soon as there is a byte.";
 const NO_TRANSACTIONS: &str = "Take it out: there are no transactions here.";
 const STABLE_ONLY: &str = "Take it out: only stable versions are spoken here.";
-const ROLL_WEEKLY: &str = "Take it out: a segment spans seven days at most, or log.segment.bytes.";
 
 /// Kafka's keys in the order of names, and ours.
 #[rustfmt::skip]
@@ -122,7 +116,7 @@ pub(super) const KEYS: &[Key] = &[
     int("group.consumer.max.heartbeat.interval.ms").or("15000").from(1).ignored(CONSUMER_GROUPS),
     int("group.consumer.max.session.timeout.ms").or("60000").from(1).ignored(CONSUMER_GROUPS),
     int("group.consumer.max.size").or("2147483647").from(1).ignored(CONSUMER_GROUPS),
-    text("group.consumer.migration.policy").or("bidirectional").one_of(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]).ignored(CONSUMER_GROUPS),
+    text("group.consumer.migration.policy").or("bidirectional").ignored(CONSUMER_GROUPS),
     int("group.consumer.min.assignment.interval.ms").or("0").from(0).ignored(CONSUMER_GROUPS),
     int("group.consumer.min.heartbeat.interval.ms").or("5000").from(1).ignored(CONSUMER_GROUPS),
     int("group.consumer.min.session.timeout.ms").or("45000").from(1).ignored(CONSUMER_GROUPS),
@@ -195,33 +189,33 @@ pub(super) const KEYS: &[Key] = &[
     double("log.cleaner.min.cleanable.ratio").or("0.5").ignored(COMPACTION).dynamic(),
     long("log.cleaner.min.compaction.lag.ms").or("0").from(0).ignored(COMPACTION).dynamic(),
     int("log.cleaner.threads").or("1").from(0).ignored(COMPACTION).dynamic(),
-    list("log.cleanup.policy").or("delete").one_of(&["compact", "delete"]).only_default(NO_COMPACTION).dynamic(),
+    list("log.cleanup.policy").or("delete").one_of(&["compact", "delete"]).dynamic(),
     list("log.dir").or("/tmp/kafka-logs"),
     long("log.dir.failure.timeout.ms").or("30000").from(1).ignored(DISK_STOPS),
     list("log.dirs"),
     long("log.flush.interval.messages").or("9223372036854775807").from(1).dynamic(),
-    long("log.flush.interval.ms").only_default(FLUSH_BY_COUNT).dynamic(),
+    long("log.flush.interval.ms").dynamic(),
     int("log.flush.offset.checkpoint.interval.ms").or("60000").from(0).ignored(CHECKPOINTS),
-    long("log.flush.scheduler.interval.ms").or("9223372036854775807").ignored(CHECKPOINTS),
+    long("log.flush.scheduler.interval.ms").or("9223372036854775807"),
     int("log.flush.start.offset.checkpoint.interval.ms").or("60000").from(0).ignored(CHECKPOINTS),
     int("log.index.interval.bytes").or("4096").from(0).dynamic(),
-    int("log.index.size.max.bytes").or("10485760").from(4).ignored(INDEX).dynamic(),
+    int("log.index.size.max.bytes").or("10485760").from(4).dynamic(),
     long("log.initial.task.delay.ms").or("30000").from(0).ignored(AT_ONCE).internal(),
     long("log.local.retention.bytes").or("-2").from(-2).ignored(TIERED).dynamic(),
     long("log.local.retention.ms").or("-2").from(-2).ignored(TIERED).dynamic(),
-    long("log.message.timestamp.after.max.ms").or("3600000").from(0).ignored(TIMESTAMPS).dynamic(),
-    long("log.message.timestamp.before.max.ms").or("9223372036854775807").from(0).ignored(TIMESTAMPS).dynamic(),
-    text("log.message.timestamp.type").or("CreateTime").one_of(&["CreateTime", "LogAppendTime"]).only_default(CREATE_TIME).dynamic(),
-    boolean("log.preallocate").or("false").only_default(NO_PREALLOCATION).dynamic(),
+    long("log.message.timestamp.after.max.ms").or("3600000").from(0).dynamic(),
+    long("log.message.timestamp.before.max.ms").or("9223372036854775807").from(0).dynamic(),
+    text("log.message.timestamp.type").or("CreateTime").one_of(&["CreateTime", "LogAppendTime"]).dynamic(),
+    boolean("log.preallocate").or("false").ignored(NO_PREALLOCATION).dynamic(),
     long("log.retention.bytes").or("-1").dynamic(),
     long("log.retention.check.interval.ms").or("300000").from(1),
     int("log.retention.hours").or("168"),
     int("log.retention.minutes"),
     long("log.retention.ms").dynamic(),
-    int("log.roll.hours").or("168").from(1).only_default(ROLL_WEEKLY),
-    int("log.roll.jitter.hours").or("0").from(0).only_default(ROLL_WEEKLY),
-    long("log.roll.jitter.ms").only_default(ROLL_WEEKLY).dynamic(),
-    long("log.roll.ms").only_default(ROLL_WEEKLY).dynamic(),
+    int("log.roll.hours").or("168").from(1),
+    int("log.roll.jitter.hours").or("0").from(0).ignored(NO_JITTER),
+    long("log.roll.jitter.ms").ignored(NO_JITTER).dynamic(),
+    long("log.roll.ms").dynamic(),
     int("log.segment.bytes").or("1073741824").from(1048576).dynamic(),
     long("log.segment.delete.delay.ms").or("60000").from(0).ignored(AT_ONCE).dynamic(),
     int("max.connection.creation.rate").or("2147483647").from(0).only_default(NO_CREATION_RATE).dynamic(),
@@ -262,7 +256,7 @@ pub(super) const KEYS: &[Key] = &[
     int("offsets.topic.segment.bytes").or("104857600").from(1),
     class("principal.builder.class").or("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder").only_default(PLAINTEXT_ONLY).dynamic_per_broker(),
     list("process.roles").required().one_of(&["broker", "controller"]),
-    int("producer.id.expiration.check.interval.ms").or("600000").from(1).internal(),
+    int("producer.id.expiration.check.interval.ms").or("600000").from(1).ignored(WITH_RETENTION).internal(),
     int("producer.id.expiration.ms").or("86400000").from(1).dynamic(),
     int("producer.purgatory.purge.interval.requests").or("1000").ignored(PURGATORY),
     long("queued.max.request.bytes").or("-1").only_default(BOUND_BY_COUNT),
@@ -299,8 +293,8 @@ pub(super) const KEYS: &[Key] = &[
     text("remote.log.storage.manager.impl.prefix").or("rsm.config.").ignored(TIERED),
     boolean("remote.log.storage.system.enable").or("false").only_default(NO_TIERED),
     int("replica.fetch.backoff.ms").or("1000").from(0),
-    int("replica.fetch.max.bytes").or("1048576").from(0).ignored(FETCHER),
-    int("replica.fetch.min.bytes").or("1").only_default(ONE_BYTE),
+    int("replica.fetch.max.bytes").or("1048576").from(0),
+    int("replica.fetch.min.bytes").or("1"),
     int("replica.fetch.response.max.bytes").or("10485760").from(0),
     int("replica.fetch.wait.max.ms").or("500"),
     long("replica.high.watermark.checkpoint.interval.ms").or("5000"),
@@ -332,7 +326,7 @@ pub(super) const KEYS: &[Key] = &[
     long("sasl.login.retry.backoff.ms").or("100").only_default(PLAINTEXT_ONLY),
     text("sasl.mechanism.controller.protocol").or("GSSAPI").only_default(PLAINTEXT_ONLY),
     text("sasl.mechanism.inter.broker.protocol").or("GSSAPI").only_default(PLAINTEXT_ONLY).dynamic_per_broker(),
-    text("sasl.oauthbearer.assertion.algorithm").or("RS256").one_of(&["ES256", "RS256"]).only_default(PLAINTEXT_ONLY),
+    text("sasl.oauthbearer.assertion.algorithm").or("RS256").only_default(PLAINTEXT_ONLY),
     text("sasl.oauthbearer.assertion.claim.aud").only_default(PLAINTEXT_ONLY),
     int("sasl.oauthbearer.assertion.claim.exp.seconds").or("300").within(0, 86400).only_default(PLAINTEXT_ONLY),
     text("sasl.oauthbearer.assertion.claim.iss").only_default(PLAINTEXT_ONLY),

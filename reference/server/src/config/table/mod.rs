@@ -43,7 +43,7 @@ pub enum Kind {
     },
     /// A number with a fraction.
     Double,
-    /// Text; one of `choices`, in any case of letters, unless these are empty.
+    /// Text; one of `choices`, unless these are empty.
     Text {
         /// What it may be.
         choices: &'static [&'static str],
@@ -200,9 +200,7 @@ impl Kind {
 
     /// Whether this text is a value of this kind.
     pub fn takes(&self, text: &str) -> bool {
-        let among = |choices: &[&str], text: &str| {
-            choices.is_empty() || choices.iter().any(|choice| choice.eq_ignore_ascii_case(text))
-        };
+        let among = |choices: &[&str], text: &str| choices.is_empty() || choices.contains(&text);
         match self {
             Self::Boolean => text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),
             Self::Number { min, max, .. } => {
@@ -221,11 +219,8 @@ impl Kind {
             Self::Boolean => one.eq_ignore_ascii_case(other),
             Self::Number { .. } => one.parse::<i64>().ok() == other.parse().ok(),
             Self::Double => one.parse::<f64>().ok() == other.parse().ok(),
-            Self::Text { choices } => {
-                one == other || (!choices.is_empty() && one.eq_ignore_ascii_case(other))
-            }
             Self::List { .. } => elements(one).eq(elements(other)),
-            Self::Class | Self::Password => one == other,
+            Self::Text { .. } | Self::Class | Self::Password => one == other,
         }
     }
 }
