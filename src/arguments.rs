@@ -243,6 +243,8 @@ pub(crate) enum ProfileChoice {
     Tails,
     /// Fetches of followers and changes of the ISR that are late by elections and sessions
     Stale,
+    /// Leaders that change, under idempotent producers that send again what is not acknowledged
+    Retries,
     /// Everything may break, disks too; loss is legal
     Lossy,
 }
@@ -257,6 +259,7 @@ impl From<ProfileChoice> for highwater_simulation::Profile {
             ProfileChoice::Unclean => Self::Unclean,
             ProfileChoice::Stale => Self::Stale,
             ProfileChoice::Tails => Self::Tails,
+            ProfileChoice::Retries => Self::Retries,
             ProfileChoice::Lossy => Self::Lossy,
         }
     }

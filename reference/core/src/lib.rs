@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`quorum`] | who leads the controllers, what of their log is committed | KIP-595, 630, 853, 996 |
 //! | [`partition`] | one replica of a partition: leader or follower, high watermark, ISR | KIP-101, 279, 320, 497, 903, 966 |
+//! | [`producer`] | which of the batches of an idempotent producer are new | KIP-98, 360 |
 //! | [`controller`] | brokers, topics, leaders and ISRs, from committed metadata records | KIP-500, 631, 704, 841 |
 //!
 //! # The contract
@@ -33,6 +34,7 @@ pub mod batch;
 pub mod controller;
 mod log_view;
 pub mod partition;
+pub mod producer;
 pub mod quorum;
 mod rules;
 mod types;

@@ -10,6 +10,7 @@
 //!     00000000000000000000.index      offset to position, now and then
 //!     00000000000000000000.timeindex  timestamp to offset, now and then
 //!     leader-epoch-checkpoint         where leader epochs begin
+//!     00000000000000000000.snapshot   the idempotent producers of what is below
 //!   __cluster_metadata-0/             the same, and
 //!     quorum-state                    the vote
 //!     OFFSET-EPOCH.checkpoint         snapshots
@@ -40,8 +41,8 @@
 //! Kafka 4.3.1.
 //!
 //! # Not implemented
-//! - Compaction, and transactions' indexes and producer snapshots (`.txnindex`, `.snapshot`): Kafka's are left alone, and not written.
-//!   Logs that compaction thinned out have gaps, and are refused when they are looked through.
+//! - Compaction, and transactions' indexes (`.txnindex`): Kafka's are left alone, and not written. Logs that compaction thinned out have
+//!   gaps, and are refused when they are looked through.
 //! - The leader epoch of a batch is outside of its checksum. Below the recovery point it is held against the checkpoint; above it a
 //!   flipped bit that makes it larger is not seen.
 //! - In the last segment above the recovery point, decay cannot be told from a torn write: it is cut, with a note that sound
@@ -55,6 +56,7 @@ mod error;
 pub mod files;
 mod index;
 mod log;
+mod producers;
 mod scan;
 mod segment;
 pub mod shared;
@@ -64,3 +66,4 @@ pub use config::{FlushPolicy, LogConfig, Recorded, Retention};
 pub use directory::{DataDirectory, METADATA, PartitionDirectory, directory_name};
 pub use error::{Damage, LogError};
 pub use log::{Cut, Flushed, Flusher, Log, Recovery, TimestampOffset};
+pub use producers::LogProducers;

@@ -133,6 +133,8 @@ pub struct NodeConfig {
     /// as it stands there. For a key that is not here, the field above of the same name counts, if there is one; so whoever reads a file can do
     /// with this alone.
     pub topic_defaults: BTreeMap<String, String>,
+    /// `producer.id.expiration.ms`: an idempotent producer that was silent for so long is forgotten; 1 day. Looked at as often as retention.
+    pub producer_id_expiration: Duration,
     /// How many requests may wait for something to happen on this node (fetches, produces, forwarded requests), of all clients and
     /// peers together; 10,000. What comes beyond is answered at once.
     pub waiting_requests_max: usize,
@@ -197,6 +199,7 @@ impl NodeConfig {
             log_retention_check_interval: Duration::from_secs(300),
             log_flush_interval_messages: None,
             topic_defaults: BTreeMap::new(),
+            producer_id_expiration: Duration::from_secs(24 * 3600),
             waiting_requests_max: 10_000,
             clock_origin_ms: 0,
         }

@@ -13,6 +13,7 @@
 //! | lifecycle | | registers the broker, keeps it alive, lets it go (KIP-631) |
 //! | publish | | makes of changed metadata: replicas created, assigned, deleted |
 //! | replica | partition core, log | carries out the partition's effects |
+//! | producers | | tells what of an idempotent producer's batches is new, and keeps that in step with the log |
 //! | serve | fetches that wait | produce, fetch, offsets; fetches of followers, one at a time to each leader |
 //! | ports | time, outputs, timers, what is outstanding | what all of these share |
 //!
@@ -40,7 +41,7 @@
 //! - Replicas that metadata do not know are deleted at once, not after a while.
 //!
 //! # What is not implemented
-//! - Authentication, quotas, idempotent producers and transactions: they come with the server.
+//! - Authentication, quotas and transactions: they come with the server.
 //! - Several log directories (KIP-113, 858); tiered storage (KIP-405); compaction. Retention and segments are as the node's own file
 //!   says, whatever a topic is configured to.
 //! - A bound on producers that wait for the ISR of one partition; each waits for its own time at most.
@@ -61,6 +62,7 @@ mod offsets;
 mod open;
 mod ports;
 mod produce;
+mod producers;
 mod publish;
 mod records;
 mod replica;

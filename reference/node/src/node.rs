@@ -416,6 +416,10 @@ impl<D: Disk> Node<D> {
         let synced = self.disk().end_deferral();
         closed?;
         synced.map_err(|error| Fatal::new("syncing the data directory", error))?;
+        self.metadata.log.close_files()?;
+        for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
+            replica.close()?;
+        }
         self.save_checkpoints()?;
         let newest = self.broker.as_ref().map(|broker| broker.lifecycle.newest_epoch());
         store::note_clean_stop(self.directory.disk(), newest)?;
@@ -446,6 +450,9 @@ impl<D: Disk> Node<D> {
         let now_ms = self.config.timestamp_ms(self.ports.now);
         let ids: Vec<TopicPartition> = broker.replicas.keys().copied().collect();
         for id in ids {
+            if let Some(replica) = broker.replicas.get_mut(&id) {
+                replica.expire_producers(now_ms, self.config.producer_id_expiration);
+            }
             if let Some(replica) = broker.replicas.get_mut(&id)
                 && replica.log.retain(now_ms, replica.core.high_watermark())?
             {

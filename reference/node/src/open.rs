@@ -135,7 +135,9 @@ fn open_replicas<D: Disk>(
         let core_config = partition_config(config, settings.min_isr, NO_EPOCH.into());
         let core =
             Partition::open(core_config, rules.partition, log.view().clone(), high_watermark, ports.now);
-        replicas.insert(id, Replica::new(topic, log, core, settings));
+        let mut replica = Replica::new(topic, log, core, settings);
+        replica.open_producers(directory.clean_shutdown().is_some(), ports)?;
+        replicas.insert(id, replica);
     }
     Ok(replicas)
 }

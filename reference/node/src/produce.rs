@@ -8,6 +8,7 @@ use bytes::Bytes;
 use highwater_core::batch::{self, BatchError, BatchHeader, TimestampType};
 use highwater_core::controller::Image;
 use highwater_core::partition::{Acks, PartitionError};
+use highwater_core::producer::Verdict;
 use highwater_core::{Instant, Offset, Token};
 use highwater_log::disk::Disk;
 
@@ -164,17 +165,20 @@ impl<D: Disk> Broker<D> {
             Ok(header) => header.count.cast_unsigned(),
             Err(refusal) => return Ok(Err(refusal)),
         };
-        // Here belongs what is known of idempotent producers (KIP-98): whether a batch is new, a duplicate, which is answered with the
-        // offset that it has, or out of sequence; decided by who leads, before an offset is given.
+        match replica.judge(acks, records) {
+            Ok(Verdict::Append) => {}
+            Ok(Verdict::Duplicate(original)) => {
+                return Ok(replica.repeat((token, acks, deadline), &original).map_err(Refusal::from));
+            }
+            Err(refusal) => return Ok(Err(refusal)),
+        }
         let extent = match replica.core.produce(ports.now, token, acks, count, deadline) {
             Ok(extent) => extent,
             Err(error) => return Ok(Err(error.into())),
         };
-        let failed = |error: &dyn fmt::Display| {
-            Fatal::new(format!("appending to {}-{}", replica.topic, id.partition), error)
-        };
         let mut bytes = records.to_vec();
-        batch::assign(&mut bytes, extent.base, extent.epoch).map_err(|error| failed(&error))?;
+        batch::assign(&mut bytes, extent.base, extent.epoch)
+            .map_err(|error| failed(&replica.topic, id, error))?;
         let log_append_time = match replica.settings.timestamp_type {
             TimestampType::CreateTime => NO_TIMESTAMP,
             TimestampType::LogAppendTime => {
@@ -182,12 +186,16 @@ impl<D: Disk> Broker<D> {
                 now_ms
             }
         };
-        replica.log.append(&bytes).map_err(|error| failed(&error))?;
-        // And here, that the batch is appended: what its producer sent last.
+        replica.append(&bytes).map_err(|error| failed(&replica.topic, id, error))?;
         replica.flush_if_due(id, ports);
         let log_start = replica.core.log().start();
         Ok(Ok(Produced { base: extent.base, log_append_time, log_start }))
     }
+}
+
+/// What was accepted cannot be appended.
+fn failed(topic: &str, id: TopicPartition, error: impl fmt::Display) -> Fatal {
+    Fatal::new(format!("appending to {topic}-{}", id.partition), error)
 }
 
 /// Checks what a producer wants appended: one batch, as Kafka has it since format 2.

@@ -6,13 +6,12 @@ use bytes::Bytes;
 use highwater_core::partition::{self, AlterPartition, Partition, PartitionError};
 use highwater_core::{Instant, Offset, Token};
 use highwater_log::disk::Disk;
-use highwater_log::{Flushed, Flusher, Log};
+use highwater_log::{Flushed, Flusher, Log, LogProducers};
 
 use crate::deletes::FollowerStarts;
 use crate::fetcher::{Fetchers, Turn};
 use crate::message::{LogId, TopicPartition};
 use crate::ports::{Fatal, Ports};
-use crate::records;
 use crate::settings::TopicSettings;
 use crate::timers::Timer;
 
@@ -26,6 +25,7 @@ pub(crate) struct Replica<D: Disk> {
     pub(crate) topic: String,
     pub(crate) log: Log<D>,
     pub(crate) core: Partition,
+    pub(crate) producers: LogProducers,
     /// What its topic's configuration means, shared by the replicas of the topic.
     pub(crate) settings: Arc<TopicSettings>,
     pub(crate) follower_starts: FollowerStarts,
@@ -54,6 +54,7 @@ impl<D: Disk> Replica<D> {
             topic,
             log,
             core,
+            producers: LogProducers::default(),
             settings,
             follower_starts: FollowerStarts::none(),
             turn: None,
@@ -88,7 +89,7 @@ impl<D: Disk> Replica<D> {
         emitted: &mut Emitted,
     ) -> Result<(), Fatal> {
         while let Some(effect) = self.core.poll() {
-            self.carry_out(effect, incoming, emitted)
+            self.carry_out(effect, incoming, ports, emitted)
                 .map_err(|Fatal(why)| Fatal::new(format!("{}-{}", self.topic, id.partition), why))?;
         }
         let deadline = self.core.deadline();
@@ -108,18 +109,15 @@ impl<D: Disk> Replica<D> {
         &mut self,
         effect: partition::Effect,
         incoming: &Bytes,
+        ports: &mut Ports,
         emitted: &mut Emitted,
     ) -> Result<(), Fatal> {
         use partition::Effect;
         match effect {
-            Effect::Truncate { end } => {
-                records::truncate(&mut self.log, end)?;
-            }
-            Effect::Restart { start } => self.log.restart(start, self.core.log().base_epoch())?,
-            Effect::AppendFetched { from, end } => {
-                self.log.append(&records::between(incoming, from, end))?;
-            }
-            Effect::ForgetBefore { start } => self.log.forget_before(start)?,
+            Effect::Truncate { end } => self.truncate(end, ports)?,
+            Effect::Restart { start } => self.restart(start)?,
+            Effect::AppendFetched { from, end } => self.append_fetched(incoming, from, end)?,
+            Effect::ForgetBefore { start } => self.forget_before(start)?,
             Effect::AlterPartition(ask) => emitted.alteration = Some(ask),
             Effect::Produced { token, result } => emitted.produced.push((token, result)),
             Effect::Wake { token } => emitted.woken.push(token),

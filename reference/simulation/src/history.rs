@@ -3,11 +3,14 @@
 //! | acks | may be lost | may be doubled | may be out of order |
 //! |---|---|---|---|
 //! | all | never, unless replication lost it by right (the partition is tainted) | no: clients do not retry | no |
+//! | all, idempotent | the same | no, though its client sends it until it is acknowledged | no: not behind what the client sent later |
 //! | 1 | once the leader that took it is gone | no | no |
 //! | 0 | always | no | no |
 //!
 //! A record that was refused by name (no leader, too few replicas, ...) is nowhere. A record whose producer got no answer, or one that leaves
-//! it open, may be there or not. Clients do not retry: producing again what may be there already takes idempotent producers.
+//! it open, may be there or not. Only idempotent producers send again what may be there already.
+
+use std::collections::BTreeMap;
 
 use highwater_core::partition::PartitionError;
 use highwater_core::{Epoch, NO_EPOCH, Offset};
@@ -28,8 +31,8 @@ pub(crate) struct Sent {
     pub(crate) epoch: Epoch,
     /// Where it was read: the offset of its first record.
     pub(crate) read_at: Option<Offset>,
-    /// It went over the network twice: it may be there twice.
-    pub(crate) maybe_twice: bool,
+    /// The client whose batches are in the order of their numbers, if it promises that.
+    pub(crate) in_order_of: Option<u32>,
 }
 
 /// What a client knows of a batch that it sent.
@@ -53,6 +56,8 @@ pub(crate) struct History {
     sent: Vec<Sent>,
     /// By log: what was read at an offset, batch and index in it.
     read: FxHashMap<(LogIndex, Offset), (u64, u32)>,
+    /// By client and log of idempotent producers: where their batches were read.
+    orders: FxHashMap<(u32, LogIndex), BTreeMap<Offset, u64>>,
     /// By client and log: the last offset that was acknowledged.
     last: FxHashMap<(u32, LogIndex), Offset>,
     pub(crate) acknowledged: u64,
@@ -70,9 +75,14 @@ impl History {
             outcome,
             epoch: NO_EPOCH,
             read_at: None,
-            maybe_twice: false,
+            in_order_of: None,
         });
         self.sent.len() as u64 - 1
+    }
+
+    /// Notes that the batches of this client are in order in each log, and this is the next of them.
+    pub(crate) fn in_order_of(&mut self, number: u64, client: u32) {
+        self.sent[number as usize].in_order_of = Some(client);
     }
 
     /// Notes the epoch of the leader that acknowledges a batch.
@@ -152,10 +162,10 @@ impl History {
         }
         let base = offset - Offset::from(index);
         let first = *sent.read_at.get_or_insert(base);
-        if first != base && !sent.maybe_twice {
+        if first != base {
             return wrong(
                 format!("a consumer reads batch {number} at offset {base}, and at {first} before"),
-                "each batch once: nobody sent it twice".to_owned(),
+                "each batch once, however often it was sent".to_owned(),
             );
         }
         if let Outcome::Acknowledged { at } = sent.outcome
@@ -166,6 +176,20 @@ impl History {
                 format!("a consumer reads batch {number} at offset {base}"),
                 format!("offset {at}, where it was acknowledged"),
             );
+        }
+        if let Some(client) = sent.in_order_of {
+            let order = self.orders.entry((client, log)).or_default();
+            order.insert(base, number);
+            let before = order.range(..base).next_back().filter(|(_, other)| **other > number);
+            let behind = order.range(base + 1..).next().filter(|(_, other)| **other < number);
+            if let Some((at, other)) = before.or(behind) {
+                return wrong(
+                    format!(
+                        "a consumer reads batch {number} of client {client} at offset {base}, and {other} at {at}"
+                    ),
+                    "batches of an idempotent producer in the order in which they were sent".to_owned(),
+                );
+            }
         }
         match self.read.insert((log, offset), (number, index)) {
             Some(other) if other != (number, index) => wrong(
@@ -220,6 +244,17 @@ mod tests {
         history.read(1, 5, number, 0, false).expect("the same again");
         let violation = history.read(1, 7, number, 0, false).expect_err("doubled");
         assert!(violation.found.contains("at offset 7, and at 5 before"), "{violation}");
+    }
+
+    #[test]
+    fn batches_of_an_idempotent_producer_read_in_another_order_are_out_of_order() {
+        let (mut history, first) = sent();
+        let second = history.send(1, -1, 1);
+        history.in_order_of(first, 7);
+        history.in_order_of(second, 7);
+        history.read(1, 5, second, 0, false).expect("first");
+        let violation = history.read(1, 9, first, 0, false).expect_err("out of order");
+        assert!(violation.found.contains("batch 0 of client 7 at offset 9, and 1 at 5"), "{violation}");
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Counts {
     pub operations: u64,
     /// Records acknowledged to their producers.
     pub acknowledged: u64,
+    /// Batches of idempotent producers that were acknowledged after they were sent more than once.
+    pub repeated: u64,
     /// Records read by consumers.
     pub read: u64,
     /// Partitions of which less is claimed, since they lost by right.
@@ -81,7 +83,7 @@ impl Counts {
 
     /// Adds another run's.
     pub fn add(&mut self, other: &Counts) {
-        let pairs: [(&mut u64, u64); 16] = [
+        let pairs: [(&mut u64, u64); 17] = [
             (&mut self.worlds, other.worlds),
             (&mut self.steps, other.steps),
             (&mut self.events, other.events),
@@ -94,6 +96,7 @@ impl Counts {
             (&mut self.lossy_restarts, other.lossy_restarts),
             (&mut self.operations, other.operations),
             (&mut self.acknowledged, other.acknowledged),
+            (&mut self.repeated, other.repeated),
             (&mut self.read, other.read),
             (&mut self.tainted, other.tainted),
             (&mut self.settled, other.settled),

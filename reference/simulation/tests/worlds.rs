@@ -40,6 +40,14 @@ fn worlds_are_not_vacuous() {
 }
 
 #[test]
+fn idempotent_producers_send_again_what_is_not_acknowledged() {
+    let wishes = Wishes { profile: Some(Profile::Retries), ..wishes() };
+    let counts = sweep(100, 40, 2, &wishes, &|| true).expect("no flaw").counts;
+    assert!(counts.repeated >= 40, "{counts:?}");
+    assert!(counts.truncations >= 20 && counts.restarts >= 80, "{counts:?}");
+}
+
+#[test]
 fn same_seed_is_the_same_run() {
     for seed in [3, 17, 40] {
         let scenario = Scenario::from_seed(seed, &wishes());

@@ -45,7 +45,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 mod view;
-mod wire;
+pub(crate) mod wire;
 
 pub use builder::BatchBuilder;
 pub use control::{ControlRecord, ControlRecordError, Voter, VoterEndpoint, control_batch};

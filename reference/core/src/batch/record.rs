@@ -56,7 +56,7 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn new(header: &BatchHeader, payload: &'a [u8]) -> Self {
+    pub(crate) fn new(header: &BatchHeader, payload: &'a [u8]) -> Self {
         let by_log = header.timestamp_type() == TimestampType::LogAppendTime;
         Self {
             reader: Reader::new(payload),

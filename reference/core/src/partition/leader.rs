@@ -111,6 +111,29 @@ impl Leader {
 
     // ---- producing and committing ----
 
+    /// Whether the ISR is large enough for these acks.
+    pub(super) fn admit(replica: &Replica, acks: Acks) -> Result<(), PartitionError> {
+        if acks == Acks::All && replica.state.isr.len() < replica.min_isr() {
+            return Err(PartitionError::NotEnoughReplicas);
+        }
+        Ok(())
+    }
+
+    /// Answers or remembers a producer whose records are in the log already.
+    pub(super) fn repeat(&mut self, replica: &mut Replica, acks: Acks, waiting: WaitingProduce) {
+        match acks {
+            Acks::None => {}
+            Acks::Leader => {
+                replica.emit(Effect::Produced { token: waiting.token, result: Ok(waiting.base) });
+            }
+            Acks::All => {
+                let place = self.produces.partition_point(|other| other.end <= waiting.end);
+                self.produces.insert(place, waiting);
+                self.answer_produces(replica);
+            }
+        }
+    }
+
     /// Appends, and answers or remembers the producer.
     pub(super) fn produce(
         &mut self,
@@ -121,9 +144,7 @@ impl Leader {
         count: u32,
         deadline: Instant,
     ) -> Result<Extent, PartitionError> {
-        if acks == Acks::All && replica.state.isr.len() < replica.min_isr() {
-            return Err(PartitionError::NotEnoughReplicas);
-        }
+        Self::admit(replica, acks)?;
         let base = replica.log.end();
         let end = base.checked_add(i64::from(count)).ok_or(PartitionError::InvalidRequest)?;
         let extent = Extent { epoch: replica.state.leader_epoch, base, end };

@@ -74,7 +74,7 @@
 //! - Reassignment as such (adding and removing replicas, KIP-455): the replicas are those of the metadata.
 //! - OffsetsForLeaderEpoch as a request of its own: fetches say all that followers need (KIP-595).
 //! - DeleteRecords and the low watermark; tiered storage (KIP-405); moves between directories (KIP-113, 858).
-//! - Transactions: the last stable offset, idempotent producers. Quotas. Share groups.
+//! - Transactions: the last stable offset. Quotas. Share groups. Idempotent producers are known to [`producer`](crate::producer), not here.
 //! - Minimum bytes of a fetch: one that waits is woken by the first record.
 
 #[cfg(feature = "flaws")]
@@ -99,7 +99,7 @@ pub use rules::*;
 use crate::{Epoch, Extent, Instant, LogView, NodeId, Offset, Token};
 
 use follower::Follower;
-use leader::Leader;
+use leader::{Leader, WaitingProduce};
 use pace::Pace;
 use replica::{Broker, Replica, WaitingFetch};
 
@@ -301,6 +301,33 @@ impl Partition {
             Current::Leader(leader) => leader.produce(&mut self.replica, now, token, acks, count, deadline),
             _ => Err(PartitionError::NotLeaderOrFollower),
         }
+    }
+
+    /// Whether producers may append now, with these acks; else why not, as [`Partition::produce`] would say.
+    pub fn admit(&self, acks: Acks) -> Result<(), PartitionError> {
+        match &self.role {
+            Current::Leader(_) => Leader::admit(&self.replica, acks),
+            _ => Err(PartitionError::NotLeaderOrFollower),
+        }
+    }
+
+    /// Answers a producer whose records stand in the log already, from `base` to before `end`, as [`Partition::produce`] does the first time: at
+    /// once, or once they are committed. Nothing is appended.
+    ///
+    /// # Errors
+    /// As [`Partition::admit`].
+    pub fn repeat(
+        &mut self,
+        token: Token,
+        acks: Acks,
+        (base, end): (Offset, Offset),
+        deadline: Instant,
+    ) -> Result<(), PartitionError> {
+        self.admit(acks)?;
+        if let Current::Leader(leader) = &mut self.role {
+            leader.repeat(&mut self.replica, acks, WaitingProduce { token, base, end, deadline });
+        }
+        Ok(())
     }
 
     /// Answers a fetch with what there is now.

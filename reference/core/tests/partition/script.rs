@@ -82,6 +82,7 @@ impl Script {
             "cluster" => self.cluster(args)?,
             "status" => return Ok(tell::status(&self.world)),
             "produce" => self.produce(args)?,
+            "repeat" => self.repeat(args)?,
             "consume" => self.consume(args)?,
             "wait" => self.wait(args)?,
             "forget" => {
@@ -168,6 +169,22 @@ impl Script {
             values.extend(value.chars());
         }
         if let Err(error) = self.world.produce(index, &values, acks, timeout) {
+            let id = self.world.brokers[index].id;
+            self.world.tell(|| format!("{id} refuses: {error:?}"));
+        }
+        Ok(())
+    }
+
+    fn repeat(&mut self, args: &mut ArgumentConsumer<'_>) -> Outcome<()> {
+        let index = broker(args)?;
+        let stands = (number(args, "from")?, number(args, "to")?);
+        let acks = match args.take_key("acks") {
+            Some("0") => Acks::None,
+            Some("1") => Acks::Leader,
+            _ => Acks::All,
+        };
+        let timeout = Duration::from_millis(args.take_key("timeout").map_or(Ok(30), str::parse)?);
+        if let Err(error) = self.world.repeat(index, stands, acks, timeout) {
             let id = self.world.brokers[index].id;
             self.world.tell(|| format!("{id} refuses: {error:?}"));
         }
@@ -391,6 +408,8 @@ transcripts! {
     proposal_unanswered_asked_again
     read_of_committed_only
     recovery_before_expansion
+    repeat_waits_for_what_stands
+    repeat_refused_as_produce
     restart_where_leader_ends
     shrink_not_of_caught_up_member
     shrink_of_lagging_member

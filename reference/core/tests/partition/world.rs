@@ -237,6 +237,26 @@ impl World {
         Ok(extent.base)
     }
 
+    /// A producer sends again what stands from `base` to before `end`.
+    pub(crate) fn repeat(
+        &mut self,
+        index: usize,
+        (base, end): (Offset, Offset),
+        acks: Acks,
+        timeout: Duration,
+    ) -> Result<(), PartitionError> {
+        let (now, token) = (self.now, self.tokens);
+        self.tokens += 1;
+        let held = self.brokers[index].records.iter().skip(base as usize).take((end - base) as usize);
+        let values: Vec<char> = held.map(|record| record.value).collect();
+        self.core(index).repeat(token, acks, (base, end), now + timeout)?;
+        if acks == Acks::All {
+            self.producers.insert(token, values);
+        }
+        self.settle(index, &[], 0);
+        Ok(())
+    }
+
     /// A consumer reads; what it gets, it has read.
     pub(crate) fn consume(
         &mut self,

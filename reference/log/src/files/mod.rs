@@ -9,6 +9,7 @@
 //! | `partition.metadata` | the topic's id | refused |
 //! | `.kafka_cleanshutdown` | that the last stop was in good order | taken for such without a broker epoch |
 //! | `OFFSET-EPOCH.checkpoint` | a snapshot | refused |
+//! | `OFFSET.snapshot` | the idempotent producers of a log below an offset | removed: an older one is taken, or the log |
 //! | `restart-offset` (ours; Kafka leaves it alone) | that the log is being dropped, and where it goes on | refused |
 //!
 //! Each has a `decode`, which takes any bytes and says in words what it found instead, and an `encode`.
@@ -19,6 +20,7 @@ pub mod epochs;
 pub mod meta_properties;
 pub mod offsets;
 pub mod partition_metadata;
+pub mod producers;
 pub mod quorum_state;
 pub(crate) mod restart;
 pub mod snapshot;

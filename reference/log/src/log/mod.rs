@@ -2,6 +2,7 @@
 
 mod flush;
 mod recovery;
+mod replay;
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ mod support;
 mod files;
 mod model;
 mod operations;
+mod producers;
 mod properties;
 mod recorded;
 mod recovery;

@@ -5,4 +5,5 @@ mod controllers;
 mod disks;
 mod metadata;
 mod partitions;
+mod producers;
 mod wire;

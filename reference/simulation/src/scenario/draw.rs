@@ -30,13 +30,15 @@ pub enum Profile {
     /// One partition whose followers' fetches and whose leaders' wishes for another ISR come late: by elections, or by a broker's whole
     /// session and its next registration.
     Stale,
+    /// One or two partitions whose leaders change, under idempotent producers that send again what is not acknowledged.
+    Retries,
     /// Everything may break, disks too; loss is legal.
     Lossy,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Profile; 8] = [
+    pub const ALL: [Profile; 9] = [
         Profile::Mixed,
         Profile::Elections,
         Profile::Replicas,
@@ -44,6 +46,7 @@ impl Profile {
         Profile::Unclean,
         Profile::Tails,
         Profile::Stale,
+        Profile::Retries,
         Profile::Lossy,
     ];
 
@@ -57,6 +60,7 @@ impl Profile {
             Profile::Unclean => "unclean",
             Profile::Tails => "tails",
             Profile::Stale => "stale",
+            Profile::Retries => "retries",
             Profile::Lossy => "lossy",
         }
     }
@@ -78,7 +82,8 @@ pub(super) fn shape(seed: u64, wishes: &Wishes) -> Shape {
         67..77 => Profile::Leaders,
         77..82 => Profile::Unclean,
         82..92 => Profile::Tails,
-        _ => Profile::Lossy,
+        92..97 => Profile::Lossy,
+        _ => Profile::Retries,
     };
     let profile = wishes.profile.unwrap_or(drawn);
     let nodes = nodes(&mut dice, profile, wishes.nodes);
@@ -108,7 +113,9 @@ fn nodes(dice: &mut Dice, profile: Profile, count: Option<u8>) -> Vec<NodeSetup>
     let drawn = match profile {
         Profile::Elections => 3,
         Profile::Stale => 4,
-        Profile::Tails | Profile::Replicas | Profile::Leaders | Profile::Unclean => dice.between(3, 4),
+        Profile::Tails | Profile::Replicas | Profile::Leaders | Profile::Unclean | Profile::Retries => {
+            dice.between(3, 4)
+        }
         Profile::Mixed | Profile::Lossy => dice.between(3, 5),
     };
     let count = count.map_or(drawn, u64::from);
@@ -137,14 +144,14 @@ fn nodes(dice: &mut Dice, profile: Profile, count: Option<u8>) -> Vec<NodeSetup>
 fn topics(dice: &mut Dice, profile: Profile, brokers: u64) -> Topics {
     let replicas = brokers.min(match profile {
         Profile::Tails => dice.between(2, 3),
-        Profile::Replicas | Profile::Leaders | Profile::Stale => 3,
+        Profile::Replicas | Profile::Leaders | Profile::Stale | Profile::Retries => 3,
         Profile::Unclean => dice.between(2, 3),
         _ => dice.between(1, 3),
     });
     let min_isr = match replicas {
         0 | 1 => 1,
         2 if profile == Profile::Tails => 2,
-        _ if profile == Profile::Stale => 2,
+        _ if matches!(profile, Profile::Stale | Profile::Retries) => 2,
         replicas => dice.between(1, replicas.min(2)),
     };
     Topics {
@@ -159,7 +166,7 @@ fn topics(dice: &mut Dice, profile: Profile, brokers: u64) -> Topics {
         replication_factor: replicas as i16,
         min_insync_replicas: min_isr as usize,
         unclean: profile == Profile::Unclean || profile == Profile::Lossy && dice.permille(600),
-        eligible_leader_replicas: matches!(profile, Profile::Tails | Profile::Stale)
+        eligible_leader_replicas: matches!(profile, Profile::Tails | Profile::Stale | Profile::Retries)
             || profile != Profile::Unclean && dice.permille(700),
         flush_every: if dice.permille(300) { Some(dice.between(1, 10)) } else { None },
     }
@@ -171,7 +178,7 @@ fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
         if hasty { dice.between(20, 60) } else { dice.between(80, 300) } + if slow { 200 } else { 0 };
     // Short sessions make leaders change often.
     let brief = !slow
-        && (matches!(profile, Profile::Leaders | Profile::Unclean | Profile::Stale)
+        && (matches!(profile, Profile::Leaders | Profile::Unclean | Profile::Stale | Profile::Retries)
             || profile == Profile::Tails && dice.permille(500));
     let session =
         if brief { dice.between(60, 160) } else { dice.between(200, 900) } + if slow { 600 } else { 0 };
@@ -291,6 +298,30 @@ fn rates(dice: &mut Dice, profile: Profile) -> Rates {
             weak_acks_permille: 430,
             consume_every_ms: on(1000, 20, 100),
             elect_every_ms: on(300, 100, 500),
+            ..Rates::default()
+        },
+        Profile::Retries => Rates {
+            lost_permille: on(500, 5, 100) as u32,
+            broken_permille: on(300, 5, 50) as u32,
+            late_permille: on(700, 10, 200) as u32,
+            late_ms_max: on(1000, 20, 600),
+            cut_every_ms: on(600, 50, 500),
+            one_way_cut_every_ms: on(600, 50, 500),
+            cut_ms_max: on(1000, 60, 500),
+            crash_every_ms: on(700, 100, 1_000),
+            power_loss_every_ms: on(250, 300, 1_500),
+            shut_down_every_ms: on(400, 200, 1_500),
+            down_ms_max: on(1000, 20, 400),
+            pause_every_ms: on(500, 50, 400),
+            pause_ms_max: on(1000, 60, 500),
+            clients: on(1000, 2, 4) as u32,
+            idempotent_clients: on(1000, 1, 4) as u32,
+            copies_permille: on(900, 50, 500) as u32,
+            copies_ms_max: on(1000, 1, 1_500),
+            produce_every_ms: on(1000, 3, 20),
+            weak_acks_permille: on(500, 50, 300) as u32,
+            consume_every_ms: on(1000, 30, 100),
+            elect_every_ms: on(800, 20, 150),
             ..Rates::default()
         },
         Profile::Mixed | Profile::Lossy | Profile::Stale => Rates {

@@ -153,6 +153,12 @@ pub struct Rates {
     pub read_fails_every_ms: u64,
     pub wipe_every_ms: u64,
     pub clients: u32,
+    #[serde(default)]
+    pub idempotent_clients: u32,
+    #[serde(default)]
+    pub copies_permille: u32,
+    #[serde(default)]
+    pub copies_ms_max: u64,
     pub produce_every_ms: u64,
     pub weak_acks_permille: u32,
     pub consume_every_ms: u64,

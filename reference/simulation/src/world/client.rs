@@ -1,4 +1,5 @@
-//! Clients: they produce, consume and administrate, one request at a time, and never retry what may have been done.
+//! Clients: they produce, consume and administrate, one request at a time, and never retry what may have been done, unless they are idempotent
+//! producers.
 
 use std::collections::VecDeque;
 
@@ -16,6 +17,7 @@ use highwater_node::message::{
 use rustc_hash::FxHashMap;
 
 use super::event::Event;
+use super::idempotent::Producer;
 use super::{Part, World};
 use crate::chance::{Draw, Purpose, keyed};
 use crate::ledger::{Batch, LogIndex};
@@ -39,6 +41,8 @@ pub(super) struct Client {
     number: u64,
     /// From where it reads on.
     positions: FxHashMap<LogIndex, Offset>,
+    /// What it needs to produce idempotently, if it does.
+    pub(super) producer: Option<Producer>,
 }
 
 #[derive(Debug)]
@@ -48,9 +52,11 @@ struct Asking {
 }
 
 #[derive(Debug)]
-enum Wants {
+pub(super) enum Wants {
     /// To know the cluster, before this.
     View(Operation),
+    /// To know the cluster, before what is under way is sent again.
+    ViewAgain,
     /// Batch `batch` to be appended.
     Append { batch: u64, log: LogIndex, acks: i8 },
     /// Records from here on.
@@ -60,7 +66,7 @@ enum Wants {
 }
 
 impl Client {
-    pub(super) fn new(id: u32) -> Self {
+    pub(super) fn new(id: u32, is_idempotent: bool) -> Self {
         Self {
             id,
             view: None,
@@ -68,7 +74,13 @@ impl Client {
             asking: None,
             number: 0,
             positions: FxHashMap::default(),
+            producer: is_idempotent.then(|| Producer::new(id)),
         }
+    }
+
+    /// Its id, and how many requests it has sent.
+    pub(super) fn name(&self) -> (u32, u64) {
+        (self.id, self.number)
     }
 
     /// It asks and waits for nothing any more.
@@ -112,6 +124,9 @@ impl World {
         if self.clients[index].waiting.len() < WAITING_MAX {
             self.clients[index].waiting.push_back(wants);
         }
+        if let Some(producer) = &mut self.clients[index].producer {
+            producer.wake();
+        }
         self.go_on(index);
         Ok(())
     }
@@ -119,6 +134,15 @@ impl World {
     /// Takes up what waits, if the client is free.
     fn go_on(&mut self, index: usize) {
         while self.clients[index].asking.is_none() {
+            if self.clients[index].producer.as_ref().is_some_and(Producer::is_due) {
+                if self.clients[index].view.is_some() {
+                    self.send_again(index);
+                    continue;
+                }
+                let Some(node) = self.any_broker(index) else { return };
+                self.ask(index, node, ClientRequest::Metadata, Wants::ViewAgain);
+                return;
+            }
             let Some(wants) = self.clients[index].waiting.pop_front() else { return };
             if self.clients[index].view.is_none() {
                 let Some(node) = self.any_broker(index) else { return };
@@ -142,7 +166,7 @@ impl World {
         Some(*dice.one_of(&brokers))
     }
 
-    fn ask(&mut self, index: usize, node: usize, request: ClientRequest, wants: Wants) {
+    pub(super) fn ask(&mut self, index: usize, node: usize, request: ClientRequest, wants: Wants) {
         let client = &mut self.clients[index];
         client.number += 1;
         let (id, number) = (client.id, client.number);
@@ -171,8 +195,24 @@ impl World {
         }
     }
 
+    /// Who leads a partition, as a client knows it.
+    pub(super) fn leader_of(&mut self, index: usize, partition: TopicPartition) -> Option<usize> {
+        let partitions = self.clients[index].partitions();
+        let leader =
+            partitions.into_iter().find(|(known, ..)| *known == partition).and_then(|(_, leader, _)| leader);
+        let leader = leader.and_then(|leader| self.ledger.node(leader));
+        if leader.is_none() {
+            self.clients[index].view = None;
+        }
+        leader
+    }
+
     /// A partition with its log and leader.
-    fn choose(&mut self, index: usize, partition: u32) -> Option<(TopicPartition, LogIndex, usize, Epoch)> {
+    pub(super) fn choose(
+        &mut self,
+        index: usize,
+        partition: u32,
+    ) -> Option<(TopicPartition, LogIndex, usize, Epoch)> {
         let partitions = self.clients[index].partitions();
         let count = u32::try_from(partitions.len()).ok().filter(|&count| count > 0)?;
         let (partition, leader, epoch) = partitions[(partition % count) as usize];
@@ -185,6 +225,12 @@ impl World {
     }
 
     fn produce(&mut self, index: usize, partition: u32, acks: i8, records: u32) {
+        if let (Some(producer), -1) = (&self.clients[index].producer, acks) {
+            if !producer.is_busy() {
+                self.produce_idempotently(index, partition, records);
+            }
+            return;
+        }
         let Some((partition, log, leader, _)) = self.choose(index, partition) else { return };
         let batch = self.history.send(log, acks, records);
         let acks_asked = match acks {
@@ -193,7 +239,7 @@ impl World {
             _ => Acks::All,
         };
         let timeout_ms = u32::try_from(self.scenario.shape.timing.client_timeout / 2).unwrap_or(u32::MAX);
-        let records = encode(batch, records, self.now_us);
+        let records = encode(batch, records, self.now_us, None);
         let partitions = vec![(partition, records)];
         let request = ClientRequest::Produce(Produce { acks: acks_asked, timeout_ms, partitions });
         self.ask(index, leader, request, Wants::Append { batch, log, acks });
@@ -344,16 +390,20 @@ impl World {
                 self.clients[index].view = Some(view);
                 self.begin(index, operation);
             }
+            (Wants::ViewAgain, ClientResponse::Metadata(view)) => self.clients[index].view = Some(view),
             (Wants::Append { batch, log, .. }, ClientResponse::Produce(answers)) => {
                 for (_, result) in answers {
                     match result {
                         Ok(produced) => {
                             let tainted = self.ledger.logs[log].tainted.is_some();
+                            self.open_acknowledged(index, batch);
                             self.history.acknowledge(client, batch, produced.base, tainted)?;
                             self.settling.acknowledged(log);
                         }
                         Err(refusal) => {
-                            self.history.refuse(batch, refusal.error);
+                            if !self.open_refused(index, batch, refusal.error)? {
+                                self.history.refuse(batch, refusal.error);
+                            }
                             self.clients[index].view = None;
                         }
                     }
@@ -409,6 +459,7 @@ impl World {
         let waiting = self.clients[index].asking.take_if(|asking| asking.number == number);
         if waiting.is_some() {
             self.clients[index].view = None;
+            self.rest(index);
             if self.part != Part::Over {
                 self.go_on(index);
             }
@@ -427,8 +478,11 @@ fn shadow_of(header: &BatchHeader) -> Batch {
 }
 
 /// The bytes of a batch: each record says which it is.
-fn encode(number: u64, records: u32, now_us: u64) -> Bytes {
+pub(super) fn encode(number: u64, records: u32, now_us: u64, producer: Option<(i64, i16, i32)>) -> Bytes {
     let mut builder = BatchBuilder::new(0, NO_EPOCH);
+    if let Some((id, epoch, sequence)) = producer {
+        builder = builder.producer(id, epoch, sequence);
+    }
     for index in 0..records.max(1) {
         let mut value = [0; 12];
         value[..8].copy_from_slice(&number.to_be_bytes());

@@ -9,6 +9,7 @@
 mod client;
 mod event;
 mod faults;
+mod idempotent;
 mod node;
 mod observe;
 mod settle;
@@ -107,7 +108,9 @@ impl World {
             None => Source::Drawn(Box::new(Drawing::new(scenario.seed, shape).peekable())),
             Some(script) => Source::Written(script.happenings.clone().into_iter().peekable()),
         };
-        let clients = (0..=shape.rates.clients).map(Client::new).collect();
+        let clients = (0..=shape.rates.clients)
+            .map(|id| Client::new(id, id < shape.rates.idempotent_clients))
+            .collect();
         let unclean_allowed = shape.topics.unclean || shape.loss_is_legal;
         let mut world = Self {
             rules,
