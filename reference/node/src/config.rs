@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use highwater_core::controller::Endpoint;
+use highwater_core::controller::{Endpoint, MetadataVersion};
 use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NodeId, Uuid};
 
@@ -113,6 +113,8 @@ pub struct NodeConfig {
     pub last_known_leader_election: bool,
     /// Whether the controller keeps eligible leader replicas (KIP-966); it does.
     pub eligible_leader_replicas: bool,
+    /// The level of `metadata.version` that a new cluster begins with.
+    pub metadata_version: MetadataVersion,
 
     /// `message.max.bytes`: the largest batch that a producer may send; 1 MiB and 12 bytes.
     pub message_max_bytes: usize,
@@ -191,6 +193,7 @@ impl NodeConfig {
             metadata_records_per_batch_max: 10_000,
             last_known_leader_election: true,
             eligible_leader_replicas: true,
+            metadata_version: MetadataVersion::DEFAULT,
             message_max_bytes: (1 << 20) + 12,
             log_segment_bytes: 1 << 30,
             log_index_interval_bytes: 4 << 10,

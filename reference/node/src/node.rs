@@ -416,10 +416,6 @@ impl<D: Disk> Node<D> {
         let synced = self.disk().end_deferral();
         closed?;
         synced.map_err(|error| Fatal::new("syncing the data directory", error))?;
-        self.metadata.log.close_files()?;
-        for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
-            replica.close()?;
-        }
         self.save_checkpoints()?;
         let newest = self.broker.as_ref().map(|broker| broker.lifecycle.newest_epoch());
         store::note_clean_stop(self.directory.disk(), newest)?;
@@ -431,7 +427,7 @@ impl<D: Disk> Node<D> {
     fn close_logs(&mut self) -> Result<(), Fatal> {
         self.metadata.log.close_files()?;
         for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
-            replica.log.close_files()?;
+            replica.close()?;
         }
         Ok(())
     }

@@ -158,7 +158,7 @@ fn quorum_config(config: &NodeConfig) -> quorum::Config {
 
 fn controller_config(config: &NodeConfig) -> controller::Config {
     let mut bootstrap_features =
-        BTreeMap::from([(MetadataVersion::FEATURE.to_owned(), MetadataVersion::DEFAULT.0)]);
+        BTreeMap::from([(MetadataVersion::FEATURE.to_owned(), config.metadata_version.0)]);
     if config.eligible_leader_replicas {
         bootstrap_features.insert(ELR_FEATURE.to_owned(), 1);
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use highwater_core::NodeId;
 use highwater_core::Uuid;
+use highwater_core::controller::MetadataVersion;
 use highwater_log::files::meta_properties::MetaProperties;
 use highwater_server::config::table::{self, Dynamic, Support};
-use highwater_server::config::{NodeFile, Place, Roles, ServerConfig};
+use highwater_server::config::{Bootstrap, NodeFile, Place, Roles, ServerConfig};
 
 /// A combined node in as few lines as it takes.
 const COMBINED: &str = "process.roles=broker,controller\n\
@@ -109,7 +110,7 @@ fn node_config_has_kafkas_defaults_and_the_directorys_identity() {
     let identity = MetaProperties { cluster_id: "c".into(), node_id: NodeId(1), directory_id: Some(Uuid(7)) };
     let config = read(&with(COMBINED, "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0"));
     let node = config
-        .node_config(&identity, |name| (name == "PLAINTEXT").then_some(4711))
+        .node_config(&identity, Bootstrap::default(), |name| (name == "PLAINTEXT").then_some(4711))
         .expect("its own directory");
     assert_eq!((node.cluster_id.as_str(), node.directory_id, node.node_id), ("c", Uuid(7), NodeId(1)));
     assert_eq!((node.listeners.len(), node.listeners[0].port), (1, 4711));
@@ -117,10 +118,15 @@ fn node_config_has_kafkas_defaults_and_the_directorys_identity() {
     assert_eq!((node.log_retention, node.log_retention_bytes), (Some(Duration::from_secs(604_800)), None));
     assert_eq!(node.leader_rebalance_interval, Some(Duration::from_secs(300)));
     let other = MetaProperties { node_id: NodeId(9), ..identity.clone() };
-    let refused = config.node_config(&other, |_| None).expect_err("another's");
+    let refused = config.node_config(&other, Bootstrap::default(), |_| None).expect_err("another's");
     assert!(refused.contains("found node.id 9, expected 1"), "{refused}");
     let old = MetaProperties { directory_id: None, ..identity };
-    assert!(config.node_config(&old, |_| None).expect_err("without an id").contains("directory.id"));
+    assert!(
+        config
+            .node_config(&old, Bootstrap::default(), |_| None)
+            .expect_err("without an id")
+            .contains("directory.id")
+    );
 }
 
 #[test]
@@ -130,7 +136,9 @@ fn values_reach_the_node() {
         controller.quorum.election.timeout.ms=1500\nnum.partitions=4\nmin.insync.replicas=2\nauto.leader.rebalance.enable=FALSE\n\
         log.retention.minutes=5\nlog.retention.hours=3\nlog.flush.interval.messages=1\nunclean.leader.election.enable=true\n\
         broker.rack=r\nlog.retention.bytes=9";
-    let node = read(&with(COMBINED, lines)).node_config(&identity, |_| None).expect("its own directory");
+    let node = read(&with(COMBINED, lines))
+        .node_config(&identity, Bootstrap::default(), |_| None)
+        .expect("its own directory");
     assert_eq!(node.broker_session_timeout, Duration::from_secs(3));
     assert_eq!(node.broker_heartbeat_interval, Duration::from_millis(500));
     assert_eq!(node.replica_lag_time_max, Duration::from_secs(3));
@@ -512,4 +520,16 @@ fn bytes_of_any_kind_give_an_error_or_a_configuration() {
 fn file_that_is_not_there_is_told_by_name() {
     let error = ServerConfig::load(Path::new("/nowhere/s.properties"), &[]).expect_err("no such file");
     assert!(error.to_string().starts_with("/nowhere/s.properties: found "), "{error}");
+}
+
+#[test]
+fn bootstrap_snapshot_is_read_as_it_was_written() {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert_eq!(Bootstrap::load(directory.path()), Ok(Bootstrap::default()));
+    let written = Bootstrap { metadata_version: MetadataVersion(17), eligible_leader_replicas: false };
+    std::fs::write(directory.path().join(Bootstrap::FILE), written.encode(1)).expect("a file");
+    assert_eq!(Bootstrap::load(directory.path()), Ok(written));
+    std::fs::write(directory.path().join(Bootstrap::FILE), b"no batch").expect("a file");
+    let told = Bootstrap::load(directory.path()).expect_err("damaged");
+    assert!(told.contains("bootstrap.checkpoint, byte 0: found ") && told.contains("Restore"), "{told}");
 }

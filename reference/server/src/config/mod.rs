@@ -26,6 +26,7 @@
 //! - Clusters on ZooKeeper: a file without `process.roles` is refused.
 //! - SASL and TLS. Settings of single listeners (`listener.name.NAME.KEY`). Configuration providers (`${file:…}`).
 
+mod bootstrap;
 mod build;
 mod error;
 mod listener;
@@ -38,6 +39,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use bootstrap::Bootstrap;
 pub use error::{ConfigError, Fault, Place, Warning};
 use highwater_core::NodeId;
 use highwater_core::controller::Endpoint;
@@ -215,8 +217,8 @@ impl ServerConfig {
         build::build(Values::read(file, bytes, overrides))
     }
 
-    /// The node's configuration, with the identity that its data directory gives it. `ports` says which port each listener got;
-    /// it is asked for where the file says 0.
+    /// The node's configuration, with the identity that its data directory gives it, and what that was formatted with. `ports` says
+    /// which port each listener got; it is asked for where the file says 0.
     ///
     /// [`NodeConfig::clock_origin_ms`] is left to who starts the node.
     ///
@@ -225,6 +227,7 @@ impl ServerConfig {
     pub fn node_config(
         &self,
         directory: &MetaProperties,
+        bootstrap: Bootstrap,
         ports: impl Fn(&str) -> Option<u16>,
     ) -> Result<NodeConfig, String> {
         let (found, expected) = (directory.node_id.0, self.node_id.0);
@@ -251,6 +254,8 @@ impl ServerConfig {
             cluster_id: directory.cluster_id.clone(),
             directory_id,
             listeners: self.advertised_listeners.iter().map(endpoint).collect(),
+            metadata_version: bootstrap.metadata_version,
+            eligible_leader_replicas: bootstrap.eligible_leader_replicas,
             ..self.node.clone()
         })
     }
