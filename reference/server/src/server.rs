@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::api::{Context, ListenerKind};
-use crate::config::ServerConfig;
+use crate::config::{Bootstrap, ServerConfig};
 use crate::connection::{Doors, bind, listen};
 use crate::peer::TcpPeers;
 use crate::runtime::{NodeHandle, NodeThread, spawn};
@@ -267,7 +267,8 @@ fn node_config(
         let listener = listeners.iter().find(|listener| *listener.name == *name)?;
         Some(listener.address.port())
     };
-    config.node_config(identity, port).map_err(StartError)
+    let bootstrap = Bootstrap::load(&config.log_directory).map_err(StartError)?;
+    config.node_config(identity, bootstrap, port).map_err(StartError)
 }
 
 async fn start_node(
