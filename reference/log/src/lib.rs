@@ -20,6 +20,7 @@
 //! # What is durable when
 //! | after | a crash of the machine loses |
 //! |---|---|
+//! | [`Log::create`] | perhaps the log: it is as durable as the records in it |
 //! | [`Log::append`] | perhaps what was appended since the last flush: the end of it, or all, or any sectors of it |
 //! | [`Log::flush`], [`Log::truncate`], [`Log::restart`], [`Log::forget_before`] | nothing of what they say |
 //! | a segment's end | nothing of that segment, its indexes and its leader epochs |
@@ -48,6 +49,7 @@
 //! - In the last segment above the recovery point, decay cannot be told from a torn write: it is cut, with a note that sound
 //!   batches follow ([`Cut::sound_behind`]). What was lost so must come back from other replicas.
 //! - More than one data directory, remote storage, memory maps, preallocation.
+//! - A segment is flushed in the append that ends it: who appends waits for that, as long as the disk takes.
 
 mod config;
 mod directory;

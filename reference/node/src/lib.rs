@@ -14,7 +14,14 @@
 //! | publish | | makes of changed metadata: replicas created, assigned, deleted |
 //! | replica | partition core, log | carries out the partition's effects |
 //! | producers | | tells what of an idempotent producer's batches is new, and keeps that in step with the log |
-//! | serve | fetches that wait | produce, fetch, offsets; fetches of followers, one at a time to each leader |
+//! | produce | requests that wait for acknowledgements | checks and appends what producers send |
+//! | fetching, waiting | fetches that wait | answers consumers, followers and who debugs, once there is enough |
+//! | follow | | fetches of leaders, one at a time of each |
+//! | offsets | | ListOffsets, OffsetsForLeaderEpoch |
+//! | deletes | deletions that wait for followers | DeleteRecords (KIP-107) |
+//! | settings | | what topics are configured to, by whom, and what that means |
+//! | followers | when who fetched | what the quorum's leader knows of its followers |
+//! | serve | | what the node knows of the cluster; refusals of who is no broker |
 //! | ports | time, outputs, timers, what is outstanding | what all of these share |
 //!
 //! # A step
@@ -31,6 +38,8 @@
 //!   reason to lead.
 //! - Every request that was sent is answered, given up at its deadline, or given up by the driver: the table of what is outstanding is
 //!   bounded by the number of peers and by `waiting_requests_max`.
+//! - A request of a client is answered once, all its partitions together, in the order in which they were asked for.
+//! - A flush that was done beside the node claims no more than there was when it began, and nothing after a truncation.
 //! - A step costs as much as it changes: timers are in one ordered set, changed partitions in a list of their own. Only changes of
 //!   brokers, snapshots and checkpoints go over all replicas.
 //! - The same seed, disk and inputs give the same outputs: no clock, no other randomness, no order but that of keys.
@@ -38,14 +47,20 @@
 //! # Where it differs from Kafka
 //! - A follower fetches from a leader all partitions at once and in full (no fetch sessions, KIP-227), on one connection.
 //! - A heartbeat or a registration counts as lost after half the session timeout, so that the next still comes in time.
-//! - Replicas that metadata do not know are deleted at once, not after a while.
+//! - Replicas that metadata do not know are deleted at once, not after a while; so are segments (`file.delete.delay.ms`).
+//! - A new replica is durable with its first flush, as its records are (Kafka writes `partition.metadata` through).
+//! - A batch of a codec that is not known is refused with `UNSUPPORTED_COMPRESSION_TYPE` (Kafka: `UNKNOWN_SERVER_ERROR`). Compressed records are not
+//!   opened, so their timestamps and keys are not checked; a search by time finds the front of such a batch.
+//! - Of timestamps the largest of a batch is checked, as the batch says it. Records without a key enter compacted topics.
+//! - The followers of a log whose start is moved by DeleteRecords hear of it at once, not with their next records.
 //!
 //! # What is not implemented
-//! - Authentication, quotas and transactions: they come with the server.
-//! - Several log directories (KIP-113, 858); tiered storage (KIP-405); compaction. Retention and segments are as the node's own file
-//!   says, whatever a topic is configured to.
+//! - Authentication, quotas, fetch sessions (KIP-227): they come with the server. Transactions: their batches are refused.
+//! - Several log directories (KIP-113, 858); tiered storage (KIP-405); compaction (a compacted log keeps everything).
+//! - What of a topic's configuration has no effect is said in `settings`.
 //! - A bound on producers that wait for the ISR of one partition; each waits for its own time at most.
-//! - Minimum bytes of a fetch: one byte is enough.
+//! - Reads beside the step: [`Node::reader`] gives what it takes; fetches themselves read in the step, which is what the figures in
+//!   `benches/node.rs` say is fast enough. A fetch of what is not in the page cache holds the node up.
 
 mod broker;
 mod config;

@@ -72,10 +72,10 @@
 //!
 //! # What is not implemented
 //! - Reassignment as such (adding and removing replicas, KIP-455): the replicas are those of the metadata.
-//! - OffsetsForLeaderEpoch as a request of its own: fetches say all that followers need (KIP-595).
-//! - DeleteRecords and the low watermark; tiered storage (KIP-405); moves between directories (KIP-113, 858).
+//! - OffsetsForLeaderEpoch as a request of its own: fetches say all that followers need (KIP-595). Who asks for it is answered from the log's view.
+//! - The low watermark of DeleteRecords: whoever drives the core keeps where followers' logs start; tiered storage (KIP-405); moves between directories (KIP-113, 858).
 //! - Transactions: the last stable offset. Quotas. Share groups. Idempotent producers are known to [`producer`](crate::producer), not here.
-//! - Minimum bytes of a fetch: one that waits is woken by the first record.
+//! - Minimum bytes of a fetch: one that waits is woken by the first record, and may wait again from there.
 
 #[cfg(feature = "flaws")]
 mod flaws;

@@ -60,7 +60,7 @@ pub fn load<D: Disk>(disk: &D, directory: &str) -> Result<Option<Uuid>, LogError
     Ok(Some(decoded))
 }
 
-/// Writes it, of a directory that has none. It is durable after [`sync_soon`].
+/// Writes it, of a directory that has none. It is durable with the first flush of the log.
 pub fn save<D: Disk>(disk: &D, directory: &str, topic: Uuid) -> Result<(), LogError> {
     let path = join(directory, NAME);
     let file = disk.create(&path).map_err(LogError::io(&path, "create it"))?;

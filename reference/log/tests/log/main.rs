@@ -4,6 +4,7 @@
 mod support;
 
 mod files;
+mod flushes;
 mod model;
 mod operations;
 mod producers;

@@ -7,6 +7,7 @@ use highwater_core::batch::BatchBuilder;
 use highwater_core::controller::ConfigResource;
 use highwater_core::partition::{Acks, PartitionError};
 use highwater_core::{EpochEnd, NO_EPOCH, NodeId, Offset};
+use highwater_node::Roles;
 use highwater_node::message::{
     ClientRequest, ClientResponse, DeleteRecords, EpochQuery, ListOffsets, ListedOffset, OffsetAt,
     OffsetQuery, OffsetReader, PeerRequest, Produce, TopicPartition,
@@ -213,7 +214,10 @@ fn start(cluster: &Cluster, id: i32, partition: TopicPartition) -> Offset {
 
 #[test]
 fn deletion_is_answered_once_all_replicas_start_there() {
-    let mut cluster = settled();
+    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+        config.replica_fetch_wait_max = Duration::from_secs(20);
+    });
+    cluster.settle();
     let partition = with_records(&mut cluster, 5);
     cluster.run_for(Duration::from_secs(1));
     let asked = cluster.now;

@@ -29,19 +29,17 @@ fn value_comes_from_who_is_nearest_to_the_topic() {
     });
     cluster.settle();
     cluster.create_topic(1, "orders", &[1, 2, 3]);
-    let steps: [(Option<(ConfigResource, &str)>, &str, ConfigSource); 4] = [
-        (None, "7200000", ConfigSource::File),
-        (Some((ConfigResource::Broker(None), "log.retention.minutes")), "180000", ConfigSource::AllBrokers),
-        (Some((ConfigResource::Broker(Some(NodeId(1))), "log.retention.ms")), "3", ConfigSource::Broker),
-        (Some((ConfigResource::Topic("orders".to_owned()), "retention.ms")), "3", ConfigSource::Topic),
-    ];
-    for (change, expected, source) in steps {
-        if let Some((resource, key)) = change {
-            cluster.configure(resource, key, "3");
-        }
-        let entry = entry(&cluster, "orders", "retention.ms");
-        assert_eq!((entry.value.as_str(), entry.source()), (expected, source), "{entry:?}");
-    }
+    let holds = |cluster: &Cluster| {
+        let entry = entry(cluster, "orders", "retention.ms");
+        (entry.value.clone(), entry.source())
+    };
+    assert_eq!(holds(&cluster), ("7200000".to_owned(), ConfigSource::File));
+    cluster.configure(ConfigResource::Broker(None), "log.retention.minutes", "3");
+    assert_eq!(holds(&cluster), ("180000".to_owned(), ConfigSource::AllBrokers));
+    cluster.configure(ConfigResource::Broker(Some(NodeId(1))), "log.retention.ms", "4");
+    assert_eq!(holds(&cluster), ("4".to_owned(), ConfigSource::Broker));
+    cluster.configure(ConfigResource::Topic("orders".to_owned()), "retention.ms", "5");
+    assert_eq!(holds(&cluster), ("5".to_owned(), ConfigSource::Topic));
     let said: Vec<_> =
         entry(&cluster, "orders", "retention.ms").said.iter().map(|said| (said.source, said.name)).collect();
     assert_eq!(
