@@ -20,13 +20,16 @@ pub(crate) fn newest<R: Request>() -> i16 {
     *R::VERSIONS.end()
 }
 
+/// A node elects itself soon: nothing here is about elections.
+pub(crate) const SOON: [(&str, &str); 1] = [("controller.quorum.election.timeout.ms", "20")];
+
 /// Runs a test with a connection to one node that serves.
 pub(crate) fn with_node<F: Future<Output = ()>>(
     further: &[(&str, &str)],
     test: impl FnOnce(Server, Connection) -> F,
 ) {
     run(async {
-        let place = &places(1, further)[0];
+        let place = &places(1, &[&SOON, further].concat())[0];
         let server = place.start().await;
         server.serves().await.expect("it serves");
         let connection = Connection::open(address(&server, "PLAINTEXT")).await;
@@ -96,8 +99,12 @@ pub(crate) fn produced(response: &ProduceResponse) -> (ErrorCode, i64) {
 
 /// A request to read partition 0 of a topic, by its name or id, without a session.
 pub(crate) fn fetch(name: &'static str, id: Uuid, offset: i64) -> FetchRequest {
-    let partition =
-        FetchPartition { partition: 0, fetch_offset: offset, partition_max_bytes: 1 << 20, ..Default::default() };
+    let partition = FetchPartition {
+        partition: 0,
+        fetch_offset: offset,
+        partition_max_bytes: 1 << 20,
+        ..Default::default()
+    };
     let topic = FetchTopic { topic: Str::from_static(name), topic_id: id, partitions: vec![partition] };
     FetchRequest { max_wait_ms: 100, min_bytes: 1, topics: vec![topic], ..Default::default() }
 }

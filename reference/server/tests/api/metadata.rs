@@ -8,11 +8,7 @@ use crate::harness::{create, error, newest, with_node};
 
 fn named(name: &'static str, may_create: bool) -> MetadataRequest {
     let topic = MetadataRequestTopic { name: Some(Str::from_static(name)), ..Default::default() };
-    MetadataRequest {
-        topics: Some(vec![topic]),
-        allow_auto_topic_creation: may_create,
-        ..Default::default()
-    }
+    MetadataRequest { topics: Some(vec![topic]), allow_auto_topic_creation: may_create, ..Default::default() }
 }
 
 #[test]
@@ -24,7 +20,9 @@ fn unknown_topic_is_created_where_that_is_allowed() {
         let topic = &created.topics[0];
         assert_eq!((error(topic.error_code), topic.partitions.len()), (ErrorCode::NONE, 3));
         assert_ne!(topic.topic_id, Uuid::ZERO);
-        assert!(topic.partitions.iter().all(|partition| partition.leader_id == 1 && partition.error_code == 0));
+        assert!(
+            topic.partitions.iter().all(|partition| partition.leader_id == 1 && partition.error_code == 0)
+        );
     });
 }
 
@@ -51,7 +49,8 @@ fn topics_are_found_by_id() {
     with_node(&[], async |_server, mut connection| {
         let id = create(&mut connection, "there", 2, 1).await;
         let by_id = |topic_id| MetadataRequestTopic { topic_id, name: None };
-        let request = MetadataRequest { topics: Some(vec![by_id(id), by_id(Uuid(77))]), ..Default::default() };
+        let request =
+            MetadataRequest { topics: Some(vec![by_id(id), by_id(Uuid(77))]), ..Default::default() };
         let response = connection.ask(&request, 12).await;
         let find = |id| response.topics.iter().find(|topic| topic.topic_id == id).expect("an answer");
         assert_eq!(find(id).name.as_deref(), Some("there"));

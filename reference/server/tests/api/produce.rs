@@ -52,7 +52,7 @@ fn what_cannot_be_appended_is_refused() {
             (produce("t", id, -1, Some(Bytes::new())), 12, ErrorCode::INVALID_RECORD),
             (produce("t", id, -1, Some(torn.into())), 12, ErrorCode::CORRUPT_MESSAGE),
             (produce("t", id, -1, Some(two)), 12, ErrorCode::INVALID_RECORD),
-            (produce("t", id, -1, Some(old.into())), 12, ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT),
+            (produce("t", id, -1, Some(old.into())), 12, ErrorCode::INVALID_RECORD),
             (produce("t", id, -1, Some(zstd)), 6, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE),
         ];
         for (request, version, expected) in cases {

@@ -10,7 +10,11 @@ use crate::harness::{batch, create, fetch, fetched, newest, produce, produced, w
 use crate::support::{Connection, address};
 
 /// Asks in a session, about what it has.
-async fn in_session(connection: &mut Connection, session: (i32, i32), request: FetchRequest) -> FetchResponse {
+async fn in_session(
+    connection: &mut Connection,
+    session: (i32, i32),
+    request: FetchRequest,
+) -> FetchResponse {
     let (session_id, session_epoch) = session;
     let request = FetchRequest { session_id, session_epoch, ..request };
     connection.ask(&request, newest::<FetchRequest>()).await
