@@ -57,16 +57,13 @@ pub(super) enum Then {
     Replaced(Replaced),
 }
 
-/// The place of a static member's old process, until that of the new one is in the log.
+/// A static member's new process, which waits until the log says that it has the old one's place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Replaced {
     pub(super) group: String,
-    pub(super) instance: String,
     pub(super) token: Token,
-    pub(super) old_member: String,
-    pub(super) new_member: String,
-    pub(super) old_protocols: Vec<(String, Blob)>,
-    pub(super) old_timeouts: (i32, i32),
+    /// Its member id.
+    pub(super) member: String,
     /// Who led before.
     pub(super) old_leader: String,
     pub(super) skips: bool,

@@ -26,7 +26,10 @@ impl Group {
         if let State::Dead { .. } = self.state {
             return desk.reply(token, refused(GroupError::CoordinatorNotAvailable, &member_id));
         }
-        if !self.has_room(desk, &member_id) {
+        let instance = request.group_instance_id.as_deref();
+        let place =
+            instance.filter(|_| member_id.is_empty()).and_then(|instance| self.static_member(instance));
+        if !self.has_room(desk, place.unwrap_or(&member_id)) {
             self.remove(desk, &member_id);
             desk.reply(token, refused(GroupError::GroupMaxSizeReached, ""));
             self.complete_if_joined(desk, now);
@@ -73,10 +76,12 @@ impl Group {
         match self.state {
             State::Empty | State::Dead { .. } => true,
             State::PreparingRebalance(_) => {
-                // Counted are those who came: so, where there are too many, the last ones do not get in.
-                let is_joining = |member: &Member| member.joining.is_some();
-                self.members.get(member_id).is_some_and(is_joining)
-                    || self.members.values().filter(|member| is_joining(member)).count() < limit
+                // Counted are those who came, and static members, who need not come to stay: so, where there are too many, the last ones
+                // do not get in.
+                let stays = |member: &Member| member.joining.is_some() || member.instance_id.is_some();
+                let others =
+                    self.members.iter().filter(|(id, member)| *id != member_id && stays(member)).count();
+                self.members.get(member_id).is_some_and(|member| member.joining.is_some()) || others < limit
             }
             State::CompletingRebalance(_) | State::Stable(_) => {
                 self.members.contains_key(member_id) || self.members.len() < limit
@@ -127,12 +132,9 @@ impl Group {
         request: JoinGroup,
     ) {
         let old_leader = self.leader.clone().unwrap_or_default();
-        let instance = request.group_instance_id.clone().unwrap_or_default();
+        let instance = request.group_instance_id.unwrap_or_default();
         self.replace(desk, &instance, old, new.clone());
-        let Some(member) = self.members.get_mut(&new) else { return };
-        let old_protocols = member.protocols.clone();
-        let old_timeouts = (member.rebalance_timeout_ms, member.session_timeout_ms);
-        member.heard(now);
+        self.keep_session(now, &new);
         let timeouts = (request.rebalance_timeout_ms, request.session_timeout_ms);
         self.update(desk, &new, request.protocols, timeouts, Some(token));
         match self.state {
@@ -140,12 +142,8 @@ impl Group {
                 let record = self.record(|_, member| member.assignment.clone());
                 let replaced = Replaced {
                     group: (*self.id).into(),
-                    instance,
                     token,
-                    old_member: old.into(),
-                    new_member: new,
-                    old_protocols,
-                    old_timeouts,
+                    member: new,
                     old_leader,
                     skips: request.supports_skipping_assignment,
                 };
@@ -166,42 +164,29 @@ impl Group {
         desk: &mut Desk,
         now: Instant,
         replaced: Replaced,
-        is_written: bool,
         error: Option<GroupError>,
     ) {
-        let Replaced { instance, token, old_member, new_member, .. } = replaced;
-        let waits = |member: &Member| member.joining == Some(token);
-        let waits = self.members.get(&new_member).is_some_and(waits);
-        if !waits || !matches!(self.state, State::Stable(_)) {
+        let Replaced { token, member, .. } = replaced;
+        let is_stable = matches!(self.state, State::Stable(_));
+        let Some(new) = self.members.get_mut(&member).filter(|new| is_stable && new.joining == Some(token))
+        else {
             // It was answered otherwise, or a rebalance began meanwhile, and will answer it.
             return;
+        };
+        if error.is_some() {
+            // The log does not say what is so here. It does with the next generation, for which the new process waits.
+            self.prepare(desk, now);
+            return;
         }
-        let mut response = self.joined(&new_member);
-        if let Some(error) = error {
-            response = JoinGroupResponse { error: Some(error), leader: replaced.old_leader, ..response };
-            response.member_id.clear();
-            response.members.clear();
-            if let Some(member) = self.members.get_mut(&new_member) {
-                member.joining = None;
-            }
-            // If the log may have the new one, it must stay: the next coordinator would fence the old one.
-            if !is_written {
-                self.update(desk, &new_member, replaced.old_protocols, replaced.old_timeouts, None);
-                self.replace(desk, &instance, &new_member, old_member.clone());
-            }
-            self.keep_session(now, if is_written { &new_member } else { &old_member });
+        new.joining = None;
+        new.heard(now);
+        let mut response = self.joined(&member);
+        if replaced.skips {
+            response.skip_assignment = self.is_leader(&member);
         } else {
-            if let Some(member) = self.members.get_mut(&new_member) {
-                member.joining = None;
-                member.heard(now);
-            }
-            if replaced.skips {
-                response.skip_assignment = self.is_leader(&new_member);
-            } else {
-                // It must not take itself for the leader, and assign: nobody would ask for that.
-                response.leader = replaced.old_leader;
-                response.members.clear();
-            }
+            // It must not take itself for the leader, and assign: nobody would ask for that.
+            response.leader = replaced.old_leader;
+            response.members.clear();
         }
         desk.reply(token, GroupResponse::Join(response));
     }

@@ -36,6 +36,7 @@
 //! | CompletingRebalance | a static member's new process joins | PreparingRebalance |
 //! | Stable | the leader joins again | PreparingRebalance |
 //! | Stable | a static member's new process joins, and the protocol stays | Stable; it has the old one's assignment (KIP-345) |
+//! | Stable | that a static member's new process has its place could not be written | PreparingRebalance |
 //! | Dead | the tombstone is in the log | is gone |
 //! | Dead | the tombstone could not be written | Empty |
 //! | Dead | the tombstone timed out | Dead; it is written again with the next check for old offsets |
@@ -73,6 +74,9 @@
 //! - A leader that brings assignments twice in a generation is heard the first time.
 //! - A pending member that leaves does not begin a rebalance; one whose time is up does not end the initial delay.
 //! - Members, and what ties between protocols and leaders come down to, are in the order of ids; in Kafka, of a hash table.
+//! - Where a static member's new process cannot be written into the log, a rebalance begins. Kafka gives the old process its place back,
+//!   which is not what the log says if another such write is under way.
+//! - `group.max.size` counts static members that have not joined yet, too, and never keeps a static member's new process from its place.
 //! - While a group is being deleted it is Dead, and not as it was.
 //! - Names longer than a record's strings can be (32,767 bytes) are refused as invalid; in Kafka they are an unknown error.
 //!
@@ -84,6 +88,7 @@
 //! - Topics and their ids are taken as they come: whether they exist is the server's to check.
 
 mod admin;
+pub mod assign;
 mod desk;
 mod membership;
 mod message;

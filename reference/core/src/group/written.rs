@@ -72,7 +72,7 @@ impl Groups {
             Then::Replaced(replaced) => {
                 if let Some(group) = self.groups.get_mut(replaced.group.as_str()) {
                     touched.insert(replaced.group.clone());
-                    group.replaced(desk, now, replaced, fate != Fate::Refused, error);
+                    group.replaced(desk, now, replaced, error);
                 }
             }
         }

@@ -425,6 +425,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    assignment_brought_twice_is_the_first
     assignment_overtaken_by_a_rebalance_is_not_given_out
     assignment_that_cannot_be_written_is_not_given_out
     commit_is_acknowledged_and_read_when_written
@@ -462,7 +463,7 @@ transcripts! {
     static_leader_comes_back_and_does_not_assign
     static_member_comes_back_without_rebalance
     static_member_replaced_before_assignment_begins_a_rebalance
-    static_member_that_cannot_be_written_is_not_replaced
+    static_member_that_cannot_be_written_begins_a_rebalance
     static_member_with_other_protocols_begins_a_rebalance
     static_members_absent_are_not_dropped
     sync_timeout_drops_who_does_not_ask

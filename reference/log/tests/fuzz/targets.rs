@@ -4,6 +4,9 @@ use highwater_core::batch::{
     self, BatchBuilder, BatchHeader, ControlRecord, RecordBatch, Voter, VoterEndpoint, control_batch,
 };
 use highwater_core::controller::MetadataRecord;
+use highwater_core::group::assign::{
+    Assignment, Subscription, TopicPartitions, decode_sticky, encode_sticky,
+};
 use highwater_core::group::{self, Decoded, GroupRecord, GroupRequest, Groups};
 use highwater_core::producer::{Producers, Snapshot};
 use highwater_core::quorum::{ElectionState, ReplicaKey, SnapshotId};
@@ -353,7 +356,8 @@ fn run_metadata(input: &[u8]) {
     }
 }
 
-/// Records of `__consumer_offsets` as Kafka writes them: the key, after a byte that says how long it is, then the value.
+/// Records of `__consumer_offsets` as Kafka writes them: the key, after a byte that says how long it is, then the value. And what members
+/// tell each other.
 fn groups() -> Vec<Vec<u8>> {
     let samples = include_str!("../../../core/tests/group/samples.txt");
     let bytes = |digits: &str| -> Vec<u8> {
@@ -368,10 +372,26 @@ fn groups() -> Vec<Vec<u8>> {
         let length = u8::try_from(key.len()).expect("a short key");
         [vec![length], key, bytes(value.trim_matches('-'))].concat()
     };
-    samples.lines().map(record).collect()
+    let owned = vec![TopicPartitions { topic: "t".into(), partitions: vec![1, 2] }];
+    let topics = vec!["t".into(), "u".into()];
+    let subscription = Subscription { topics, owned_partitions: owned.clone(), ..Subscription::default() };
+    let assignment =
+        Assignment { assigned_partitions: owned.clone(), user_data: Some([1].as_slice().into()) };
+    let others =
+        [subscription.encode(0), subscription.encode(3), assignment.encode(3), encode_sticky(&owned, 7)];
+    samples.lines().map(record).chain(others).collect()
 }
 
 fn run_group(input: &[u8]) {
+    if let Ok(subscription) = Subscription::decode(input) {
+        assert_eq!(Subscription::decode(&subscription.encode(3)), Ok(subscription));
+    }
+    if let Ok(assignment) = Assignment::decode(input) {
+        assert_eq!(Assignment::decode(&assignment.encode(3)), Ok(assignment));
+    }
+    if let Ok((owned, generation)) = decode_sticky(input) {
+        assert_eq!(decode_sticky(&encode_sticky(&owned, generation)), Ok((owned, generation)));
+    }
     let Some((length, rest)) = input.split_first() else { return };
     let (key, value) = rest.split_at(rest.len().min(usize::from(*length)));
     let value = Some(value).filter(|value| !value.is_empty());
