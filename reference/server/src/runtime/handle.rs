@@ -13,6 +13,9 @@ use highwater_node::Node;
 use highwater_node::message::{ClientRequest, ClientResponse, Input, PeerRequest, PeerResponse};
 use tokio::sync::{mpsc, oneshot};
 
+/// Looks at the node.
+type Look = Box<dyn FnOnce(&Node<RealDisk>) + Send>;
+
 /// What the node's thread is asked to do.
 pub(super) enum Job {
     /// Take this input, for which nobody waits.
