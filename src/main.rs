@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 mod arguments;
 mod broker;
 mod check;
+mod cluster;
 mod documentation;
 mod explore;
 mod flaws;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Subcommand::Explore(arguments) => explore::run(arguments),
         Subcommand::Simulate(arguments) => simulate::run_command(arguments),
         Subcommand::Broker(arguments) => broker::run(arguments),
+        Subcommand::Cluster(arguments) => cluster::run(arguments),
         Subcommand::Completions { shell } => documentation::completions(*shell),
         Subcommand::Man { directory } => documentation::man(directory),
         Subcommand::Schema { which } => documentation::schema(*which),
