@@ -249,7 +249,9 @@ impl Isr {
                 if behind && may_lag {
                     actions.push(Action::Shrink { leader, follower });
                 }
-            } else if known.is_some_and(|known| self.has_caught_up(node, known)) {
+            } else if known.is_some_and(|known| {
+                self.has_caught_up(node, known) && may_hope(state, follower, known.broker_epoch)
+            }) {
                 actions.push(Action::Expand { leader, follower });
             }
         }
@@ -260,8 +262,9 @@ impl Isr {
         let controller = &state.controller;
         let bit = 1 << index;
         let matters = controller.isr & bit != 0 || controller.leader == index;
+        let is_felt = matters || self.bounds.unfence == 1 && is_proposed(state, index);
         if controller.fenced & bit != 0
-            || node.is_up() && (!matters || state.ghost.stable != 0)
+            || node.is_up() && (!is_felt || state.ghost.stable != 0)
             || matters && !self.may_change(state)
         {
             return;
@@ -371,4 +374,19 @@ impl Isr {
     fn nobody_to_wait_for(&self, state: &State) -> bool {
         self.rules.last_member == LastMember::Stays || state.controller.isr == 0
     }
+}
+
+/// Whether a leader may ask for a follower to join, of this broker epoch as far as it knows. Once faults have ceased it asks no
+/// more for who would be refused: by then metadata have told it of brokers (KIP-841, KIP-903), and each refusal takes a change.
+fn may_hope(state: &State, follower: u8, broker_epoch: u8) -> bool {
+    let controller = &state.controller;
+    let eligible =
+        controller.fenced & 1 << follower == 0 && controller.broker_epochs[follower as usize] == broker_epoch;
+    state.ghost.stable == 0 || eligible
+}
+
+/// Whether the leader waits to hear of an ISR with this replica: it is refused while it is fenced.
+fn is_proposed(state: &State, index: u8) -> bool {
+    let leader = state.nodes.get(state.controller.leader as usize);
+    leader.is_some_and(|leader| leader.leads() && leader.pending() & 1 << index != 0)
 }

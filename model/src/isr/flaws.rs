@@ -5,7 +5,7 @@ use crate::family::{Break, Control, Flaw};
 use super::rules::{
     Acks, Bounds, Comparison, Divergence, DivergingFetch, Election, ElrLife, Expansion, Fence,
     FollowerHighWatermark, FollowerState, HighWatermarkGate, HighWatermarkOver, LastMember, MinIsr,
-    ReadLimit, Registration, Rules, Truncation, UncleanRegistration,
+    ReadLimit, Refusal, Registration, Rules, Truncation, UncleanRegistration,
 };
 
 /// A claim that breaks after so many steps.
@@ -227,6 +227,23 @@ pub(super) const FLAWS: &[Flaw<Bounds, Rules>] = &[
         legal: true,
         grain: None,
         source: "Kafka producer configuration",
+    },
+    Flaw {
+        id: "B43",
+        name: "refused-copy-granted",
+        summary: "a request for another ISR that was refused is granted to a copy of it that came late, and the leader counts without a member",
+        rule: "refusal",
+        change: |rules| rules.refusal = Refusal::LeavesEpoch,
+        bounds: |bounds| *bounds = Bounds { unfence: 1, min_isr: 1, ..*bounds },
+        breaks: &[
+            after(9, "replication-quorum-superset"),
+            after(10, "strong-isr"),
+            after(12, "leader-completeness"),
+        ],
+        keeps: &[],
+        legal: false,
+        grain: None,
+        source: "found by simulation in Kafka's rules: KIP-497, KIP-841",
     },
     Flaw {
         id: "E20",

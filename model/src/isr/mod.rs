@@ -12,7 +12,7 @@
 //!   expand the ISR. Until it is answered it counts with both.
 //! - **The controller** is one register: leader, leader epoch, ISR, ELR, partition epoch, and for each broker
 //!   its broker epoch and whether it is fenced. It takes an AlterPartition only for the newest partition epoch,
-//!   with current, unfenced members. It fences a broker at any time, for a lost session is all it can see;
+//!   with current, unfenced members, and a refusal for a member uses that epoch up. It fences a broker at any time, for a lost session is all it can see;
 //!   if that was the leader it elects another in the same step. It also moves leadership without need
 //!   (`elect`): the preferred replica, or the most complete one, is any of those that it may choose.
 //! - **Metadata** reach each broker by its own step (`learn`), so a deposed leader goes on in its old epoch
@@ -45,6 +45,8 @@
 //! Each of these removes only behaviours that another one stands for:
 //! - A message that its receiver would refuse now and for ever is dropped at once. A message that somebody waits
 //!   for is late rather than lost: it would be sent again, with the same or newer content.
+//! - Who is not answered asks again, so a copy of an AlterPartition may come after its answer. It is in flight only where it could
+//!   still be granted, which a grant and, by the rules, a refusal end.
 //! - A fetch that would be refused, or teach neither side anything, is not sent; nor is a proposal that
 //!   the compare-and-set would refuse.
 //! - A follower whose leader leads no more learns of the newer epoch at once: all that late learning could do is to

@@ -43,6 +43,8 @@ pub struct Rules {
     pub broker_epoch: Fence,
     /// Whether the controller refuses fenced brokers as members of the ISR.
     pub fenced_member: Fence,
+    /// What is left of the partition epoch once a member was refused.
+    pub refusal: Refusal,
     /// Whom the controller may elect.
     pub election: Election,
     /// What happens to the last member of the ISR when its broker is fenced.
@@ -195,6 +197,16 @@ pub enum Expansion {
     HighWatermarkAndEpochStart,
     /// At the high watermark.
     HighWatermark,
+}
+
+/// The partition epoch after a member was refused as not eligible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Refusal {
+    /// It is used up, so that no copy of what was refused is granted later.
+    #[default]
+    UsesUpEpoch,
+    /// It stays as it was: Kafka's way.
+    LeavesEpoch,
 }
 
 /// Whom the controller elects.
@@ -485,6 +497,14 @@ pub const RULES: &[Rule<Rules>] = &[
     rule("fenced-member", "isr/isr/4", "no fenced broker enters the ISR", |r| {
         r.fenced_member = Fence::Open;
     }),
+    rule(
+        "refusal",
+        "isr/isr/7",
+        "a member that is refused uses up the partition epoch, so that no copy of the request is granted later",
+        |r| {
+            r.refusal = Refusal::LeavesEpoch;
+        },
+    ),
     rule(
         "election",
         "isr/elect/1",

@@ -4,8 +4,8 @@ use super::Isr;
 use super::action::Action;
 use super::rules::{
     Acks, Comparison, Divergence, DivergingFetch, Election, ElrLife, Expansion, Fence, FollowerHighWatermark,
-    FollowerState, HighWatermarkGate, HighWatermarkOver, LastMember, MinIsr, ReadLimit, Registration,
-    Truncation, UncleanRegistration,
+    FollowerState, HighWatermarkGate, HighWatermarkOver, LastMember, MinIsr, ReadLimit, Refusal,
+    Registration, Truncation, UncleanRegistration,
 };
 use super::state::{
     ALTER, DIVERGING, EMPTY, FETCH, Follower, LEADS, Message, NOBODY, NODES_MAX, Node, RECORDS, REFUSED,
@@ -38,6 +38,8 @@ impl Isr {
                 let request = take(state, slot);
                 if let Some(refusal) = self.handle_alter(state, request) {
                     state.messages[slot as usize] = refusal;
+                    // Who is not answered asks again, so a copy may be under way; it is dropped where it is refused for ever.
+                    put(state, request);
                 }
             }
             Action::HandleRefusal { slot } => {
@@ -343,6 +345,9 @@ impl Isr {
         if !members(request.low()).all(|member| eligible(&member)) {
             let mut refusal = Message::new(REFUSED, NOBODY, request.from(), request.epoch(), 0, 0);
             refusal.body = request.body;
+            if self.rules.refusal == Refusal::UsesUpEpoch {
+                state.controller.partition_epoch += 1;
+            }
             return Some(refusal);
         }
         let left = controller.isr & !request.low();
@@ -550,7 +555,7 @@ fn take(state: &mut State, slot: u8) -> Message {
     std::mem::replace(&mut state.messages[slot as usize], NOTHING)
 }
 
-/// Puts a message in flight; who calls it has seen room.
+/// Puts a message in flight, if there is room.
 fn put(state: &mut State, message: Message) {
     if let Some(slot) = state.messages.iter_mut().find(|slot| slot.kind() == EMPTY) {
         *slot = message;

@@ -234,6 +234,12 @@ impl Teller<'_> {
                 self.note(leader as usize, Mark::Plain, text);
             }
             Action::Learn { node } => self.tell_metadata(node as usize),
+            Action::HandleAlter { slot }
+                if self.after.messages.contains(&self.before.messages[slot as usize]) =>
+            {
+                let text = "refuses; a copy of the request is still under way".to_owned();
+                self.note(self.controller, Mark::Plain, text);
+            }
             Action::Fence { node, .. } => {
                 let again = self.after.controller.fenced & 1 << node == 0;
                 let more = if again { " and begins again" } else { "" };

@@ -11,6 +11,7 @@ mod run;
 pub mod state;
 mod status;
 mod supervisor;
+mod watch;
 
 pub use arguments::ClusterArguments;
 pub use error::ClusterError;

@@ -1,12 +1,13 @@
 //! A cluster from its start to its end.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::{ClusterArguments, OrderArguments, RunArguments};
@@ -15,6 +16,7 @@ use crate::door::{self, Way};
 use crate::layout::{self, Layout, Shape, loopback};
 use crate::links::Links;
 use crate::process::News;
+use crate::state::Observation;
 use crate::supervisor::{GRACE, Supervisor};
 use crate::{ClusterError, status};
 
@@ -191,6 +193,9 @@ impl Signals {
 struct Inbox {
     news: mpsc::UnboundedReceiver<News>,
     orders: mpsc::Receiver<Order>,
+    seen: mpsc::Receiver<Observation>,
+    /// Tells who can be asked.
+    answering: watch::Sender<BTreeSet<i32>>,
     signals: Signals,
 }
 
@@ -212,7 +217,10 @@ async fn start(
     tokio::spawn(control::serve(control::listen(&home.path)?, order));
     let (tell, news) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor::new(program.to_owned(), home.path.clone(), layout.clone(), links.clone(), tell);
-    let mut inbox = Inbox { news, orders, signals };
+    let (answering, asked) = watch::channel(BTreeSet::new());
+    let (see, seen) = mpsc::channel(1);
+    tokio::spawn(crate::watch::watch(layout.clone(), asked, see));
+    let mut inbox = Inbox { news, orders, seen, answering, signals };
     let mut face = Plain { layout: &layout, out, err };
     supervisor.tell(format!("cluster {} in {}", layout.cluster_id, home.path.display()));
     for node in &layout.nodes {
@@ -230,11 +238,13 @@ async fn start(
 /// Runs until a signal.
 async fn live(supervisor: &mut Supervisor, inbox: &mut Inbox, face: &mut Plain<'_>) -> Result<(), ClusterError> {
     loop {
+        inbox.answering.send_replace(supervisor.answering());
         face.show(supervisor)?;
         tokio::select! {
             () = inbox.signals.next() => return Ok(()),
             Some(order) = inbox.orders.recv() => supervisor.order(order),
             Some(news) = inbox.news.recv() => supervisor.hear(news),
+            Some(seen) = inbox.seen.recv() => supervisor.observe(seen),
         }
     }
 }

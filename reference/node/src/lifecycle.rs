@@ -64,6 +64,8 @@ pub(crate) struct Lifecycle {
     /// Told to stop while registering.
     leaves_when_registered: bool,
     reported: Option<i16>,
+    /// When the active controller last said how the broker stands.
+    heard: Option<Instant>,
     heartbeat_interval: Duration,
     backoff: Duration,
 }
@@ -89,6 +91,7 @@ impl Lifecycle {
             shut_down: None,
             leaves_when_registered: false,
             reported: None,
+            heard: None,
             heartbeat_interval: config.broker_heartbeat_interval,
             backoff: config.broker_registration_backoff,
         };
@@ -107,6 +110,11 @@ impl Lifecycle {
     /// The broker epoch that a clean stop leaves behind.
     pub(crate) fn newest_epoch(&self) -> i64 {
         self.newest
+    }
+
+    /// When the active controller last said how the broker stands.
+    pub(crate) fn last_heard(&self) -> Option<Instant> {
+        self.heard
     }
 
     /// Whether the controller, by its last answer, keeps the broker fenced.
@@ -238,6 +246,7 @@ impl Lifecycle {
         match answer {
             Ok(standing) => {
                 self.standing = standing;
+                self.heard = Some(ports.now);
                 self.reported = None;
                 match self.state {
                     State::Leaving { .. } if standing.should_shut_down => self.depart(ports),

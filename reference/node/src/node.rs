@@ -517,6 +517,11 @@ impl<D: Disk> Node<D> {
         self.broker.as_ref().is_none_or(|broker| broker.lifecycle.fenced())
     }
 
+    /// When the active controller last answered a heartbeat of this broker.
+    pub fn controller_heard(&self) -> Option<Instant> {
+        self.broker.as_ref().and_then(|broker| broker.lifecycle.last_heard())
+    }
+
     /// Up to where the node has applied the metadata log.
     pub fn metadata_applied(&self) -> Offset {
         self.metadata.applied

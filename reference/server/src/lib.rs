@@ -12,11 +12,13 @@
 //! | [`api`] | answers requests, one module an API |
 //! | peer | what nodes ask of each other, both sides |
 //! | translate | between the node's types and Kafka's messages |
+//! | metrics | what is counted and looked at, in the words of Kafka's exporters |
 //! | server | puts them together, starts and stops them |
 
 pub mod api;
 pub mod config;
 mod connection;
+mod metrics;
 mod peer;
 pub mod runtime;
 mod server;

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use crate::api::{Context, ListenerKind};
 use crate::config::{Bootstrap, ServerConfig};
 use crate::connection::{Doors, bind, listen};
+use crate::metrics;
 use crate::peer::TcpPeers;
 use crate::runtime::{NodeHandle, NodeThread, spawn};
 use crate::translate::Speaker;
@@ -29,10 +30,6 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 
 /// How long a node that was told to stop may take beyond its controlled shutdown.
 const STOP_MAX: Duration = Duration::from_secs(10);
-
-/// A node that stops waits for so long for a leader of the quorum, who would move its leaderships. When all nodes of a cluster stop at
-/// once, the last ones have none any more.
-const LEADERLESS_MAX: Duration = Duration::from_secs(5);
 
 /// How often a server looks whether its broker serves.
 const READY_INTERVAL: Duration = Duration::from_millis(2);
@@ -70,6 +67,7 @@ pub struct Server {
     context: Arc<Context>,
     node: NodeThread,
     listeners: Vec<BoundListener>,
+    metrics_address: Option<SocketAddr>,
     doors: Arc<Doors>,
     /// Ends when all lanes to other nodes have.
     lanes: mpsc::Receiver<()>,
@@ -98,6 +96,7 @@ impl Server {
             };
             bound.push(prepare(socket, &listener.name, &config)?);
         }
+        let metrics = bind_metrics(&config)?;
         let listeners: Vec<BoundListener> = bound.iter().map(|(listener, _)| listener.clone()).collect();
         let node_config = node_config(&config, &identity, &listeners)?;
         let cluster_id: Str = node_config.cluster_id.clone().into();
@@ -110,7 +109,16 @@ impl Server {
             let (name, context, doors) = (listener.name, context.clone(), doors.clone());
             tokio::spawn(listen(socket, listener.kind, name, context, doors));
         }
-        Ok(Self { context, node, listeners, doors, lanes, began })
+        let metrics_address = match metrics {
+            Some((socket, address)) => {
+                tracing::info!(%address, "metrics");
+                let (metrics, node) = (context.metrics.clone(), node.handle.clone());
+                tokio::spawn(metrics::serve(socket, metrics, node, doors.clone()));
+                Some(address)
+            }
+            None => None,
+        };
+        Ok(Self { context, node, listeners, metrics_address, doors, lanes, began })
     }
 
     /// Reaches the node.
@@ -126,6 +134,11 @@ impl Server {
     /// Its listeners, in the order of the configuration.
     pub fn listeners(&self) -> &[BoundListener] {
         &self.listeners
+    }
+
+    /// Where metrics are read, if anywhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// How many connections there are, of clients and nodes.
@@ -181,7 +194,7 @@ impl Server {
         let leave = async {
             tokio::select! {
                 ended = self.ended() => ended,
-                () = nobody_leads(&node) => {
+                () = nobody_answers(&node) => {
                     tracing::warn!("there is no controller that could move leaderships: stopping without");
                     let _ = node.tell(Input::ShutDown).await;
                     self.ended().await
@@ -193,6 +206,7 @@ impl Server {
         self.doors.close();
         if timeout(DRAIN_MAX, self.doors.empty()).await.is_err() {
             tracing::warn!("{} connections were not drained in time", self.doors.count());
+            self.doors.cut();
         }
         // Nothing is ever sent: the channel is closed when the last lane has ended.
         let _ = timeout(DRAIN_MAX, self.lanes.recv()).await;
@@ -204,20 +218,27 @@ impl Server {
     pub async fn abandon(mut self) {
         let _ = self.node.handle.abandon().await;
         let _ = self.ended().await;
-        self.doors.close();
+        self.doors.cut();
         self.doors.empty().await;
     }
 }
 
-/// Ready once the node has known of no leader of the quorum for [`LEADERLESS_MAX`].
-async fn nobody_leads(node: &NodeHandle) {
+/// Ready once no controller has answered the node for as long as two elections may take. It is the controller who moves leaderships; when all
+/// nodes of a cluster stop at once, the last ones have none any more.
+async fn nobody_answers(node: &NodeHandle) {
+    let election = |node: &Node<RealDisk>| {
+        let config = node.config();
+        config.quorum_fetch_timeout + config.quorum_election_timeout
+    };
+    let Ok(election) = node.look(election).await else { return std::future::pending().await };
     let mut since = Instant::now();
+    let mut last = None;
     loop {
-        tokio::time::sleep(LEADERLESS_MAX / 20).await;
-        match node.look(|node| node.quorum().leader().is_some()).await {
-            Ok(true) => since = Instant::now(),
-            Ok(false) if since.elapsed() < LEADERLESS_MAX => {}
-            Ok(false) => return,
+        tokio::time::sleep(election / 20).await;
+        match node.look(Node::controller_heard).await {
+            Ok(heard) if heard != last => (last, since) = (heard, Instant::now()),
+            Ok(_) if since.elapsed() < election * 2 => {}
+            Ok(_) => return,
             Err(_) => std::future::pending().await,
         }
     }
@@ -240,6 +261,20 @@ fn open_disk(config: &ServerConfig) -> Result<(RealDisk, MetaProperties), StartE
         Ok(None) => Err(StartError(format!("{place}: found nothing. {format}"))),
         Err(error) => Err(StartError(format!("{place}: {error}"))),
     }
+}
+
+/// Binds `highwater.metrics.listener`, if there is one.
+fn bind_metrics(config: &ServerConfig) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    /// Few read metrics, and seldom.
+    const BACKLOG: u32 = 16;
+    let Some((host, port)) = &config.metrics_listener else { return Ok(None) };
+    let bound = bind(host, *port, BACKLOG).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok((TcpListener::from_std(socket)?, address))
+    });
+    let failed = |error| StartError(format!("highwater.metrics.listener={host}:{port}: {error}"));
+    bound.map(Some).map_err(failed)
 }
 
 fn prepare(

@@ -79,6 +79,7 @@ pub const TARGETS: &[Target] = &[
     target("B14", Profile::Replicas, 2_000),
     target("B17", Profile::Stale, 2_000),
     target("B20", Profile::Tails, 2_000),
+    target("B43", Profile::Stale, 20_000),
 ];
 
 /// Looks for a flaw.

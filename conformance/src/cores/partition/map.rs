@@ -18,7 +18,7 @@
 //! | a fetch arrives and is served | handle-fetch, whose answer must be the same; then expand, if the leader proposes |
 //! | an answer arrives and changes its receiver | handle-response |
 //! | a member has been behind for too long | shrink |
-//! | AlterPartition arrives | handle-alter if the controller takes it, and if it finds a member that is not eligible |
+//! | AlterPartition arrives | handle-alter if the controller takes it, and if it finds a member that is not eligible, which uses up a partition epoch in both |
 //! | its answer arrives: the new state; a member is not eligible | learn; handle-refusal |
 //! | metadata are learned | learn |
 //! | a session ends | fence, with whom the controller elects; unfence and elect, if the broker is heard of in the same step |
@@ -249,13 +249,13 @@ impl PartitionCores {
         }
         for (request, register) in &course.decisions {
             let after = state.controller(self.registers.value(*register), &after.nodes);
-            walk.decide(*request, after)?;
-        }
-        if let Action::Arrive { message } = action
-            && let Body::Alter(asked) = &self.messages.value(message).body
-        {
-            let decision = self.decide(before.controller, Request::Alter(asked), message);
-            walk.refused(asked, decision.altered.as_ref().and_then(|altered| altered.as_ref().err()))?;
+            match (*request, action) {
+                (Request::Alter(asked), Action::Arrive { message }) => {
+                    let answer = &self.decide(before.controller, *request, message).altered;
+                    walk.altered(asked, answer.as_ref().and_then(|answer| answer.as_ref().err()), after)?;
+                }
+                _ => walk.decide(*request, after)?,
+            }
         }
         if let Some((actor, reaction)) = course.reaction {
             for name in &reaction.said {
@@ -460,23 +460,6 @@ impl Walk<'_> {
             Request::Heartbeat(node) if self.at.controller.fenced & !after.fenced & 1 << node != 0 => {
                 self.take(ModelAction::Unfence { node }, "a broker is unfenced that does not run")?;
             }
-            Request::Alter(asked) if self.at.controller.partition_epoch != after.partition_epoch => {
-                let alter = self.state.alter(ALTER, asked);
-                let controller = &self.at.controller;
-                if (controller.leader, controller.epoch, controller.partition_epoch)
-                    != (alter.from(), alter.epoch(), alter.high())
-                {
-                    return Err("the controller takes a proposal that is not of its newest state");
-                }
-                self.inject(
-                    alter,
-                    |slot| ModelAction::HandleAlter { slot },
-                    "the controller takes a proposal",
-                )?;
-                if self.sent().is_some() {
-                    return Err("the controller takes a member that is fenced or of an older incarnation");
-                }
-            }
             // Registration is part of the start.
             Request::Heartbeat(_) | Request::Alter(_) | Request::Register { .. } | Request::Prefer => {}
         }
@@ -486,16 +469,32 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The controller has answered a proposal.
-    fn refused(&mut self, asked: &AlterPartition, error: Option<&PartitionError>) -> Result<(), Refusal> {
-        if error != Some(&PartitionError::IneligibleReplica) {
+    /// The controller has decided on a proposal; its register is `after`, and what it answers may be an error.
+    fn altered(
+        &mut self,
+        asked: &AlterPartition,
+        error: Option<&PartitionError>,
+        after: Controller,
+    ) -> Result<(), Refusal> {
+        let is_ineligible = error == Some(&PartitionError::IneligibleReplica);
+        let before = self.at.controller;
+        if before.partition_epoch == after.partition_epoch && !is_ineligible {
             return Ok(());
         }
-        let before = self.at.controller;
-        let refusal = "the controller refuses a member that is eligible";
-        self.inject(self.state.alter(ALTER, asked), |slot| ModelAction::HandleAlter { slot }, refusal)?;
+        let alter = self.state.alter(ALTER, asked);
+        if (before.leader, before.epoch, before.partition_epoch)
+            != (alter.from(), alter.epoch(), alter.high())
+        {
+            return Err("the controller takes a proposal that is not of its newest state");
+        }
+        self.inject(alter, |slot| ModelAction::HandleAlter { slot }, "the controller takes a proposal")?;
+        let is_refused = self.at.controller.isr == before.isr;
         self.sent();
-        if self.at.controller == before { Ok(()) } else { Err(refusal) }
+        match (is_refused, is_ineligible) {
+            (true, false) => Err("the controller takes a member that is fenced or of an older incarnation"),
+            (false, true) => Err("the controller refuses a member that is eligible"),
+            _ => Ok(()),
+        }
     }
 
     /// A leader hears that a member that it proposed is not eligible.

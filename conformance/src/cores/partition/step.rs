@@ -190,9 +190,17 @@ impl PartitionCores {
         }
         if standing.fenced {
             actions.push(Action::Unfence { broker: index });
-        } else if matters(register, index) {
+        } else if matters(register, index) || self.bounds.unfence == 1 && self.is_proposed(state, index) {
             actions.push(Action::Fence { broker: index });
         }
+    }
+
+    /// Whether the leader waits to hear of an ISR with this replica, which is refused while it is fenced.
+    fn is_proposed(&self, state: &State, index: u8) -> bool {
+        let leader =
+            self.register(state).partition.leader.map(|leader| self.replica(state, index_of(leader)));
+        let proposal = leader.and_then(|leader| leader.core.as_ref()).and_then(|core| core.proposal());
+        proposal.is_some_and(|asked| asked.isr.iter().any(|(member, _)| *member == id_of(index)))
     }
 
     /// Whether there is news: of a leader epoch or, for who leads, of its ISR or of brokers.
@@ -365,6 +373,11 @@ impl PartitionCores {
                 if let Body::Alter(asked) = &arrived.body {
                     let decision = self.tell(state, &mut course, Request::Alter(asked), message);
                     self.answer(state, arrived, decision);
+                    // Who is not answered asks again, so a copy may be under way. One that is refused for ever is dropped.
+                    let ineligible = Err(PartitionError::IneligibleReplica);
+                    if decision.altered.as_ref() == Some(&ineligible) && state.messages.contains(&0) {
+                        state.send(message);
+                    }
                 } else {
                     let reaction = self.arrive(state.replicas[usize::from(arrived.to)], message);
                     self.react(state, arrived.to, reaction);

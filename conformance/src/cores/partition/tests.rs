@@ -36,19 +36,19 @@ fn cores_whose_preferred_replica_leads_again_hold() {
 #[test]
 fn cores_that_crash_and_lose_proposals_hold() {
     let bounds = Bounds { epochs: 2, changes: 4, crashes: 1, losses: 1, unfence: 1, ..SMALL };
-    assert_holds(Bounds { replicas: 2, ..bounds }, 95_496, 32);
+    assert_holds(Bounds { replicas: 2, ..bounds }, 227_612, 37);
 }
 
 #[test]
 fn cores_of_whom_one_is_enough_hold() {
     let bounds = Bounds { epochs: 2, changes: 4, crashes: 2, min_isr: 1, ..SMALL };
-    assert_holds(Bounds { replicas: 2, ..bounds }, 18_986, 28);
+    assert_holds(Bounds { replicas: 2, ..bounds }, 29_218, 31);
 }
 
 #[test]
 fn cores_without_thrift_hold() {
     let bounds = Bounds { epochs: 2, changes: 3, crashes: 1, losses: 1, thrift: 0, ..SMALL };
-    assert_holds(Bounds { replicas: 2, ..bounds }, 40_435, 29);
+    assert_holds(Bounds { replicas: 2, ..bounds }, 71_121, 29);
     assert_holds(Bounds { thrift: 0, losses: 1, ..SMALL }, 6_097, 22);
 }
 
@@ -180,6 +180,17 @@ mod flaws {
     #[test]
     fn controller_b17_stale_broker_epoch() {
         assert_controller_breaks("B17", Bounds { crashes: 1, ..LEAST }, 8, "strong-isr", 14);
+    }
+
+    #[test]
+    fn controller_b43_refused_copy_granted() {
+        assert_controller_breaks(
+            "B43",
+            Bounds { replicas: 2, unfence: 1, min_isr: 1, ..LEAST },
+            7,
+            "replication-quorum-superset",
+            10,
+        );
     }
 
     #[test]

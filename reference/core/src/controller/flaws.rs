@@ -1,7 +1,8 @@
 //! Historic bugs of controllers, each a change to the rules.
 
 use super::rules::{
-    Activation, Election, ElrLife, Expirations, Fence, FirstIsr, LastMember, Rules, UncleanRegistration,
+    Activation, Election, ElrLife, Expirations, Fence, FirstIsr, LastMember, Refusal, Rules,
+    UncleanRegistration,
 };
 use crate::Flaw;
 
@@ -23,6 +24,7 @@ pub const FLAWS: &[Flaw<Rules>] = &[
         name: "expansion-while-recovering",
         change: |rules| rules.recovering_isr = Fence::Open,
     },
+    Flaw { id: "B43", name: "refused-copy-granted", change: |rules| rules.refusal = Refusal::LeavesEpoch },
     Flaw { id: "E21", name: "fenced-member", change: |rules| rules.fenced_member = Fence::Open },
     Flaw {
         id: "E24",

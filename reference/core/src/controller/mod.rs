@@ -44,6 +44,9 @@
 //! - A broker that began to shut down is not unfenced under the same registration.
 //! - Who is not registered is told that (BROKER_ID_NOT_REGISTERED), not that its broker epoch is stale.
 //! - A replica whose directory is gone gets another when it joins the ISR, without AssignReplicasToDirs.
+//! - INELIGIBLE_REPLICA uses up the partition epoch: a record that changes nothing else, committed before the answer. A leader that
+//!   is told so takes the committed ISR for the ISR; in Kafka a copy of its request that was overtaken may still be granted, and the
+//!   leader commits without a member until it hears of that (isr/isr/7).
 //!
 //! # Not implemented
 //! - Reassignment of replicas (KIP-455): adding and removing replicas of a foreign log are kept, and never completed.

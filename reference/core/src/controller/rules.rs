@@ -13,6 +13,8 @@ rules! {
         broker_epoch: Fence = Fence::Checked,
         /// Whether fenced brokers are refused as members of the ISR (`isr/isr/4`).
         fenced_member: Fence = Fence::Checked,
+        /// What is left of the partition epoch once a member was refused (`isr/isr/7`).
+        refusal: Refusal = Refusal::UsesUpEpoch,
         /// Whether a leader that has yet to recover is refused other members of the ISR (`isr/elect/3`).
         recovering_isr: Fence = Fence::Checked,
         /// Whom the controller elects where unclean election is off (`isr/elect/1`).
@@ -49,6 +51,16 @@ pub enum Fence {
     Checked,
     /// It is not.
     Open,
+}
+
+/// The partition epoch after a member was refused as not eligible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Refusal {
+    /// It is used up, so that no copy of what was refused is granted later.
+    #[default]
+    UsesUpEpoch,
+    /// It stays as it was: Kafka's way.
+    LeavesEpoch,
 }
 
 /// Whom the controller elects.

@@ -27,7 +27,7 @@
 //! | answer to AlterPartition | the proposal |
 //! |---|---|
 //! | the partition as it is now | is over: that is the committed state |
-//! | `IneligibleReplica` | is over: nothing changed; the next fetch may propose again |
+//! | `IneligibleReplica` | is over: the ISR is as it was, and no copy of the proposal is granted any more (isr/isr/7); the next fetch may propose again |
 //! | `InvalidUpdateVersion`, `FencedLeaderEpoch`, `NewLeaderElected`, `InvalidRequest`, `UnknownTopicOrPartition`, `UnknownTopicId` | stays until newer metadata comes: it may have been accepted. It is not asked again |
 //! | anything else, or none | stays, and is asked again after a while, as it was |
 //!

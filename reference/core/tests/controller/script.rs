@@ -322,6 +322,7 @@ macro_rules! scripts {
 
 scripts! {
     alter_partition_checks_refuse
+    alter_partition_refused_copy_stays_refused
     alter_partition_shrinks_and_expands
     bootstrap_writes_features_first
     broker_behind_stays_fenced

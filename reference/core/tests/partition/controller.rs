@@ -123,6 +123,9 @@ impl Controller {
             !broker.fenced && (epoch == -1 || epoch == broker.epoch)
         };
         if !request.isr.iter().all(eligible) {
+            // The refusal uses up the partition epoch (isr/isr/7).
+            self.state.partition_epoch += 1;
+            self.publish();
             return Err(PartitionError::IneligibleReplica);
         }
         let isr: Vec<NodeId> = request.isr.iter().map(|(id, _)| *id).collect();

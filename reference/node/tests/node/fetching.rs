@@ -8,7 +8,7 @@ use highwater_node::message::{
     ClientRequest, ClientResponse, Fetch, FetchPartition, FetchReader, FetchedPartition, TopicPartition,
 };
 
-use crate::cluster::{Cluster, combined, produce_request, records};
+use crate::cluster::{Cluster, produce_request, records, settled};
 
 /// A fetch from the start of these partitions.
 fn fetch(partitions: &[TopicPartition], max_wait_ms: u32, min_bytes: u32, max_bytes: u32) -> ClientRequest {
@@ -34,12 +34,6 @@ fn parts(response: ClientResponse) -> Vec<FetchedPartition> {
         ClientResponse::Fetch(parts) => parts,
         other => panic!("{other:?}"),
     }
-}
-
-fn settled() -> Cluster {
-    let mut cluster = combined(|_| {});
-    cluster.settle();
-    cluster
 }
 
 #[test]

@@ -7,19 +7,12 @@ use highwater_core::batch::BatchBuilder;
 use highwater_core::controller::ConfigResource;
 use highwater_core::partition::{Acks, PartitionError};
 use highwater_core::{EpochEnd, NO_EPOCH, NodeId, Offset};
-use highwater_node::Roles;
 use highwater_node::message::{
     ClientRequest, ClientResponse, DeleteRecords, EpochQuery, ListOffsets, ListedOffset, OffsetAt,
     OffsetQuery, OffsetReader, PeerRequest, Produce, TopicPartition,
 };
 
-use crate::cluster::{Cluster, combined, listed, offset_request, produce_request};
-
-fn settled() -> Cluster {
-    let mut cluster = combined(|_| {});
-    cluster.settle();
-    cluster
-}
+use crate::cluster::{Cluster, listed, offset_request, produce_request, settled, settled_with};
 
 /// A batch of records with these timestamps.
 fn timed(timestamps: &[i64]) -> Bytes {
@@ -214,10 +207,9 @@ fn start(cluster: &Cluster, id: i32, partition: TopicPartition) -> Offset {
 
 #[test]
 fn deletion_is_answered_once_all_replicas_start_there() {
-    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+    let mut cluster = settled_with(|config| {
         config.replica_fetch_wait_max = Duration::from_secs(20);
     });
-    cluster.settle();
     let partition = with_records(&mut cluster, 5);
     cluster.run_for(Duration::from_secs(1));
     let asked = cluster.now;

@@ -11,7 +11,7 @@ use highwater_node::message::{
     ClientRequest, ClientResponse, LogId, Produce, Produced, Refusal, TopicPartition,
 };
 
-use crate::cluster::{Cluster, combined, records};
+use crate::cluster::{Cluster, records, settled};
 
 fn produce(
     cluster: &mut Cluster,
@@ -30,12 +30,6 @@ fn produce(
 fn error_of(answers: &[(TopicPartition, Result<Produced, Refusal>)]) -> Option<PartitionError> {
     assert_eq!(answers.len(), 1);
     answers[0].1.as_ref().err().map(|refusal| refusal.error)
-}
-
-fn settled() -> Cluster {
-    let mut cluster = combined(|_| {});
-    cluster.settle();
-    cluster
 }
 
 #[test]

@@ -9,13 +9,7 @@ use highwater_log::disk::{Failure, Operation};
 use highwater_node::message::{Input, LogId, TopicPartition};
 use highwater_node::{ConfigSource, Roles, TopicConfigEntry};
 
-use crate::cluster::{Cluster, combined};
-
-fn settled() -> Cluster {
-    let mut cluster = combined(|_| {});
-    cluster.settle();
-    cluster
-}
+use crate::cluster::{Cluster, settled, settled_with};
 
 fn entry(cluster: &Cluster, topic: &str, key: &str) -> TopicConfigEntry {
     let entries = cluster.node(1).topic_config(topic);
@@ -24,10 +18,9 @@ fn entry(cluster: &Cluster, topic: &str, key: &str) -> TopicConfigEntry {
 
 #[test]
 fn value_comes_from_who_is_nearest_to_the_topic() {
-    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+    let mut cluster = settled_with(|config| {
         config.topic_defaults.insert("log.retention.hours".to_owned(), "2".to_owned());
     });
-    cluster.settle();
     cluster.create_topic(1, "orders", &[1, 2, 3]);
     let holds = |cluster: &Cluster| {
         let entry = entry(cluster, "orders", "retention.ms");
@@ -102,11 +95,10 @@ fn segments(cluster: &Cluster, id: i32, directory: &str) -> usize {
 
 #[test]
 fn retention_of_a_topic_is_its_own_and_a_compacted_one_keeps_all() {
-    let mut cluster = Cluster::start((1..=3).map(|id| (id, Roles::COMBINED)), |config| {
+    let mut cluster = settled_with(|config| {
         config.log_retention_check_interval = Duration::from_secs(1);
         config.log_segment_bytes = 150;
     });
-    cluster.settle();
     let configs: [&[(&str, &str)]; 3] =
         [&[("retention.ms", "1000")], &[], &[("retention.ms", "1000"), ("cleanup.policy", "compact")]];
     let names = ["short", "long", "compacted"];

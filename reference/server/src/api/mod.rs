@@ -50,6 +50,7 @@ use highwater_wire::messages::FetchRequest;
 use highwater_wire::{Api, Request, Str};
 
 use crate::config::ServerConfig;
+use crate::metrics::Metrics;
 use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
 use crate::translate;
@@ -68,6 +69,8 @@ pub struct Context {
     pub cluster_id: Str,
     /// What the APIs keep between requests.
     pub(crate) state: State,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// What the APIs keep between requests.
@@ -86,7 +89,7 @@ impl Context {
     pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
         let sessions = Sessions::new(config.topics.fetch_sessions_max);
         let state = State { topics: Topics::default(), sessions, producer_ids: ProducerIds::default() };
-        Self { node, config, cluster_id, state }
+        Self { node, config, cluster_id, state, metrics: Metrics::new() }
     }
 }
 

@@ -24,6 +24,7 @@ use highwater_wire::{ErrorCode, Str, Uuid};
 use super::cluster;
 use super::find_coordinator::NO_TRANSACTIONS;
 use super::{Answer, Begun, Client, Context, Later, answered, decode, ready};
+use crate::metrics::Metrics;
 use crate::runtime::Pending;
 
 /// From here on partitions are named by topic ids.
@@ -54,9 +55,29 @@ struct OpenTopic {
 /// What became of a partition.
 enum Outcome {
     /// The node says, in the order in which it was asked.
-    Asked,
+    Asked(Sent),
     /// It was not asked.
     Refused(ErrorCode, &'static str),
+}
+
+/// How much a partition was sent, for the metrics.
+#[derive(Clone, Copy)]
+struct Sent {
+    records: u64,
+    bytes: u64,
+}
+
+impl Sent {
+    /// A batch; what is none counts no records.
+    fn of(batch: &Bytes) -> Self {
+        let records = BatchHeader::parse(batch).map_or(0, |header| header.count);
+        Self { records: u64::try_from(records).unwrap_or(0), bytes: batch.len() as u64 }
+    }
+
+    fn count(self, metrics: &Metrics) {
+        metrics.messages_in.inc_by(self.records);
+        metrics.bytes_in.inc_by(self.bytes);
+    }
 }
 
 /// Hands the batches to the node.
@@ -83,8 +104,9 @@ pub(super) async fn begin(
         let partitions = topic.partition_data.into_iter().map(|partition| {
             let outcome = match check(header.version, id, partition.records) {
                 Ok(records) => {
+                    let sent = Sent::of(&records);
                     asked.push((TopicPartition { topic: id, partition: partition.index }, records));
-                    Outcome::Asked
+                    Outcome::Asked(sent)
                 }
                 Err((error, message)) => Outcome::Refused(error, message),
             };
@@ -185,12 +207,18 @@ impl Open {
             for (index, outcome) in &topic.partitions {
                 let response = match outcome {
                     Outcome::Refused(error, message) => refused(*index, *error, Some(message)),
-                    Outcome::Asked => match results.next() {
-                        Some(Ok(produced)) => appended(*index, produced),
+                    Outcome::Asked(sent) => match results.next() {
+                        Some(Ok(produced)) => {
+                            sent.count(&self.context.metrics);
+                            appended(*index, produced)
+                        }
                         Some(Err(refusal)) => self.refused(topic, *index, refusal),
                         None => refused(*index, ErrorCode::UNKNOWN_SERVER_ERROR, None),
                     },
                 };
+                if response.error_code != 0 {
+                    self.context.metrics.failed_produces.inc();
+                }
                 if response.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER.0 {
                     moved.push(TopicPartition { topic: topic.id, partition: *index });
                 }
@@ -215,7 +243,7 @@ impl Open {
         let refused =
             self.topics.iter().flat_map(|topic| &topic.partitions).find_map(|(_, outcome)| match outcome {
                 Outcome::Refused(error, message) => Some(format!("{error}: {message}")),
-                Outcome::Asked => None,
+                Outcome::Asked(_) => None,
             });
         let failed = results.iter().find_map(|(_, result)| result.as_ref().err());
         let failed = failed.map(|refusal| {

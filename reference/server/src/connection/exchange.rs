@@ -44,6 +44,16 @@ pub(super) enum End {
 }
 
 impl End {
+    /// Because of this, while doing that. That a client is gone is no news.
+    fn broken(doing: &str, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+                Self::Closed
+            }
+            _ => Self::Because(format!("{doing}: {error}")),
+        }
+    }
+
     /// For this reason. That the server stops is no matter of the connection.
     fn because(reason: String) -> Self {
         if reason == Stopped.to_string() { Self::Closed } else { Self::Because(reason) }
@@ -53,7 +63,27 @@ impl End {
 /// An answer in its place.
 enum Slot {
     Ready(Vec<Bytes>),
-    Later(Later),
+    Later(Later, Asked),
+}
+
+/// What was asked, for the metrics.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// The key of the API.
+    key: i16,
+    at: Instant,
+}
+
+impl Asked {
+    /// By this frame, whatever it may be.
+    fn by(frame: &Bytes) -> Self {
+        let key = frame.first_chunk().map_or(-1, |key| i16::from_be_bytes(*key));
+        Self { key, at: Instant::now() }
+    }
+
+    fn answered(self, context: &Context) {
+        context.metrics.answered(self.key, self.at.elapsed());
+    }
 }
 
 /// Answers on their way, between the half that reads and the half that writes. Both are of one task, so that nobody ever waits for the lock.
@@ -115,11 +145,17 @@ pub(super) async fn run(
     let clock = Clock::new(terms.idle_max);
     let mut sleep = pin!(sleep_until(clock.deadline()));
     let clock = Mutex::new(clock);
+    let mut cut = stage.clone();
+    let mut cut = pin!(cut.wait_for(|stage| *stage == Stage::Cut));
     let mut reading = pin!(read(&context, &mut client, reader, &answers, terms, &clock, stage));
-    let mut writing = Writing { writer, out: Outgoing::default(), answers: &answers, clock: &clock };
+    let mut writing =
+        Writing { context: &context, writer, out: Outgoing::default(), answers: &answers, clock: &clock };
     // Set once nothing more is read: why.
     let mut end: Option<End> = None;
     let exchange = poll_fn(|poller| {
+        if cut.as_mut().poll(poller).is_ready() {
+            return Poll::Ready(End::Closed);
+        }
         loop {
             if end.is_none()
                 && let Poll::Ready(ended) = reading.as_mut().poll(poller)
@@ -165,10 +201,14 @@ async fn read(
                 Err(bad) => return End::Because(bad.to_string()),
             };
             answers.room().await;
+            let asked = Asked::by(&frame);
             match api::answer(context, client, frame).await {
-                Begun::Ready(frame) => answers.push(Slot::Ready(frame.pieces)),
-                Begun::Later(later) => answers.push(Slot::Later(later)),
-                Begun::Silent => {}
+                Begun::Ready(frame) => {
+                    asked.answered(context);
+                    answers.push(Slot::Ready(frame.pieces));
+                }
+                Begun::Later(later) => answers.push(Slot::Later(later, asked)),
+                Begun::Silent => asked.answered(context),
                 Begun::Close(reason) => return End::because(reason),
             }
         }
@@ -183,7 +223,7 @@ async fn read(
             Ok(0) if incoming.has_begun() => return End::Because("it ended within a request".to_owned()),
             Ok(0) => return End::Closed,
             Ok(_) => clock.lock().unwrap_or_else(PoisonError::into_inner).heard(),
-            Err(error) => return End::Because(format!("reading: {error}")),
+            Err(error) => return End::broken("reading", &error),
         }
     }
 }
@@ -203,6 +243,7 @@ fn fill(
 
 /// The half that writes.
 struct Writing<'a> {
+    context: &'a Context,
     writer: WriteHalf<'a>,
     out: Outgoing,
     answers: &'a Answers,
@@ -236,7 +277,7 @@ impl Writing<'_> {
                     self.answers.state().unwritten = self.out.remaining();
                 }
                 Poll::Ready(Err(error)) => {
-                    return Poll::Ready(Err(End::Because(format!("writing: {error}"))));
+                    return Poll::Ready(Err(End::broken("writing", &error)));
                 }
             }
         }
@@ -249,14 +290,17 @@ impl Writing<'_> {
             let pieces = match state.slots.front_mut() {
                 None => break,
                 Some(Slot::Ready(pieces)) => std::mem::take(pieces),
-                Some(Slot::Later(later)) => match later.as_mut().poll(poller) {
-                    Poll::Pending => break,
-                    Poll::Ready(Answer::Frame(frame)) => frame.pieces,
-                    Poll::Ready(Answer::Silent) => Vec::new(),
-                    Poll::Ready(Answer::Close(reason)) => return Err(End::because(reason)),
-                    // The server stops, which is no matter of this connection.
-                    Poll::Ready(Answer::Stopped) => return Err(End::Closed),
-                },
+                Some(Slot::Later(later, asked)) => {
+                    let Poll::Ready(answer) = later.as_mut().poll(poller) else { break };
+                    asked.answered(self.context);
+                    match answer {
+                        Answer::Frame(frame) => frame.pieces,
+                        Answer::Silent => Vec::new(),
+                        Answer::Close(reason) => return Err(End::because(reason)),
+                        // The server stops, which is no matter of this connection.
+                        Answer::Stopped => return Err(End::Closed),
+                    }
+                }
             };
             state.slots.pop_front();
             self.out.push(pieces);

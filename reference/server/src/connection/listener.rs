@@ -82,6 +82,11 @@ impl Doors {
         self.stage.send_replace(Stage::Draining);
     }
 
+    /// Lets nobody in any more, and all out at once.
+    pub(crate) fn cut(&self) {
+        self.stage.send_replace(Stage::Cut);
+    }
+
     /// Waits until all are out.
     pub(crate) async fn empty(&self) {
         // Every connection holds a receiver, and every listener.
@@ -168,13 +173,17 @@ fn admit(
         request_bytes_max: doors.limits.request_bytes_max,
         idle_max: doors.limits.connections_idle_max,
     };
+    let closed = context.metrics.connections_closed.clone();
     tokio::spawn(async move {
         let client = Client::new(address, kind, name.clone());
         let end = exchange::run(context, client, stream, terms, stage).await;
         match end {
             End::Closed => tracing::debug!(%address, listener = &*name, "a connection ended"),
             End::Idle => tracing::debug!(%address, listener = &*name, "closed a connection: it was idle"),
-            End::Because(reason) => entry.doors.reasons.tell(address, &name, &reason),
+            End::Because(reason) => {
+                closed.inc();
+                entry.doors.reasons.tell(address, &name, &reason);
+            }
         }
     });
 }

@@ -15,6 +15,7 @@
 //! # Where it differs from Kafka
 //! - Kafka reads the next request of a connection when the last was answered; here some are under way at once, and still
 //!   reach the node, and are answered, in order.
+//! - `max.connections.per.ip.overrides` go by address; names in it are not resolved.
 //! - Over `max.connections` Kafka closes the connection that was idle for longest, or lets new ones wait; here the new one is closed.
 
 mod exchange;
@@ -33,6 +34,8 @@ pub(crate) enum Stage {
     Serving,
     /// Nothing more is read; what was asked is answered.
     Draining,
+    /// Connections end as they are.
+    Cut,
 }
 
 /// How many requests of a connection may be under way.

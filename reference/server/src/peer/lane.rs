@@ -66,8 +66,13 @@ pub(super) async fn run(
                 connection.talk(&shared, &mut stream, first, &mut requests).await
             }
             Err(why) => {
-                if fail(&shared, first.correlation).await.is_err() {
-                    return;
+                // What came meanwhile is as late as this: the node asks again in its own time.
+                let mut next = Some(first);
+                while let Some(late) = next {
+                    if fail(&shared, late.correlation).await.is_err() {
+                        return;
+                    }
+                    next = requests.try_recv().ok();
                 }
                 Err(Broken::Because(why))
             }

@@ -5,13 +5,19 @@
 //!
 //! # Invariants
 //! - Requests of a lane leave in the order in which the node sent them.
-//! - What was sent on a connection that breaks is failed, each once. What was not sent yet goes out on the next.
+//! - What was sent on a connection that breaks is failed, each once; so is what waited for one that did not come about. What was
+//!   not sent yet when a connection broke goes out on the next.
 //! - The node's thread never waits for a lane.
 //! - A connection on which a request stays unanswered for longer than the node waits for it is closed: the next may find another way.
 //!
 //! # Addresses
 //! Controllers are where `controller.quorum.voters` says; brokers are where the image says that they registered, which is looked up at each
-//! connecting. A lane connects when there is something to send, and holds on to the connection.
+//! connecting. A lane connects when there is something to send, and holds on to the connection. How soon it is tried again is the node's matter:
+//! it has its own backoffs.
+//!
+//! # Where it differs from Kafka
+//! - There is no ApiVersions among nodes: each speaks the newest versions, and all nodes of a cluster are of one make.
+//! - What clients ask of the controller is passed on as the node's own request, not in an Envelope: there are no principals.
 
 mod lane;
 pub(crate) mod serve;

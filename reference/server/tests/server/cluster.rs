@@ -5,6 +5,13 @@ use highwater_server::Server;
 
 use crate::support::{Place, places, run, until};
 
+/// So that elections do not take the time of the test.
+const QUICK: &[(&str, &str)] = &[
+    ("controller.quorum.fetch.timeout.ms", "400"),
+    ("controller.quorum.election.timeout.ms", "200"),
+    ("controller.quorum.election.backoff.max.ms", "100"),
+];
+
 async fn start(places: &[Place]) -> Vec<Server> {
     let mut servers = Vec::new();
     for place in places {
@@ -28,7 +35,7 @@ async fn brokers(server: &Server) -> usize {
 #[test]
 fn three_nodes_elect_a_leader_and_register_their_brokers() {
     run(async {
-        let places = places(3, &[]);
+        let places = places(3, QUICK);
         let servers = start(&places).await;
         for server in &servers {
             until("all brokers are registered", async || brokers(server).await == 3).await;
@@ -44,7 +51,7 @@ fn three_nodes_elect_a_leader_and_register_their_brokers() {
 #[test]
 fn leader_of_three_dies_and_another_leads() {
     run(async {
-        let places = places(3, &[]);
+        let places = places(3, QUICK);
         let mut servers = start(&places).await;
         until("somebody leads", async || leader(&servers[0]).await.is_some()).await;
         let first = leader(&servers[0]).await.expect("a leader");
@@ -52,6 +59,62 @@ fn leader_of_three_dies_and_another_leads() {
         servers.remove(position.expect("one of them")).abandon().await;
         for server in &servers {
             until("another leads", async || leader(server).await.is_some_and(|leader| leader != first)).await;
+        }
+    });
+}
+
+#[test]
+fn nodes_that_stop_one_after_the_other_stop_in_good_order() {
+    run(async {
+        let places = places(3, QUICK);
+        let servers = start(&places).await;
+        for server in &servers {
+            server.serves().await.expect("it serves");
+        }
+        for (server, place) in servers.into_iter().zip(&places) {
+            server.stop().await.expect("a stop in good order");
+            assert!(place.directory().join(".kafka_cleanshutdown").exists());
+        }
+    });
+}
+
+#[test]
+fn nodes_that_stop_at_once_do_not_wait_for_each_other_for_long() {
+    run(async {
+        let places = places(3, QUICK);
+        let servers = start(&places).await;
+        for server in &servers {
+            server.serves().await.expect("it serves");
+        }
+        let mut stops = tokio::task::JoinSet::new();
+        for server in servers {
+            stops.spawn(server.stop());
+        }
+        while let Some(stopped) = stops.join_next().await {
+            stopped.expect("no panic").expect("a stop in good order");
+        }
+    });
+}
+
+#[test]
+fn node_that_died_comes_back_and_follows() {
+    run(async {
+        let places = places(3, QUICK);
+        let mut servers = start(&places).await;
+        for server in &servers {
+            until("all brokers are registered", async || brokers(server).await == 3).await;
+        }
+        let last = servers.pop().expect("three servers");
+        let applied = last.node().look(|node| node.metadata_applied()).await.expect("it runs");
+        last.abandon().await;
+        let again = places[2].start().await;
+        until("it has applied what it had, and more", async || {
+            again.node().look(|node| node.metadata_applied()).await.is_ok_and(|now| now > applied)
+        })
+        .await;
+        again.abandon().await;
+        for server in servers {
+            server.abandon().await;
         }
     });
 }

@@ -9,7 +9,7 @@ use highwater_wire::{Api, ErrorCode};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::support::{Connection, address, places, run, until};
+use crate::support::{Connection, address, api_versions, places, run, until};
 
 /// A frame of these bytes.
 fn framed(content: &[u8]) -> Vec<u8> {
@@ -102,7 +102,7 @@ fn unknown_version_of_api_versions_is_answered_with_those_that_are_known() {
         let of_itself = response.api_keys.iter().find(|api| api.api_key == Api::ApiVersions.key());
         assert_eq!(of_itself.map(|api| api.max_version), Some(*Api::ApiVersions.versions().end()));
         // The client may ask again on the same connection.
-        assert_eq!(connection.ask(&ApiVersionsRequest::default(), 3).await.error_code, 0);
+        assert_eq!(connection.ask(&api_versions(), 3).await.error_code, 0);
         server.abandon().await;
     });
 }

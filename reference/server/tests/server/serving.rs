@@ -5,9 +5,10 @@ use highwater_wire::Api;
 use highwater_wire::messages::fetch::request::{FetchPartition, FetchTopic, ReplicaState};
 use highwater_wire::messages::{ApiVersionsRequest, FetchRequest, VoteRequest};
 use highwater_wire::{ErrorCode, Uuid};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{CLUSTER, Connection, address, places, run, until};
+use crate::support::{CLUSTER, Connection, address, api_versions, places, run, until};
 
 #[test]
 fn combined_node_serves_api_versions_and_elects_itself() {
@@ -18,7 +19,7 @@ fn combined_node_serves_api_versions_and_elects_itself() {
         let leader = server.node().look(|node| node.quorum().leader()).await;
         assert_eq!(leader, Ok(Some(NodeId(1))));
         let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
-        let response = connection.ask(&ApiVersionsRequest::default(), 3).await;
+        let response = connection.ask(&api_versions(), 3).await;
         assert_eq!(response.error_code, 0);
         assert!(response.api_keys.iter().any(|api| api.api_key == Api::ApiVersions.key()));
         server.abandon().await;
@@ -123,6 +124,41 @@ fn many_idle_connections_take_little_memory() {
         assert_eq!(connections[0].ask(&ApiVersionsRequest::default(), 0).await.error_code, 0);
         drop(connections);
         until("all are out", async || server.connections() == 0).await;
+        server.abandon().await;
+    });
+}
+
+#[test]
+fn metrics_are_read_by_http() {
+    run(async {
+        let place = &places(1, &[("highwater.metrics.listener", "0")])[0];
+        let server = place.start().await;
+        server.serves().await.expect("it serves");
+        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
+        connection.ask(&api_versions(), 3).await;
+        let at = server.metrics_address().expect("a listener");
+        assert!(at.ip().is_loopback());
+        let read = async |path: &str| {
+            let mut reader = TcpStream::connect(at).await.expect("a connection");
+            let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+            reader.write_all(request.as_bytes()).await.expect("written");
+            let mut page = String::new();
+            reader.read_to_string(&mut page).await.expect("a page");
+            page
+        };
+        let page = read("/metrics").await;
+        assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+        for line in [
+            "kafka_controller_kafkacontroller_activecontrollercount 1",
+            "kafka_controller_kafkacontroller_activebrokercount 1",
+            "kafka_server_raftmetrics_current_leader 1",
+            "kafka_server_socketservermetrics_connection_count 1",
+            "kafka_network_requestmetrics_requests_total{request=\"ApiVersions\"} 1",
+            "kafka_server_brokertopicmetrics_messagesin_total 0",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is not in {page}");
+        }
+        assert!(read("/").await.starts_with("HTTP/1.1 404 "));
         server.abandon().await;
     });
 }

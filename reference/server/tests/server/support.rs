@@ -15,6 +15,7 @@ use highwater_server::{Server, Sockets};
 use highwater_wire::Request;
 use highwater_wire::frame::Frame;
 use highwater_wire::header::decode_response;
+use highwater_wire::messages::ApiVersionsRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -104,6 +105,11 @@ impl Place {
     pub(crate) fn directory(&self) -> &std::path::Path {
         &self.config.log_directory
     }
+}
+
+/// A request for versions as clients send it from version 3 on.
+pub(crate) fn api_versions() -> ApiVersionsRequest {
+    ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() }
 }
 
 pub(crate) fn address(server: &Server, name: &str) -> SocketAddr {

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::partition_change::{ElectionRule, PartitionChange};
+use super::partition_change::{ElectionRule, PartitionChange, nothing};
 use super::{Decision, TopicRules};
 use crate::controller::image::PartitionRegistration;
-use crate::controller::rules::Fence;
+use crate::controller::rules::{Fence, Refusal};
 use crate::partition::{
     AlterPartition, AlterPartitionResult, LeaderRecovery, PartitionError, PartitionState,
 };
@@ -119,7 +119,12 @@ impl Decision<'_> {
             return Err(PartitionError::UnknownTopicId);
         }
         let old = self.image.registration(topic, index).ok_or(PartitionError::UnknownTopicOrPartition)?;
-        self.check_wish(&old.state, wish)?;
+        if let Err(error) = self.check_wish(&old.state, wish) {
+            if error == PartitionError::IneligibleReplica {
+                self.use_up_epoch(topic, index, old.state.partition_epoch);
+            }
+            return Err(error);
+        }
         let rules = self.topic_rules(topic);
         let mut change = self.change(old, rules, self.election_rule(rules));
         change.isr = wish.isr.iter().map(|&(member, _)| member).collect();
@@ -131,6 +136,15 @@ impl Decision<'_> {
         }
         let new = self.image.partition(topic, index).ok_or(PartitionError::UnknownTopicOrPartition)?;
         if new.leader == Some(wish.leader) { Ok(new.clone()) } else { Err(PartitionError::NewLeaderElected) }
+    }
+
+    /// A leader takes the refusal of a member for the end of its wish. A copy of that wish, asked before and overtaken, must not be
+    /// granted once the member is eligible again, so what it is based on is made old (isr/isr/7). This does not go on for ever: a
+    /// leader that has heard of this record has heard before of what makes the member ineligible, and does not ask for it.
+    fn use_up_epoch(&mut self, topic: Uuid, index: i32, partition_epoch: i32) {
+        if self.rules.refusal() == Refusal::UsesUpEpoch && partition_epoch < i32::MAX {
+            self.record(nothing(topic, index));
+        }
     }
 
     /// The checks in Kafka's order.

@@ -45,6 +45,23 @@ pub(super) struct PartitionChange<'a> {
     pub(super) directories: Vec<Uuid>,
 }
 
+/// The record that changes nothing but the partition epoch.
+pub(super) fn nothing(topic: Uuid, partition: i32) -> PartitionChangeRecord {
+    PartitionChangeRecord {
+        partition,
+        topic,
+        leader: NO_LEADER_CHANGE,
+        isr: None,
+        elr: None,
+        last_known_elr: None,
+        recovery: NO_RECOVERY_CHANGE,
+        replicas: None,
+        removing: None,
+        adding: None,
+        directories: None,
+    }
+}
+
 /// Who was elected.
 struct Elected {
     leader: Option<NodeId>,
@@ -107,20 +124,7 @@ impl PartitionChange<'_> {
             adding: None,
             directories: (self.directories != self.old.directories).then_some(self.directories),
         };
-        let nothing = PartitionChangeRecord {
-            partition,
-            topic,
-            leader: NO_LEADER_CHANGE,
-            isr: None,
-            elr: None,
-            last_known_elr: None,
-            recovery: NO_RECOVERY_CHANGE,
-            replicas: None,
-            removing: None,
-            adding: None,
-            directories: None,
-        };
-        (record != nothing).then_some(record)
+        (record != nothing(topic, partition)).then_some(record)
     }
 
     /// Without eligible leader replicas the last member stays in the ISR, as the memory of who has everything.

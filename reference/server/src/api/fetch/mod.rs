@@ -159,6 +159,8 @@ impl Open {
             if id != Uuid::ZERO && data.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0 {
                 self.context.state.topics.forget(&key.name);
             }
+            let bytes = data.records.as_ref().map_or(0, |records| records.len() as u64);
+            self.context.metrics.bytes_out.inc_by(bytes);
             if wants_session {
                 kept.push((key.clone(), wanted.told(&data)));
             }
