@@ -126,9 +126,7 @@ impl OrderArguments {
             Self::Cut { node, from, place, .. } => {
                 (Command::CutFrom { node: *node, from: from.unwrap_or(*node) }, place)
             }
-            Self::Heal { node, other, place } => {
-                (Command::Heal { between: node.zip(*other) }, place)
-            }
+            Self::Heal { node, other, place } => (Command::Heal { between: node.zip(*other) }, place),
             Self::Status { place, .. } => (Command::Status, place),
         }
     }

@@ -112,3 +112,149 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut link: Watched
         to.write_all(&buffer[..count]).await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use super::*;
+    use crate::layout::loopback;
+
+    /// Nothing here takes longer.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Long enough that what can come has come.
+    const SILENCE: Duration = Duration::from_millis(100);
+
+    fn run(test: impl Future<Output = io::Result<()>>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let done = runtime.block_on(async { timeout(PATIENCE, test).await });
+        done.expect("the test takes too long").expect("no error");
+    }
+
+    /// An echo at node 2, behind a door. Where the door is.
+    async fn echo(from: Option<i32>, links: &Links) -> io::Result<SocketAddr> {
+        let node = TcpListener::bind(loopback(0)).await?;
+        let door = TcpListener::bind(loopback(0)).await?;
+        let (target, address) = (node.local_addr()?, door.local_addr()?);
+        tokio::spawn(keep(door, Way { from, to: 2, target }, links.clone()));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = node.accept().await {
+                tokio::spawn(async move {
+                    let (mut reader, mut writer) = stream.split();
+                    tokio::io::copy(&mut reader, &mut writer).await
+                });
+            }
+        });
+        Ok(address)
+    }
+
+    async fn say(stream: &mut TcpStream, what: &[u8]) -> io::Result<()> {
+        stream.write_all(what).await
+    }
+
+    async fn hears(stream: &mut TcpStream, what: &[u8]) -> io::Result<()> {
+        let mut heard = vec![0; what.len()];
+        stream.read_exact(&mut heard).await?;
+        assert_eq!(heard, what);
+        Ok(())
+    }
+
+    async fn hears_nothing(stream: &mut TcpStream) {
+        let heard = timeout(SILENCE, stream.read_u8()).await;
+        assert!(heard.is_err(), "heard {heard:?}");
+    }
+
+    /// The beginning of a request of `node-1`.
+    fn introduced() -> Vec<u8> {
+        let mut bytes = vec![0; 12];
+        bytes.extend_from_slice(&6_i16.to_be_bytes());
+        bytes.extend_from_slice(b"node-1");
+        bytes
+    }
+
+    #[test]
+    fn cut_holds_what_is_said_and_healing_lets_it_go_on() {
+        run(async {
+            let links = Links::default();
+            let mut stream = TcpStream::connect(echo(Some(1), &links).await?).await?;
+            say(&mut stream, b"one").await?;
+            hears(&mut stream, b"one").await?;
+            links.cut([(1, 2)]);
+            say(&mut stream, b"two").await?;
+            hears_nothing(&mut stream).await;
+            links.heal(|link| link == (1, 2));
+            hears(&mut stream, b"two").await
+        });
+    }
+
+    #[test]
+    fn cut_of_the_way_back_holds_the_answer() {
+        run(async {
+            let links = Links::default();
+            let mut stream = TcpStream::connect(echo(Some(1), &links).await?).await?;
+            say(&mut stream, b"one").await?;
+            hears(&mut stream, b"one").await?;
+            links.cut([(2, 1)]);
+            say(&mut stream, b"two").await?;
+            hears_nothing(&mut stream).await;
+            links.heal(|_| true);
+            hears(&mut stream, b"two").await
+        });
+    }
+
+    #[test]
+    fn cut_of_other_nodes_holds_nothing() {
+        run(async {
+            let links = Links::default();
+            links.cut([(3, 2), (2, 3), (1, 3)]);
+            let mut stream = TcpStream::connect(echo(Some(1), &links).await?).await?;
+            say(&mut stream, b"one").await?;
+            hears(&mut stream, b"one").await
+        });
+    }
+
+    #[test]
+    fn new_connection_waits_until_the_link_is_healed() {
+        run(async {
+            let links = Links::default();
+            links.cut([(2, 1)]);
+            let mut stream = TcpStream::connect(echo(Some(1), &links).await?).await?;
+            say(&mut stream, b"one").await?;
+            hears_nothing(&mut stream).await;
+            links.heal(|_| true);
+            hears(&mut stream, b"one").await
+        });
+    }
+
+    #[test]
+    fn node_is_known_by_the_name_in_its_first_request() {
+        run(async {
+            let links = Links::default();
+            let address = echo(None, &links).await?;
+            links.cut([(1, 2)]);
+            let mut cut = TcpStream::connect(address).await?;
+            say(&mut cut, &introduced()).await?;
+            hears_nothing(&mut cut).await;
+            let mut other = TcpStream::connect(address).await?;
+            let mut client = introduced();
+            client[19] = b'3';
+            say(&mut other, &client).await?;
+            hears(&mut other, &client).await
+        });
+    }
+
+    #[test]
+    fn node_that_is_gone_ends_the_connection() {
+        run(async {
+            let node = TcpListener::bind(loopback(0)).await?;
+            let door = TcpListener::bind(loopback(0)).await?;
+            let (target, address) = (node.local_addr()?, door.local_addr()?);
+            drop(node);
+            tokio::spawn(keep(door, Way { from: Some(1), to: 2, target }, Links::default()));
+            let mut stream = TcpStream::connect(address).await?;
+            assert!(stream.read_u8().await.is_err());
+            Ok(())
+        });
+    }
+}

@@ -15,7 +15,10 @@ pub enum ClusterError {
 
 impl ClusterError {
     pub(crate) fn file(path: &Path, what: &str, error: &io::Error) -> Self {
-        Self::Refused(format!("{}: {what}: {error}. Name a directory with --dir that can be written.", path.display()))
+        Self::Refused(format!(
+            "{}: {what}: {error}. Name a directory with --dir that can be written.",
+            path.display()
+        ))
     }
 }
 

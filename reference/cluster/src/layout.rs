@@ -189,7 +189,11 @@ impl Layout {
         Shape {
             nodes: count(|node| node.broker.is_some()),
             controllers: count(|node| node.broker.is_none()),
-            direct: self.nodes.iter().filter_map(|node| node.broker).all(|ports| ports.told == ports.internal),
+            direct: self
+                .nodes
+                .iter()
+                .filter_map(|node| node.broker)
+                .all(|ports| ports.told == ports.internal),
         }
     }
 
@@ -242,14 +246,14 @@ impl Layout {
 
     fn text(&self, node: &NodePlan, data: &Path, further: &[(String, String)]) -> String {
         let controllers = self.nodes.iter().filter(|other| other.controller.is_some());
-        let voters: Vec<(i32, u16)> = controllers
-            .filter_map(|other| Some((other.id, self.controller_port(node.id, other)?)))
-            .collect();
+        let voters: Vec<(i32, u16)> =
+            controllers.filter_map(|other| Some((other.id, self.controller_port(node.id, other)?))).collect();
         let mut pairs = Vec::new();
         let controller = node.controller.map(|port| format!("CONTROLLER://127.0.0.1:{port}"));
         if let Some(ports) = node.broker {
             let (client, internal, told) = (ports.client, ports.internal, ports.told);
-            let brokers = |internal| format!("PLAINTEXT://127.0.0.1:{client},INTERNAL://127.0.0.1:{internal}");
+            let brokers =
+                |internal| format!("PLAINTEXT://127.0.0.1:{client},INTERNAL://127.0.0.1:{internal}");
             let listeners: Vec<String> = [brokers(internal)].into_iter().chain(controller).collect();
             pairs.extend([
                 ("listeners", listeners.join(",")),
@@ -307,9 +311,7 @@ pub(crate) fn hold(directory: &Path) -> Result<File, ClusterError> {
             "{}: another process runs this cluster. Stop it, or name another directory.",
             directory.display()
         ))),
-        Err(fs::TryLockError::Error(error)) => {
-            Err(ClusterError::file(&path, "could not be locked", &error))
-        }
+        Err(fs::TryLockError::Error(error)) => Err(ClusterError::file(&path, "could not be locked", &error)),
     }
 }
 

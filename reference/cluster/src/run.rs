@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,10 +19,14 @@ use crate::links::Links;
 use crate::process::News;
 use crate::state::Observation;
 use crate::supervisor::{GRACE, Supervisor};
+use crate::view::{self, Action, Live, Pressed};
 use crate::{ClusterError, status};
 
 /// How many nodes a cluster has if nobody says.
 const NODES: u16 = 3;
+
+/// How long nodes may take to stop whose directories are removed then.
+const GRACE_OF_NOTHING: Duration = Duration::from_secs(2);
 
 /// Orders that wait.
 const ORDERS_MAX: usize = 16;
@@ -89,7 +94,8 @@ impl Home {
     fn open(directory: Option<&Path>) -> Result<Self, ClusterError> {
         let (path, temporary) = match directory {
             Some(path) => {
-                fs::create_dir_all(path).map_err(|error| ClusterError::file(path, "could not be made", &error))?;
+                fs::create_dir_all(path)
+                    .map_err(|error| ClusterError::file(path, "could not be made", &error))?;
                 (path.to_owned(), None)
             }
             None => {
@@ -216,19 +222,23 @@ async fn start(
     let (order, orders) = mpsc::channel(ORDERS_MAX);
     tokio::spawn(control::serve(control::listen(&home.path)?, order));
     let (tell, news) = mpsc::unbounded_channel();
-    let mut supervisor = Supervisor::new(program.to_owned(), home.path.clone(), layout.clone(), links.clone(), tell);
+    let mut supervisor =
+        Supervisor::new(program.to_owned(), home.path.clone(), layout.clone(), links.clone(), tell);
     let (answering, asked) = watch::channel(BTreeSet::new());
     let (see, seen) = mpsc::channel(1);
     tokio::spawn(crate::watch::watch(layout.clone(), asked, see));
     let mut inbox = Inbox { news, orders, seen, answering, signals };
-    let mut face = Plain { layout: &layout, out, err };
+    let mut face = Face::new(arguments, &layout, out, err)?;
     supervisor.tell(format!("cluster {} in {}", layout.cluster_id, home.path.display()));
     for node in &layout.nodes {
         supervisor.start(node.id).map_err(ClusterError::Failed)?;
     }
     let ended = live(&mut supervisor, &mut inbox, &mut face).await;
+    // From here on Ctrl-C is a signal again.
+    face.live = None;
     links.heal(|_| true);
-    stop(&mut supervisor, &mut inbox, &mut face).await;
+    let grace = if arguments.dir.is_some() { GRACE } else { GRACE_OF_NOTHING };
+    stop(&mut supervisor, &mut inbox, &mut face, grace).await;
     // Whatever way it ended, nobody is left.
     drop(supervisor);
     drop(home);
@@ -236,12 +246,21 @@ async fn start(
 }
 
 /// Runs until a signal.
-async fn live(supervisor: &mut Supervisor, inbox: &mut Inbox, face: &mut Plain<'_>) -> Result<(), ClusterError> {
+async fn live(
+    supervisor: &mut Supervisor,
+    inbox: &mut Inbox,
+    face: &mut Face<'_>,
+) -> Result<(), ClusterError> {
     loop {
         inbox.answering.send_replace(supervisor.answering());
         face.show(supervisor)?;
         tokio::select! {
             () = inbox.signals.next() => return Ok(()),
+            pressed = face.pressed() => {
+                if face.press(pressed, supervisor) {
+                    return Ok(());
+                }
+            }
             Some(order) = inbox.orders.recv() => supervisor.order(order),
             Some(news) = inbox.news.recv() => supervisor.hear(news),
             Some(seen) = inbox.seen.recv() => supervisor.observe(seen),
@@ -250,13 +269,13 @@ async fn live(supervisor: &mut Supervisor, inbox: &mut Inbox, face: &mut Plain<'
 }
 
 /// Stops brokers, then controllers; kills what does not stop in time, or all at the next signal.
-async fn stop(supervisor: &mut Supervisor, inbox: &mut Inbox, face: &mut Plain<'_>) {
+async fn stop(supervisor: &mut Supervisor, inbox: &mut Inbox, face: &mut Face<'_>, grace: Duration) {
     for brokers in [true, false] {
         for id in supervisor.alive(brokers) {
             // A refusal says that it stops already.
             let _ = supervisor.carry_out(&Command::Stop { node: id });
         }
-        let deadline = Instant::now() + GRACE;
+        let deadline = Instant::now() + grace;
         let mut is_over = false;
         while !supervisor.alive(brokers).is_empty() {
             // What cannot be told any more is no reason to leave anything behind.
@@ -274,23 +293,68 @@ async fn stop(supervisor: &mut Supervisor, inbox: &mut Inbox, face: &mut Plain<'
     let _ = face.show(supervisor);
 }
 
-/// Lines, for who has no terminal: addresses to standard output, events to standard error.
-struct Plain<'a> {
+/// Who tells what happens: lines for who has no terminal, addresses to standard output and events to standard error; or the view.
+struct Face<'a> {
     layout: &'a Layout,
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
+    live: Option<(Live, mpsc::Receiver<Pressed>)>,
 }
 
-impl Plain<'_> {
+impl<'a> Face<'a> {
+    fn new(
+        arguments: &RunArguments,
+        layout: &'a Layout,
+        out: &'a mut dyn Write,
+        err: &'a mut dyn Write,
+    ) -> Result<Self, ClusterError> {
+        let is_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+        let live = match is_terminal && !arguments.plain {
+            true => {
+                let live = Live::take().map_err(|error| {
+                    ClusterError::Failed(format!("the terminal cannot be drawn on: {error}. Try --plain."))
+                })?;
+                Some((live, view::keys()))
+            }
+            false => None,
+        };
+        Ok(Self { layout, out, err, live })
+    }
+
     fn show(&mut self, supervisor: &mut Supervisor) -> Result<(), ClusterError> {
-        for id in supervisor.take_serving() {
+        let (serving, events) = (supervisor.take_serving(), supervisor.take_events());
+        if let Some((live, _)) = &mut self.live {
+            return live.draw(supervisor.state()).map_err(unwritable);
+        }
+        for id in serving {
             if let Some(address) = self.layout.node(id).and_then(layout::NodePlan::address) {
                 told(writeln!(self.out, "{address}").and_then(|()| self.out.flush()))?;
             }
         }
-        for event in supervisor.take_events() {
+        for event in events {
             told(writeln!(self.err, "{event}"))?;
         }
         Ok(())
+    }
+
+    /// The next key; never without a terminal.
+    async fn pressed(&mut self) -> Pressed {
+        if let Some((_, keys)) = &mut self.live
+            && let Some(pressed) = keys.recv().await
+        {
+            return pressed;
+        }
+        std::future::pending().await
+    }
+
+    /// Does what a key asks for. Whether that is the end.
+    fn press(&mut self, pressed: Pressed, supervisor: &mut Supervisor) -> bool {
+        let (Some((live, _)), Pressed::Key(key)) = (&mut self.live, pressed) else { return false };
+        match view::press(key, supervisor.state(), &mut live.choice) {
+            Action::Nothing => {}
+            Action::Quit => return true,
+            Action::Order(command) => live.choice.refusal = supervisor.carry_out(&command).err(),
+        }
+        false
     }
 }

@@ -221,7 +221,8 @@ impl ClusterState {
         if let Some(partitions) = seen.partitions {
             for partition in &partitions {
                 let name = (partition.topic.as_str(), partition.partition);
-                let before = self.partitions.iter().find(|before| (before.topic.as_str(), before.partition) == name);
+                let before =
+                    self.partitions.iter().find(|before| (before.topic.as_str(), before.partition) == name);
                 told.extend(changes(before, partition));
             }
             self.partitions = partitions;
@@ -266,4 +267,74 @@ fn changes(before: Option<&PartitionState>, now: &PartitionState) -> Vec<String>
 pub(crate) fn listed(nodes: &[i32]) -> String {
     let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
     format!("[{}]", nodes.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(leader: Option<i32>, leader_epoch: i32, isr: &[i32]) -> PartitionState {
+        PartitionState {
+            topic: "orders".to_owned(),
+            partition: 0,
+            leader,
+            leader_epoch,
+            isr: isr.to_vec(),
+            elr: Vec::new(),
+            replicas: vec![ReplicaState { node: 1, log_end: Some(5), high_watermark: Some(5) }],
+        }
+    }
+
+    fn seen(partition: PartitionState) -> Observation {
+        Observation { partitions: Some(vec![partition]), ..Observation::default() }
+    }
+
+    #[test]
+    fn leader_that_moves_and_isr_that_changes_are_told_once() {
+        let mut state = ClusterState::default();
+        assert_eq!(
+            state.observe(seen(partition(Some(1), 0, &[1, 2, 3]))),
+            ["orders-0: node 1 leads in epoch 0"]
+        );
+        assert!(state.observe(seen(partition(Some(1), 0, &[3, 2, 1]))).is_empty());
+        assert_eq!(state.observe(seen(partition(Some(1), 0, &[1, 2]))), ["orders-0: ISR shrank to [1,2]"]);
+        assert_eq!(
+            state.observe(seen(partition(Some(2), 1, &[2]))),
+            ["orders-0: node 2 leads in epoch 1", "orders-0: ISR shrank to [2]"]
+        );
+        assert_eq!(state.observe(seen(partition(Some(2), 1, &[2, 3]))), ["orders-0: ISR grew to [2,3]"]);
+        assert_eq!(state.observe(seen(partition(None, 2, &[2, 3]))), ["orders-0: no leader in epoch 2"]);
+    }
+
+    #[test]
+    fn offsets_that_nobody_says_any_more_are_not_known() {
+        let mut state = ClusterState::default();
+        state.observe(seen(partition(Some(1), 0, &[1])));
+        state.observe(Observation::default());
+        let replica = state.partitions[0].replicas[0];
+        assert_eq!((replica.log_end, replica.high_watermark), (None, None));
+    }
+
+    #[test]
+    fn quorum_that_falls_silent_is_told() {
+        let mut state = ClusterState::default();
+        let quorum = QuorumState { leader: 2, epoch: 7, high_watermark: 9, ends: BTreeMap::new() };
+        let seen = Observation { quorum: Some(quorum), ..Observation::default() };
+        assert_eq!(state.observe(seen.clone()), ["quorum: node 2 leads in epoch 7"]);
+        assert!(state.observe(seen).is_empty());
+        assert_eq!(state.observe(Observation::default()), ["quorum: nobody says that it leads"]);
+        assert_eq!(state.quorum, None);
+    }
+
+    #[test]
+    fn events_are_bounded() {
+        let mut state = ClusterState::default();
+        for at_ms in 0..1_000 {
+            state.tell(Event { at_ms, what: String::new() });
+        }
+        assert_eq!(
+            (state.events.len(), state.events.back().map(|event| event.at_ms)),
+            (EVENTS_MAX, Some(999))
+        );
+    }
 }

@@ -64,7 +64,9 @@ fn partition_words(partition: &PartitionState) -> String {
     let replicas: Vec<String> = partition
         .replicas
         .iter()
-        .map(|replica| format!("{}:{}/{}", replica.node, number(replica.log_end), number(replica.high_watermark)))
+        .map(|replica| {
+            format!("{}:{}/{}", replica.node, number(replica.log_end), number(replica.high_watermark))
+        })
         .collect();
     format!(
         "{}-{}  leader {leader}, epoch {}, ISR {}, LEO/HW {}",

@@ -167,7 +167,8 @@ impl Supervisor {
                     return Err(format!("node {node} is {process}, not paused"));
                 }
                 self.running_mut(node)?.process.signal(Signal::CONT);
-                let after = if self.served.contains(&node) { ProcessState::Running } else { ProcessState::Starting };
+                let after =
+                    if self.served.contains(&node) { ProcessState::Running } else { ProcessState::Starting };
                 self.set(node, after);
                 Ok(self.done(format!("node {node}: resumed")))
             }
@@ -230,9 +231,10 @@ impl Supervisor {
 
     fn running_mut(&mut self, id: i32) -> Result<&mut Running, String> {
         let process = self.process_of(id)?;
-        self.running.get_mut(&id).filter(|running| running.expected.is_none()).ok_or_else(|| {
-            format!("node {id} is {process}; expected one that runs. Start it first.")
-        })
+        self.running
+            .get_mut(&id)
+            .filter(|running| running.expected.is_none())
+            .ok_or_else(|| format!("node {id} is {process}; expected one that runs. Start it first."))
     }
 
     /// Starts a node that has no process.
@@ -249,9 +251,8 @@ impl Supervisor {
         let file = layout::properties(&self.directory, id);
         let log = layout::log(&self.directory, id);
         let started = Process::start(&self.program, &file, &log, (id, generation), self.news.clone());
-        let process = started.map_err(|error| {
-            format!("node {id}: {} cannot be started: {error}", self.program.display())
-        })?;
+        let process = started
+            .map_err(|error| format!("node {id}: {} cannot be started: {error}", self.program.display()))?;
         let pid = process.pid;
         self.running.insert(id, Running { process, generation, expected: None, waiting: Vec::new() });
         self.set(id, ProcessState::Starting);

@@ -187,10 +187,8 @@ async fn quorum(line: &mut Line) -> Option<(QuorumBelief, Option<QuorumState>)> 
 /// What a broker knows of all partitions, and where its own replicas are.
 async fn replicas(line: &mut Line, node: i32) -> Option<Said> {
     let connection = line.connection().await?;
-    let request = DescribeTopicPartitionsRequest {
-        response_partition_limit: PARTITIONS_MAX,
-        ..Default::default()
-    };
+    let request =
+        DescribeTopicPartitionsRequest { response_partition_limit: PARTITIONS_MAX, ..Default::default() };
     let answer = connection.ask(&request).await.ok()?;
     let mut said = Said { more: answer.next_cursor.is_some(), ..Said::default() };
     let own: Vec<(Str, Uuid, Vec<i32>)> = answer
@@ -214,8 +212,11 @@ async fn log_ends(
     connection: &Connection,
     own: &[(Str, Uuid, Vec<i32>)],
 ) -> Option<BTreeMap<(Str, i32), Ends>> {
-    let partition =
-        |index: &i32| ListOffsetsPartition { partition_index: *index, timestamp: LATEST, ..Default::default() };
+    let partition = |index: &i32| ListOffsetsPartition {
+        partition_index: *index,
+        timestamp: LATEST,
+        ..Default::default()
+    };
     let topics = own.iter().map(|(name, _, held)| ListOffsetsTopic {
         name: name.clone(),
         partitions: held.iter().map(partition).collect(),
