@@ -284,6 +284,7 @@ async fn stop(supervisor: &mut Supervisor, inbox: &mut Inbox, face: &mut Face<'_
                 () = inbox.signals.next() => supervisor.kill_all(),
                 () = sleep_until(deadline), if !is_over => {
                     is_over = true;
+                    supervisor.tell(format!("what did not stop within {} s is killed", grace.as_secs()));
                     supervisor.kill_all();
                 }
                 Some(news) = inbox.news.recv() => supervisor.hear(news),
