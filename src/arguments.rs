@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Parser, ValueEnum, value_parser};
+use highwater_cluster::ClusterArguments;
 use highwater_model::catalogue;
 use highwater_simulation::Profile;
 
@@ -47,6 +48,9 @@ pub(crate) enum Subcommand {
     /// Run a broker, a controller or both, from a property file as Kafka's, until SIGTERM or Ctrl-C
     #[command(after_help = BROKER_EXAMPLES)]
     Broker(BrokerArguments),
+    /// Run a cluster on this machine: real processes, a live view, nodes to kill and links to cut
+    #[command(after_help = CLUSTER_EXAMPLES)]
+    Cluster(ClusterArguments),
     /// Format a data directory, say what is in one, make ids (as kafka-storage.sh)
     Storage(highwater_tool::storage::StorageArgs),
     /// Create, change, delete, describe and list topics (as kafka-topics.sh)
@@ -124,6 +128,9 @@ pub(crate) struct BrokerArguments {
     /// Sets a property over the file; may be repeated
     #[arg(long = "override", value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) overrides: Vec<(String, String)>,
+    /// End at once when standard input ends: with whoever started it
+    #[arg(long, hide = true)]
+    pub(crate) until_end_of_input: bool,
     /// What is logged to standard error
     #[arg(long, value_enum, default_value_t = LogLevel::Info)]
     pub(crate) log_level: LogLevel,
@@ -145,6 +152,19 @@ fn pair(text: &str) -> Result<(String, String), String> {
         _ => Err("expected KEY=VALUE".to_owned()),
     }
 }
+
+const CLUSTER_EXAMPLES: &str = "\
+Examples:
+  highwater cluster                               three nodes, each broker and controller
+  highwater cluster --nodes 3 --controllers 3     three brokers, three controllers
+  highwater cluster --dir /tmp/demo               kept, and found again at the next start
+  highwater cluster kill 1 --dir /tmp/demo        in another terminal
+  highwater cluster cut 1 2 --dir /tmp/demo       1 and 2 do not reach each other
+  highwater cluster cut 1 --from 2 --dir /tmp/demo   1 does not hear 2
+  highwater cluster status --json --dir /tmp/demo
+
+Standard output has a line HOST:PORT for each broker, once it serves. Ctrl-C or SIGTERM stops all, the second kills what is left.
+Exit code 1: it could not go on; 2: it could not begin, or an order was refused.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

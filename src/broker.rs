@@ -19,6 +19,9 @@ pub(crate) fn run(arguments: &BrokerArguments) -> Result<Exit, Failure> {
     }
     log_to_stderr(arguments.log_level);
     raise_open_files();
+    if arguments.until_end_of_input {
+        end_with_input()?;
+    }
     let runtime = runtime(config.limits.network_threads)?;
     let exit = runtime.block_on(serve(config));
     // What is left are connections whose clients do not listen.
@@ -59,6 +62,18 @@ fn log_to_stderr(level: LogLevel) {
         .with_max_level(level)
         .with_target(false)
         .init();
+}
+
+/// Ends the process, as a crash would, once standard input ends: whoever started it is gone, and with it the cluster.
+fn end_with_input() -> Result<(), Failure> {
+    let watch = || {
+        // An input that cannot be read has ended, too.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        output::complain("standard input has ended, and so does this process, at once: --until-end-of-input");
+        std::process::exit(i32::from(Exit::Violated as u8));
+    };
+    let thread = std::thread::Builder::new().name("input".to_owned()).spawn(watch);
+    thread.map(drop).map_err(|error| Failure::usage(format!("a thread cannot be started: {error}")))
 }
 
 /// The signals that mean to stop.

@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 mod arguments;
 mod broker;
 mod check;
+mod cluster;
 mod documentation;
 mod explore;
 mod flaws;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Subcommand::Explore(arguments) => explore::run(arguments),
         Subcommand::Simulate(arguments) => simulate::run_command(arguments),
         Subcommand::Broker(arguments) => broker::run(arguments),
+        Subcommand::Cluster(arguments) => cluster::run(arguments),
         Subcommand::Storage(arguments) => tool::run(|out, err| storage::run(arguments, out, err)),
         Subcommand::Topics(arguments) => tool::run(|out, err| topics::run(arguments, out, err)),
         Subcommand::Produce(arguments) => {
