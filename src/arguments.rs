@@ -51,6 +51,28 @@ pub(crate) enum Subcommand {
     /// Run a cluster on this machine: real processes, a live view, nodes to kill and links to cut
     #[command(after_help = CLUSTER_EXAMPLES)]
     Cluster(ClusterArguments),
+    /// Format a data directory, say what is in one, make ids (as kafka-storage.sh)
+    Storage(highwater_tool::storage::StorageArgs),
+    /// Create, change, delete, describe and list topics (as kafka-topics.sh)
+    #[command(after_help = TOPICS_EXAMPLES)]
+    Topics(highwater_tool::topics::TopicsArgs),
+    /// Write lines of standard input as records (as kafka-console-producer.sh)
+    Produce(highwater_tool::produce::ProduceArgs),
+    /// Print records (as kafka-console-consumer.sh)
+    Consume(highwater_tool::consume::ConsumeArgs),
+    /// List, describe, reset and delete consumer groups (as kafka-consumer-groups.sh)
+    #[command(after_help = GROUPS_EXAMPLES)]
+    Groups(highwater_tool::groups::GroupsArgs),
+    /// Describe the metadata quorum (as kafka-metadata-quorum.sh)
+    Quorum(highwater_tool::quorum::QuorumArgs),
+    /// Elect preferred or unclean leaders (as kafka-leader-election.sh)
+    Elect(highwater_tool::elect::ElectArgs),
+    /// Describe and change configuration of topics, brokers and groups (as kafka-configs.sh)
+    Configs(highwater_tool::configs::ConfigsArgs),
+    /// Print what is in log segments, indexes and snapshots (as kafka-dump-log.sh)
+    DumpLog(highwater_tool::dump_log::DumpLogArgs),
+    /// A shell over the image that a metadata log or snapshot makes (as kafka-metadata-shell.sh)
+    Metadata(highwater_tool::metadata::MetadataArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -76,6 +98,18 @@ pub(crate) enum SchemaOf {
     /// A counterexample
     Story,
 }
+
+const TOPICS_EXAMPLES: &str = "\
+Examples:
+  highwater topics --bootstrap-server 127.0.0.1:9092 --create --topic t --partitions 3 --replication-factor 3
+  highwater topics --bootstrap-server 127.0.0.1:9092 --describe --topic 't.*'
+  highwater topics --bootstrap-server 127.0.0.1:9092 --list";
+
+const GROUPS_EXAMPLES: &str = "\
+Examples:
+  highwater groups --bootstrap-server 127.0.0.1:9092 --list --state
+  highwater groups --bootstrap-server 127.0.0.1:9092 --describe --group g --members --verbose
+  highwater groups --bootstrap-server 127.0.0.1:9092 --reset-offsets --to-earliest --group g --topic t --execute";
 
 const BROKER_EXAMPLES: &str = "\
 Examples:

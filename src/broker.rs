@@ -21,11 +21,25 @@ pub(crate) fn run(arguments: &BrokerArguments) -> Result<Exit, Failure> {
     if arguments.until_end_of_input {
         end_with_input()?;
     }
+    raise_open_files();
     let runtime = runtime(config.limits.network_threads)?;
     let exit = runtime.block_on(serve(config));
     // What is left are connections whose clients do not listen.
     runtime.shutdown_background();
     exit
+}
+
+/// As many open files as the system lets us have: each replica keeps one, each connection too.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let found = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: found.maximum, ..found };
+    if found.current != wanted.current
+        && let Err(error) = setrlimit(Resource::Nofile, wanted)
+    {
+        let current = found.current.unwrap_or_default();
+        tracing::warn!("no more than {current} files can be open, and this cannot be raised: {error}");
+    }
 }
 
 fn runtime(threads: usize) -> Result<Runtime, Failure> {

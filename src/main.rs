@@ -18,8 +18,10 @@ mod output;
 mod progress;
 mod searching;
 mod simulate;
+mod tool;
 
 use arguments::{Arguments, Subcommand};
+use highwater_tool::{configs, consume, dump_log, elect, groups, metadata, produce, quorum, storage, topics};
 use output::Exit;
 
 fn main() -> ExitCode {
@@ -42,6 +44,18 @@ fn main() -> ExitCode {
         Subcommand::Simulate(arguments) => simulate::run_command(arguments),
         Subcommand::Broker(arguments) => broker::run(arguments),
         Subcommand::Cluster(arguments) => cluster::run(arguments),
+        Subcommand::Storage(arguments) => tool::run(|out, err| storage::run(arguments, out, err)),
+        Subcommand::Topics(arguments) => tool::run(|out, err| topics::run(arguments, out, err)),
+        Subcommand::Produce(arguments) => {
+            tool::run(|out, err| produce::run(arguments, &mut std::io::stdin().lock(), out, err))
+        }
+        Subcommand::Consume(arguments) => tool::run(|out, err| consume::run(arguments, out, err)),
+        Subcommand::Groups(arguments) => tool::run(|out, err| groups::run(arguments, out, err)),
+        Subcommand::Quorum(arguments) => tool::run(|out, err| quorum::run(arguments, out, err)),
+        Subcommand::Elect(arguments) => tool::run(|out, err| elect::run(arguments, out, err)),
+        Subcommand::Configs(arguments) => tool::run(|out, err| configs::run(arguments, out, err)),
+        Subcommand::DumpLog(arguments) => tool::run(|out, err| dump_log::run(arguments, out, err)),
+        Subcommand::Metadata(arguments) => tool::talk(|out, err| metadata::run(arguments, out, err)),
         Subcommand::Completions { shell } => documentation::completions(*shell),
         Subcommand::Man { directory } => documentation::man(directory),
         Subcommand::Schema { which } => documentation::schema(*which),

@@ -260,8 +260,8 @@ fn counts(counts: &Counts) -> String {
         (
             "elections",
             format!(
-                "{} of the quorum, {} of partitions",
-                counts.quorum_elections, counts.partition_elections
+                "{} of the quorum, {} of partitions, {} of who led last",
+                counts.quorum_elections, counts.partition_elections, counts.forsaken
             ),
         ),
         ("metadata", format!("{} batches committed", counts.metadata_batches)),
@@ -274,20 +274,16 @@ fn counts(counts: &Counts) -> String {
                 counts.acknowledged, counts.read, counts.operations
             ),
         ),
-        (
-            "settled",
-            format!(
-                "{} of {} worlds; {} partitions had lost by right",
-                counts.settled, counts.worlds, counts.tainted
-            ),
-        ),
+        ("settled", format!("{} of {} worlds", counts.settled, counts.worlds)),
     ];
     for (name, row) in rows {
         let _ = writeln!(text, "  {name:<10}{row}");
     }
     let list = |of: Vec<String>| if of.is_empty() { "none".to_owned() } else { of.join(", ") };
+    let tainted = counts.tainted.iter().map(|(why, count)| format!("{count} since {why}")).collect();
     let faults = counts.faults.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let profiles = counts.profiles.iter().map(|(profile, count)| format!("{count} {profile}")).collect();
+    let _ = writeln!(text, "  {:<10}{}", "tainted", list(tainted));
     let _ = writeln!(text, "  {:<10}{}", "faults", list(faults));
     let _ = writeln!(text, "  {:<10}{}", "worlds", list(profiles));
     text

@@ -276,7 +276,11 @@ fn response(version: i16, frame: Bytes) -> Result<ApiVersionsResponse, String> {
 }
 
 impl Line {
-    async fn submit<R: Request>(self: &Arc<Self>, request: &R, version: i16) -> Result<Answer<R>, ClientError> {
+    async fn submit<R: Request>(
+        self: &Arc<Self>,
+        request: &R,
+        version: i16,
+    ) -> Result<Answer<R>, ClientError> {
         let (reply, receiver) = oneshot::channel();
         let state = Arc::new(AtomicU8::new(state::QUEUED));
         self.enqueue(request, version, &state, Some(reply), None).await?;
@@ -298,11 +302,8 @@ impl Line {
         reply: Option<oneshot::Sender<Bytes>>,
         written: Option<oneshot::Sender<()>>,
     ) -> Result<(), ClientError> {
-        let unsent = |because: String| ClientError::Unsent {
-            place: self.place.clone(),
-            api: R::API.name(),
-            because,
-        };
+        let unsent =
+            |because: String| ClientError::Unsent { place: self.place.clone(), api: R::API.name(), because };
         let correlation = self.next.fetch_add(1, Ordering::Relaxed);
         let frame = Frame::request(request, version, correlation, Some(self.config.client_id.clone()))
             .map_err(|error| unsent(format!("it cannot be said in version {version}: {error}")))?;
@@ -398,12 +399,8 @@ async fn ended(shared: &Shared) {
 
 async fn send(mut outgoing: mpsc::Receiver<Outgoing>, mut write: OwnedWriteHalf, shared: &Shared) -> String {
     while let Some(request) = outgoing.recv().await {
-        let queued = request.state.compare_exchange(
-            state::QUEUED,
-            state::LEFT,
-            Ordering::SeqCst,
-            Ordering::SeqCst,
-        );
+        let queued =
+            request.state.compare_exchange(state::QUEUED, state::LEFT, Ordering::SeqCst, Ordering::SeqCst);
         if queued.is_err() {
             continue;
         }
@@ -428,7 +425,8 @@ async fn receive(mut read: OwnedReadHalf, shared: &Shared, frame_bytes_max: usiz
     loop {
         while let Some(length) = buffer.first_chunk::<4>() {
             let length = i32::from_be_bytes(*length);
-            let Some(length) = usize::try_from(length).ok().filter(|length| *length <= frame_bytes_max) else {
+            let Some(length) = usize::try_from(length).ok().filter(|length| *length <= frame_bytes_max)
+            else {
                 return format!("an answer of {length} bytes, expected at most {frame_bytes_max}");
             };
             if buffer.len() - 4 < length {

@@ -23,7 +23,8 @@
 pub mod admin;
 pub mod assign;
 pub mod cluster;
-pub mod codec;
+/// How records are compressed.
+pub use highwater_codec as codec;
 pub mod connection;
 pub mod consumer;
 mod error;

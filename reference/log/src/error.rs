@@ -54,6 +54,13 @@ pub enum LogError {
         /// Where it ends.
         end: Offset,
     },
+    /// A log was to be truncated in the midst of a batch: it was cut before that.
+    NoBoundary {
+        /// Where.
+        wanted: Offset,
+        /// Where it ends now.
+        end: Offset,
+    },
     /// A reader came too late: what it wanted was truncated while it read.
     Truncated,
 }
@@ -123,6 +130,9 @@ impl fmt::Display for LogError {
             ),
             Self::OutOfRange { offset, start, end } => {
                 write!(f, "offset {offset} is not in the log, which holds {start} to {end}")
+            }
+            Self::NoBoundary { wanted, end } => {
+                write!(f, "it was to be truncated to {wanted}, where no batch begins: it ends at {end} now")
             }
             Self::Truncated => write!(f, "what was to be read was truncated meanwhile"),
         }

@@ -59,6 +59,7 @@ pub mod files;
 mod index;
 mod log;
 mod producers;
+pub mod records;
 mod scan;
 mod segment;
 pub mod shared;

@@ -45,6 +45,8 @@ pub struct NodeConfig {
 
     /// `controller.quorum.election.timeout.ms`: how long a candidate waits for votes; 1 s.
     pub quorum_election_timeout: Duration,
+    /// How long a voter waits at most that starts and knows of no leader; with pre-vote only. `None`, Kafka's way, stands for the election timeout.
+    pub quorum_first_election_timeout_max: Option<Duration>,
     /// `controller.quorum.fetch.timeout.ms`: without a leader's word for so long a voter campaigns; 2 s.
     pub quorum_fetch_timeout: Duration,
     /// `controller.quorum.election.backoff.max.ms`: how long a candidate that lost waits at most; 1 s.
@@ -162,6 +164,7 @@ impl NodeConfig {
             listeners: Vec::new(),
             rack: None,
             quorum_election_timeout: Duration::from_millis(1_000),
+            quorum_first_election_timeout_max: None,
             quorum_fetch_timeout: Duration::from_millis(2_000),
             quorum_election_backoff_max: Duration::from_millis(1_000),
             quorum_request_timeout: Duration::from_millis(2_000),

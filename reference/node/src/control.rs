@@ -84,30 +84,29 @@ impl<D: Disk> Node<D> {
     ) -> Result<(), Fatal> {
         let now = self.ports.now;
         let count = u32::try_from(records.len()).map_err(|error| Fatal::new("a batch of metadata", error))?;
-        let granted = self.metadata.core.append(now, epoch, count);
-        let Some(control) = &mut self.control else { return Ok(()) };
-        let Ok(extent) = granted else {
-            control.core.append_refused(now);
-            return Ok(());
-        };
         let timestamp = self.config.timestamp_ms(now);
-        let mut batch = BatchBuilder::new(extent.base, extent.epoch);
-        let mut value = Vec::new();
-        for record in records {
-            value.clear();
-            record.encode(metadata_version.of(record), &mut value);
-            batch.record(timestamp, None, Some(&value));
-        }
-        self.append_metadata(&batch.build())?;
+        let appended = self.metadata.quorum.append(now, epoch, count, |extent| {
+            let mut batch = BatchBuilder::new(extent.base, extent.epoch);
+            let mut value = Vec::new();
+            for record in records {
+                value.clear();
+                record.encode(metadata_version.of(record), &mut value);
+                batch.record(timestamp, None, Some(&value));
+            }
+            batch.build()
+        })?;
         if let Some(control) = &mut self.control {
-            control.core.appended(extent);
+            match appended {
+                Some(extent) => control.core.appended(extent),
+                None => control.core.append_refused(now),
+            }
         }
         self.drain_quorum()
     }
 
     /// Asks the active controller, wherever it is; this node itself goes the same way as others.
     pub(crate) fn ask_controller(&mut self, caller: Caller, request: ControllerRequest) -> Result<(), Fatal> {
-        let Some(leader) = self.metadata.core.leader() else {
+        let Some(leader) = self.metadata.quorum.core().leader() else {
             return self.controller_answered(caller, None);
         };
         if leader == self.config.node_id {

@@ -12,6 +12,7 @@ use highwater_core::controller::Image;
 use highwater_core::partition::{PartitionError, PartitionFetched, Reader, Role};
 use highwater_core::{NO_EPOCH, NodeId, Offset, Token};
 use highwater_log::disk::Disk;
+use highwater_log::records;
 
 use crate::broker::Broker;
 use crate::config::NodeConfig;
@@ -20,7 +21,6 @@ use crate::message::{
     TopicPartition,
 };
 use crate::ports::{Fatal, Ports};
-use crate::records;
 use crate::replica::Replica;
 use crate::waiting::{Asker, Reading};
 

@@ -3,6 +3,7 @@
 use highwater_core::partition::{PartitionError, PartitionFetch};
 use highwater_core::{Instant, NodeId};
 use highwater_log::disk::Disk;
+use highwater_log::records;
 
 use crate::broker::Broker;
 use crate::config::NodeConfig;
@@ -10,7 +11,6 @@ use crate::fetcher;
 use crate::fetching::Answer;
 use crate::message::{PeerRequest, ReplicaFetch, ReplicaFetchPartition, TopicPartition};
 use crate::ports::{Asked, Fatal, Ports};
-use crate::records;
 use crate::store;
 
 impl<D: Disk> Broker<D> {

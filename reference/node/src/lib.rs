@@ -7,8 +7,8 @@
 //! # Parts
 //! | part | holds | does |
 //! |---|---|---|
-//! | metadata | quorum core, metadata log, image | carries out the quorum's effects; applies what is committed |
-//! | snapshot | | takes, sends, fetches and loads snapshots of the image (KIP-630) |
+//! | metadata | the quorum with its log (`highwater-quorum`), image | routes what the quorum leaves over; applies what is committed |
+//! | snapshot | | says when a snapshot of the image is taken, and loads it (KIP-630) |
 //! | control | controller core | routes requests to the active controller, wherever it is; encodes and appends what it decides |
 //! | lifecycle | | registers the broker, keeps it alive, lets it go (KIP-631) |
 //! | publish | | makes of changed metadata: replicas created, assigned, deleted |
@@ -80,7 +80,6 @@ mod ports;
 mod produce;
 mod producers;
 mod publish;
-mod records;
 mod replica;
 mod serve;
 mod settings;

@@ -127,7 +127,10 @@ impl<D: Disk> Node<D> {
             return None;
         }
         let controller = self.control.as_ref().and_then(|control| control.core.deadline());
-        [self.metadata.core.deadline(), controller, self.ports.timers.next()].into_iter().flatten().min()
+        [self.metadata.quorum.core().deadline(), controller, self.ports.timers.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets run out what is due.
@@ -164,7 +167,10 @@ impl<D: Disk> Node<D> {
                 }
                 Ok(())
             }
-            Input::Flush(LogId::Metadata) => self.flush_metadata(),
+            Input::Flush(LogId::Metadata) => {
+                self.metadata.quorum.flush(self.ports.now)?;
+                self.drain_quorum()
+            }
             Input::Flush(LogId::Partition(id)) => {
                 let Some(broker) = &mut self.broker else { return Ok(()) };
                 if let Some(replica) = broker.replicas.get_mut(&id) {
@@ -172,7 +178,10 @@ impl<D: Disk> Node<D> {
                 }
                 broker.drain(&mut self.ports, id, &Bytes::new())
             }
-            Input::Flushed { log: LogId::Metadata, flushed } => self.metadata_flushed(flushed),
+            Input::Flushed { log: LogId::Metadata, flushed } => {
+                self.metadata.quorum.flushed(self.ports.now, flushed)?;
+                self.drain_quorum()
+            }
             Input::Flushed { log: LogId::Partition(id), flushed } => {
                 let Some(broker) = &mut self.broker else { return Ok(()) };
                 if let Some(replica) = broker.replicas.get_mut(&id) {
@@ -188,9 +197,9 @@ impl<D: Disk> Node<D> {
         match request {
             PeerRequest::Quorum(request) => {
                 if let quorum::Request::Fetch(fetch) = &request {
-                    self.metadata.followers.note(self.ports.now, &self.metadata.core, fetch);
+                    self.metadata.followers.note(self.ports.now, self.metadata.quorum.core(), fetch);
                 }
-                self.metadata.core.handle(self.ports.now, quorum::Input::Request { token, request });
+                self.metadata.quorum.handle(self.ports.now, quorum::Input::Request { token, request })?;
                 self.drain_quorum()
             }
             PeerRequest::Fetch(fetch) => {
@@ -208,7 +217,8 @@ impl<D: Disk> Node<D> {
         let Some(sent) = self.ports.settle(correlation) else { return Ok(()) };
         match (sent.asked, response) {
             (Asked::Quorum(asked), PeerResponse::Quorum(response, bytes)) => {
-                self.quorum_answered(sent.to, asked, response, bytes)
+                self.metadata.quorum.answered(self.ports.now, sent.to, asked, response, bytes)?;
+                self.drain_quorum()
             }
             (Asked::Fetch(asked), PeerResponse::Fetch(answers)) => match &mut self.broker {
                 Some(broker) => {
@@ -230,7 +240,10 @@ impl<D: Disk> Node<D> {
 
     fn unanswered(&mut self, correlation: u64, to: NodeId, asked: Asked) -> Result<(), Fatal> {
         match asked {
-            Asked::Quorum(request) => self.quorum_failed(to, request),
+            Asked::Quorum(request) => {
+                self.metadata.quorum.handle(self.ports.now, quorum::Input::Failed { to, request })?;
+                self.drain_quorum()
+            }
             Asked::Fetch(_) => {
                 if let Some(broker) = &mut self.broker {
                     broker.fetch_failed(&mut self.ports, &self.config, to, correlation);
@@ -295,8 +308,8 @@ impl<D: Disk> Node<D> {
     fn run_out(&mut self) -> Result<(), Fatal> {
         let now = self.ports.now;
         let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if due(self.metadata.core.deadline()) {
-            self.metadata.core.elapse(now);
+        if due(self.metadata.quorum.core().deadline()) {
+            self.metadata.quorum.elapse(now)?;
             self.drain_quorum()?;
         }
         if let Some(control) = &mut self.control
@@ -421,7 +434,7 @@ impl<D: Disk> Node<D> {
 
     /// The end of a stop in good order.
     fn stop(&mut self) -> Result<(), Fatal> {
-        self.metadata.core.handle(self.ports.now, quorum::Input::Resign);
+        self.metadata.quorum.handle(self.ports.now, quorum::Input::Resign)?;
         self.drain_quorum()?;
         self.drain_controller()?;
         // All is synced at once, and before anything is said about it.
@@ -439,7 +452,7 @@ impl<D: Disk> Node<D> {
     }
 
     fn close_logs(&mut self) -> Result<(), Fatal> {
-        self.metadata.log.close_files()?;
+        self.metadata.quorum.log_mut().close_files()?;
         for replica in self.broker.iter_mut().flat_map(|broker| broker.replicas.values_mut()) {
             replica.close()?;
         }
@@ -476,10 +489,10 @@ impl<D: Disk> Node<D> {
     }
 
     fn save_checkpoints(&mut self) -> Result<(), Fatal> {
-        let committed = self.metadata.committed;
+        let committed = self.metadata.quorum.committed();
         let replicas = self.broker.iter().flat_map(|broker| broker.replicas.values());
         let logs = replicas.map(|replica| (&replica.log, replica.core.high_watermark()));
-        let logs = logs.chain([(&self.metadata.log, committed)]);
+        let logs = logs.chain([(self.metadata.quorum.log(), committed)]);
         Ok(self.directory.checkpoint(logs)?)
     }
 }
@@ -534,18 +547,18 @@ impl<D: Disk> Node<D> {
 
     /// The quorum core.
     pub fn quorum(&self) -> &Quorum {
-        &self.metadata.core
+        self.metadata.quorum.core()
     }
 
     /// The replicas of the metadata log, voters first, as its leader knows them; none unless this node is that.
     pub fn quorum_replicas(&self) -> Vec<QuorumReplica> {
-        self.metadata.followers.view(self.ports.now, &self.metadata.core)
+        self.metadata.followers.view(self.ports.now, self.metadata.quorum.core())
     }
 
     /// How many bytes the batches of a log take, if there is such a log.
     pub fn log_size(&self, log: LogId) -> Option<u64> {
         match log {
-            LogId::Metadata => Some(self.metadata.log.size()),
+            LogId::Metadata => Some(self.metadata.quorum.log().size()),
             LogId::Partition(id) => Some(self.broker.as_ref()?.replicas.get(&id)?.log.size()),
         }
     }
@@ -557,7 +570,7 @@ impl<D: Disk> Node<D> {
 
     /// The replica of the metadata log.
     pub fn metadata(&self) -> ReplicaView<'_> {
-        view::of_metadata(&self.metadata.core)
+        view::of_metadata(self.metadata.quorum.core())
     }
 
     /// The replicas that the node holds, in order. Before it has applied its own registration they have no role.
@@ -586,7 +599,7 @@ impl<D: Disk> Node<D> {
             return None;
         }
         let flusher = match log {
-            LogId::Metadata => self.metadata_flusher(),
+            LogId::Metadata => self.metadata.quorum.flusher().map_err(Fatal::from),
             LogId::Partition(id) => {
                 let replica = self.broker.as_mut()?.replicas.get_mut(&id)?;
                 replica.flusher(id)
@@ -606,7 +619,7 @@ impl<D: Disk> Node<D> {
     /// read how far.
     pub fn reader(&mut self, log: LogId) -> Option<LogReader<D>> {
         match log {
-            LogId::Metadata => Some(self.metadata.log.reader()),
+            LogId::Metadata => Some(self.metadata.quorum.log_mut().reader()),
             LogId::Partition(id) => Some(self.broker.as_mut()?.replicas.get_mut(&id)?.log.reader()),
         }
     }
@@ -622,7 +635,7 @@ impl<D: Disk> Node<D> {
         max_bytes: usize,
     ) -> Result<Vec<(Offset, Epoch, Bytes)>, String> {
         let (log, end) = match log {
-            LogId::Metadata => (&self.metadata.log, self.metadata.core.log().end()),
+            LogId::Metadata => (self.metadata.quorum.log(), self.metadata.quorum.core().log().end()),
             LogId::Partition(id) => {
                 let replica = self.broker.as_ref().and_then(|broker| broker.replicas.get(&id));
                 let replica = replica.ok_or_else(|| "this node holds no such replica".to_owned())?;

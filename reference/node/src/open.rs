@@ -8,6 +8,7 @@ use highwater_core::quorum::{self, ElectionState, Quorum, SnapshotId};
 use highwater_core::{Dice, Instant, NO_EPOCH, Uuid};
 use highwater_log::disk::Disk;
 use highwater_log::{DataDirectory, METADATA};
+use highwater_quorum::log::{LogSettings, QuorumLog};
 
 use crate::broker::{Broker, ELR_FEATURE};
 use crate::config::NodeConfig;
@@ -115,7 +116,13 @@ fn open_metadata<D: Disk>(
     let settings = quorum_config(config);
     let core = Quorum::open(settings, rules, election, log.view().clone(), latest, dice, ports.now);
     let core = core.map_err(|error| OpenError { place: METADATA.to_owned(), message: error.to_string() })?;
-    let mut metadata = Metadata::new(core, log);
+    let settings = LogSettings {
+        fetch_bytes_max: config.quorum_fetch_max_bytes,
+        snapshot_part_bytes: config.quorum_snapshot_chunk_bytes,
+        snapshot_bytes: config.metadata_snapshot_bytes,
+        clock_origin_ms: config.clock_origin_ms,
+    };
+    let mut metadata = Metadata::new(QuorumLog::new(settings, directory.disk().clone(), core, log));
     if let (Some(latest), Some((image, contained))) = (latest, loaded) {
         metadata.load(image, latest, contained);
     }
@@ -152,6 +159,7 @@ fn quorum_config(config: &NodeConfig) -> quorum::Config {
         request_timeout: config.quorum_request_timeout,
         retry_backoff: config.quorum_retry_backoff,
         fetch_max_wait_ms: u32::try_from(config.quorum_fetch_wait_max.as_millis()).unwrap_or(u32::MAX),
+        first_election_timeout_max: config.quorum_first_election_timeout_max,
         pre_vote: config.quorum_pre_vote,
     }
 }

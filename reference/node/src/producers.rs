@@ -12,12 +12,11 @@ use highwater_core::partition::{Acks, PartitionError};
 use highwater_core::producer::{Appended, Producers, Verdict};
 use highwater_core::{Instant, Offset, Token};
 use highwater_log::disk::Disk;
-use highwater_log::{Damage, LogError, LogProducers};
+use highwater_log::{Damage, LogError, LogProducers, records};
 
 use crate::message::{Produced, Refusal, TopicPartition};
 use crate::node::Node;
 use crate::ports::{Fatal, Ports};
-use crate::records;
 use crate::replica::Replica;
 
 impl<D: Disk> Replica<D> {

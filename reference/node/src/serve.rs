@@ -20,7 +20,7 @@ impl<D: Disk> Node<D> {
             (name.clone(), *id, leaders.collect())
         };
         let topics = image.topic_names().iter().map(topic).collect();
-        ClusterView { controller: self.metadata.core.leader(), brokers, topics }
+        ClusterView { controller: self.metadata.quorum.core().leader(), brokers, topics }
     }
 }
 

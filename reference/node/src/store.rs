@@ -9,7 +9,7 @@ use highwater_core::{NodeId, Offset, Uuid};
 use highwater_log::disk::{Disk, join};
 use highwater_log::files::clean_shutdown::{self, CleanShutdown};
 use highwater_log::files::meta_properties::{self, MetaProperties};
-use highwater_log::files::snapshot::{self, SnapshotReader, SnapshotWriter};
+use highwater_log::files::snapshot::{self, SnapshotReader};
 use highwater_log::files::{partition_metadata, quorum_state, uuid};
 use highwater_log::{
     DataDirectory, Log, LogConfig, LogError, METADATA, PartitionDirectory, Recorded, Recovery, directory_name,
@@ -42,6 +42,12 @@ pub(crate) struct Opened<D: Disk> {
 impl From<LogError> for Fatal {
     fn from(error: LogError) -> Self {
         Fatal(error.to_string())
+    }
+}
+
+impl From<highwater_quorum::Fatal> for Fatal {
+    fn from(highwater_quorum::Fatal(why): highwater_quorum::Fatal) -> Self {
+        Fatal(why)
     }
 }
 
@@ -102,11 +108,6 @@ fn check_directory_id<D: Disk>(config: &NodeConfig, disk: &D) -> Result<(), Open
 }
 
 // ---- notes ----
-
-/// Makes an election state durable, atomically.
-pub(crate) fn save_election<D: Disk>(disk: &D, state: &ElectionState) -> Result<(), Fatal> {
-    Ok(quorum_state::save(disk, METADATA, state)?)
-}
 
 /// Notes a clean stop under this broker epoch.
 pub(crate) fn note_clean_stop<D: Disk>(disk: &D, broker_epoch: Option<i64>) -> Result<(), Fatal> {
@@ -214,40 +215,21 @@ pub(crate) fn delete_replicas<D: Disk>(
 
 // ---- snapshots ----
 
-/// Writes a snapshot of an image. `contained` is the timestamp of the last record in it, in milliseconds since 1970, like `now`.
-pub(crate) fn write_snapshot<D: Disk>(
-    disk: &D,
-    id: SnapshotId,
-    image: &Image,
-    now: i64,
-    contained: i64,
-) -> Result<(), Fatal> {
+/// The bytes of a snapshot of an image. `contained` is the timestamp of the last record in it, in milliseconds since 1970, like `now`.
+pub(crate) fn snapshot_of(id: SnapshotId, image: &Image, now: i64, contained: i64) -> Vec<u8> {
     let version = image.metadata_version().unwrap_or(MetadataVersion::DEFAULT);
     let encode = |record: MetadataRecord| {
         let mut value = Vec::new();
         record.encode(version.of(&record), &mut value);
         value
     };
-    let bytes = snapshot::encode(id, now, contained, image.records().into_iter().map(encode));
-    let mut writer = SnapshotWriter::create(disk, METADATA, id)?;
-    writer.write(&bytes)?;
-    Ok(writer.finish()?)
-}
-
-/// Begins a snapshot that is fetched in parts.
-pub(crate) fn begin_snapshot<D: Disk>(disk: &D, id: SnapshotId) -> Result<SnapshotWriter<D>, Fatal> {
-    Ok(SnapshotWriter::create(disk, METADATA, id)?)
-}
-
-/// Opens a snapshot, if it is there.
-pub(crate) fn open_snapshot<D: Disk>(disk: &D, id: SnapshotId) -> Result<Option<SnapshotReader<D>>, Fatal> {
-    Ok(SnapshotReader::open(disk, METADATA, id)?)
+    snapshot::encode(id, now, contained, image.records().into_iter().map(encode))
 }
 
 /// What a snapshot adds up to, and the timestamp of the last record in it.
 pub(crate) fn load_snapshot<D: Disk>(disk: &D, id: SnapshotId) -> Result<(Image, i64), Fatal> {
     let name = snapshot::name(id);
-    let reader = open_snapshot(disk, id)?;
+    let reader = SnapshotReader::open(disk, METADATA, id)?;
     let reader =
         reader.ok_or_else(|| Fatal::new(&name, "found no such file, expected the latest snapshot"))?;
     let mut image = Image::default();
@@ -268,14 +250,6 @@ fn apply(image: &mut Image, record: &Record<'_>) -> Result<(), String> {
     let decoded = decoded.map_err(|error| format!("record {}: {error}", record.offset))?;
     image.apply(&decoded).map_err(|error| format!("record {}: {error}", record.offset))?;
     Ok(())
-}
-
-/// Deletes all snapshots but this, and what was never completed.
-pub(crate) fn delete_other_snapshots<D: Disk>(disk: &D, kept: SnapshotId) -> Result<(), Fatal> {
-    for id in snapshot::list(disk, METADATA)?.into_iter().filter(|id| *id != kept) {
-        snapshot::remove(disk, METADATA, id)?;
-    }
-    Ok(snapshot::remove_parts(disk, METADATA)?)
 }
 
 /// A node and a topic id as people read them.

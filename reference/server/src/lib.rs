@@ -10,14 +10,20 @@
 //! | [`runtime`] | the node's thread, and the handle by which all others reach it |
 //! | connection | sockets, frames, limits |
 //! | [`api`] | answers requests, one module an API |
+//! | group | coordinators of groups, over `__consumer_offsets` |
 //! | peer | what nodes ask of each other, both sides |
 //! | translate | between the node's types and Kafka's messages |
 //! | metrics | what is counted and looked at, in the words of Kafka's exporters |
 //! | server | puts them together, starts and stops them |
+//!
+//! # Not implemented
+//! - TLS and SASL, quotas, and fetch sessions among nodes (KIP-227): a follower asks for all partitions in each fetch.
+//! - Kafka lets go of the listeners first when it stops; here they serve until the node has stopped.
 
 pub mod api;
 pub mod config;
 mod connection;
+mod group;
 mod metrics;
 mod peer;
 pub mod runtime;

@@ -247,7 +247,7 @@ async fn nobody_answers(node: &NodeHandle) {
 /// Opens the data directory, which must be formatted.
 fn open_disk(config: &ServerConfig) -> Result<(RealDisk, MetaProperties), StartError> {
     let place = config.log_directory.display();
-    let format = format!("Format it with `highwater storage format`, or name another directory in log.dirs.");
+    let format = "Format it with `highwater storage format`, or name another directory in log.dirs.";
     if !config.log_directory.join(meta_properties::NAME).exists() {
         return Err(StartError(format!(
             "{place}: found no {}, expected a formatted directory. {format}",

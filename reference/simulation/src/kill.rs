@@ -67,7 +67,7 @@ pub const TARGETS: &[Target] = &[
     target("A17", Profile::Elections, 2_000),
     target("A20", Profile::Elections, 2_000),
     target("A23", Profile::Elections, 2_000),
-    target("A24", Profile::Elections, 2_000),
+    target("A24", Profile::Elections, 40_000),
     target("A30", Profile::Elections, 2_000),
     target("B01", Profile::Leaders, 2_000),
     target("B03", Profile::Unclean, 2_000),

@@ -64,12 +64,14 @@ pub struct Counts {
     pub repeated: u64,
     /// Records read by consumers.
     pub read: u64,
-    /// Partitions of which less is claimed, since they lost by right.
-    pub tainted: u64,
+    /// Elections of who led last, since nobody was eligible any more (KIP-966).
+    pub forsaken: u64,
     /// Runs that settled after their faults.
     pub settled: u64,
     /// Virtual time, in microseconds.
     pub time_us: u64,
+    /// Partitions of which less is claimed, since they lost by right, by how they did.
+    pub tainted: BTreeMap<&'static str, u64>,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Runs by profile.
@@ -98,12 +100,15 @@ impl Counts {
             (&mut self.acknowledged, other.acknowledged),
             (&mut self.repeated, other.repeated),
             (&mut self.read, other.read),
-            (&mut self.tainted, other.tainted),
+            (&mut self.forsaken, other.forsaken),
             (&mut self.settled, other.settled),
             (&mut self.time_us, other.time_us),
         ];
         for (mine, its) in pairs {
             *mine += its;
+        }
+        for (why, count) in &other.tainted {
+            *self.tainted.entry(why).or_default() += count;
         }
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;

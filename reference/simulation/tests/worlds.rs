@@ -99,6 +99,24 @@ fn swarm_turns_different_things_on() {
     assert_eq!(distinct.len(), 16, "every part of these four kinds comes up alone and together");
 }
 
+/// n3 lost its disk after a topic was placed on it and before that was committed, and was all that was left of its ISR.
+#[test]
+fn partition_placed_on_a_disk_that_is_lost_waits_for_an_operator() {
+    let scenario = Scenario::from_json(include_str!("scenarios/placed_on_a_disk_lost_since.json"));
+    let outcome = run(&scenario.expect("a scenario"), false).expect("runs");
+    assert_eq!(outcome.violation, None);
+    assert!(outcome.counts.tainted.contains_key("the last in-sync replica lost its tail"), "{outcome:?}");
+}
+
+/// Who led last is elected when nobody is eligible any more; if no disk lost anything, then nothing is lost by right.
+#[test]
+fn crashes_without_loss_taint_nothing() {
+    let wishes = Wishes { profile: Some(Profile::Leaders), ..wishes() };
+    let counts = sweep(100, 60, 2, &wishes, &|| true).expect("no flaw").counts;
+    assert!(counts.faults["crash"] > 0 && !counts.faults.contains_key("power loss"), "{counts:?}");
+    assert!(counts.forsaken > 0 && counts.tainted.is_empty(), "{counts:?}");
+}
+
 #[test]
 fn happenings_have_every_kind_of_fault() {
     let mut seen = std::collections::BTreeSet::new();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use highwater_client::ClientError;
 use highwater_server::config::ConfigError;
 
 /// How a tool that ran to its end went.
@@ -69,5 +70,14 @@ impl From<io::Error> for ToolError {
 impl From<ConfigError> for ToolError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<ClientError> for ToolError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Invalid(sentence) => Self::Usage(sentence),
+            other => Self::Refused(other.to_string()),
+        }
     }
 }

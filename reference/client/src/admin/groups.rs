@@ -6,9 +6,15 @@ use highwater_wire::messages::describe_groups::response::DescribedGroup;
 use highwater_wire::messages::leave_group::request::MemberIdentity;
 use highwater_wire::messages::leave_group::response::MemberResponse;
 use highwater_wire::messages::list_groups::response::ListedGroup;
-use highwater_wire::messages::offset_commit::request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use highwater_wire::messages::offset_delete::request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
-use highwater_wire::messages::offset_fetch::request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics};
+use highwater_wire::messages::offset_commit::request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use highwater_wire::messages::offset_delete::request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use highwater_wire::messages::offset_fetch::request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
 use highwater_wire::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
     OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse,
@@ -68,11 +74,7 @@ impl Admin {
     ///
     /// # Errors
     /// If a broker does not answer, or answers with an error.
-    pub async fn list_groups(
-        &self,
-        states: &[Str],
-        types: &[Str],
-    ) -> Result<Vec<ListedGroup>, ClientError> {
+    pub async fn list_groups(&self, states: &[Str], types: &[Str]) -> Result<Vec<ListedGroup>, ClientError> {
         self.cluster().retry("Metadata", true, || self.cluster().refresh(Some(&[]))).await?;
         let request = ListGroupsRequest { states_filter: states.to_vec(), types_filter: types.to_vec() };
         let mut groups: BTreeMap<Str, ListedGroup> = BTreeMap::new();
@@ -146,11 +148,8 @@ impl Admin {
         group: &Str,
         offsets: &BTreeMap<TopicPartition, CommittedOffset>,
     ) -> Result<GroupAnswer, ClientError> {
-        let request = OffsetCommitRequest {
-            group_id: group.clone(),
-            topics: committed(offsets),
-            ..Default::default()
-        };
+        let request =
+            OffsetCommitRequest { group_id: group.clone(), topics: committed(offsets), ..Default::default() };
         let answer = self.coordinator(group, &request, OFFSET_COMMIT_BY_NAME, true, commit_code).await?;
         let mut results = GroupAnswer::new();
         for topic in answer.topics {
@@ -216,7 +215,9 @@ fn commit_code(answer: &<OffsetCommitRequest as Request>::Response) -> i16 {
 }
 
 /// The topics of an OffsetCommit.
-pub(crate) fn committed(offsets: &BTreeMap<TopicPartition, CommittedOffset>) -> Vec<OffsetCommitRequestTopic> {
+pub(crate) fn committed(
+    offsets: &BTreeMap<TopicPartition, CommittedOffset>,
+) -> Vec<OffsetCommitRequestTopic> {
     let mut topics: BTreeMap<Str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
     for (of, committed) in offsets {
         topics.entry(of.topic.clone()).or_default().push(OffsetCommitRequestPartition {
@@ -241,7 +242,8 @@ pub(crate) fn offset_fetch(
         Some((id, epoch)) => (Some(id), epoch),
         None => (None, -1),
     };
-    let single = |(name, partition_indexes): (Str, Vec<i32>)| OffsetFetchRequestTopic { name, partition_indexes };
+    let single =
+        |(name, partition_indexes): (Str, Vec<i32>)| OffsetFetchRequestTopic { name, partition_indexes };
     let many = |(name, partition_indexes): (Str, Vec<i32>)| OffsetFetchRequestTopics {
         name,
         partition_indexes,
@@ -282,7 +284,11 @@ pub(crate) fn offsets_of(
                 leader_epoch: partition.committed_leader_epoch,
                 metadata: partition.metadata,
             };
-            take(TopicPartition::new(topic.name.clone(), partition.partition_index), partition.error_code, committed)?;
+            take(
+                TopicPartition::new(topic.name.clone(), partition.partition_index),
+                partition.error_code,
+                committed,
+            )?;
         }
     }
     for group in answer.groups {
@@ -294,7 +300,11 @@ pub(crate) fn offsets_of(
                     leader_epoch: partition.committed_leader_epoch,
                     metadata: partition.metadata,
                 };
-                take(TopicPartition::new(topic.name.clone(), partition.partition_index), partition.error_code, committed)?;
+                take(
+                    TopicPartition::new(topic.name.clone(), partition.partition_index),
+                    partition.error_code,
+                    committed,
+                )?;
             }
         }
     }

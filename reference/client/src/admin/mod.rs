@@ -131,7 +131,9 @@ impl Admin {
         validate_only: bool,
     ) -> Result<Vec<CreatableTopicResult>, ClientError> {
         let request = CreateTopicsRequest { topics, timeout_ms: self.timeout_ms(), validate_only };
-        let refused = |answer: &<CreateTopicsRequest as Request>::Response| sole(&answer.topics, |topic| topic.error_code);
+        let refused = |answer: &<CreateTopicsRequest as Request>::Response| {
+            sole(&answer.topics, |topic| topic.error_code)
+        };
         Ok(self.change(&request, refused).await?.topics)
     }
 
@@ -146,7 +148,9 @@ impl Admin {
             topic_names: names.to_vec(),
             timeout_ms: self.timeout_ms(),
         };
-        let refused = |answer: &<DeleteTopicsRequest as Request>::Response| sole(&answer.responses, |topic| topic.error_code);
+        let refused = |answer: &<DeleteTopicsRequest as Request>::Response| {
+            sole(&answer.responses, |topic| topic.error_code)
+        };
         Ok(self.change(&request, refused).await?.responses)
     }
 
@@ -160,7 +164,9 @@ impl Admin {
         validate_only: bool,
     ) -> Result<Vec<CreatePartitionsTopicResult>, ClientError> {
         let request = CreatePartitionsRequest { topics, timeout_ms: self.timeout_ms(), validate_only };
-        let refused = |answer: &<CreatePartitionsRequest as Request>::Response| sole(&answer.results, |topic| topic.error_code);
+        let refused = |answer: &<CreatePartitionsRequest as Request>::Response| {
+            sole(&answer.results, |topic| topic.error_code)
+        };
         Ok(self.change(&request, refused).await?.results)
     }
 
@@ -259,7 +265,8 @@ impl Admin {
     /// # Errors
     /// If there is no answer, or it is an error as a whole.
     pub async fn describe_cluster(&self) -> Result<DescribeClusterResponse, ClientError> {
-        let answer = self.describe(&DescribeClusterRequest::default(), |answer| Some(answer.error_code)).await?;
+        let answer =
+            self.describe(&DescribeClusterRequest::default(), |answer| Some(answer.error_code)).await?;
         let message = answer.error_message.clone();
         check("DescribeCluster", || "the cluster".to_owned(), answer.error_code, message)?;
         Ok(answer)

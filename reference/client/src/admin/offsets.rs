@@ -66,7 +66,11 @@ pub(crate) async fn list_offsets(
         for (partition, spec) in &left {
             match cluster.leader(partition).await {
                 Ok(leader) => {
-                    by_leader.entry(leader.broker).or_default().push((partition.clone(), *spec, leader.epoch));
+                    by_leader.entry(leader.broker).or_default().push((
+                        partition.clone(),
+                        *spec,
+                        leader.epoch,
+                    ));
                 }
                 Err(error) => _ = failed.insert(partition.clone(), error),
             }
@@ -195,9 +199,10 @@ impl Admin {
                     let leader = self.cluster().leader(of).await?;
                     let answer = self.broker(leader.broker).await?.ask(&request).await?;
                     let partition = answer.topics.first().and_then(|topic| topic.partitions.first());
-                    let (code, low) = partition.map_or((ErrorCode::UNKNOWN_SERVER_ERROR.0, -1), |partition| {
-                        (partition.error_code, partition.low_watermark)
-                    });
+                    let (code, low) = partition
+                        .map_or((ErrorCode::UNKNOWN_SERVER_ERROR.0, -1), |partition| {
+                            (partition.error_code, partition.low_watermark)
+                        });
                     check("DeleteRecords", || format!("partition {of}"), code, None).map(|()| low)
                 };
                 let result = asked.await;

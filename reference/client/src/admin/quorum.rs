@@ -65,8 +65,7 @@ fn said(answer: DescribeQuorumResponse) -> Result<QuorumAnswer, ClientError> {
     check("DescribeQuorum", about, answer.error_code, answer.error_message)?;
     let partition = answer.topics.into_iter().flat_map(|topic| topic.partitions).next();
     let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0;
-    let partition =
-        partition.ok_or_else(|| ClientError::broker("DescribeQuorum", about(), unknown, None))?;
+    let partition = partition.ok_or_else(|| ClientError::broker("DescribeQuorum", about(), unknown, None))?;
     check("DescribeQuorum", about, partition.error_code, partition.error_message.clone())?;
     Ok(QuorumAnswer { quorum: partition, nodes: answer.nodes })
 }

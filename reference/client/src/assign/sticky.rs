@@ -67,7 +67,9 @@ impl Desk {
         }
         for (partition, (_, owner)) in claims {
             let Some(owner) = owner else { continue };
-            let there = partitions.get(&partition.topic).is_some_and(|count| (0..*count).contains(&partition.partition));
+            let there = partitions
+                .get(&partition.topic)
+                .is_some_and(|count| (0..*count).contains(&partition.partition));
             if there && members[owner].topics.contains(&partition.topic) {
                 self.owned[owner].insert(partition.clone());
                 self.taken.insert(partition.clone());

@@ -41,7 +41,8 @@ fn range_two_topics_same_numbers_stay_together() {
 
 #[test]
 fn range_static_members_come_first_by_instance() {
-    let fixed = |id: &str, instance: &str| Member { instance_id: Some(instance.into()), ..member(id, &["t"]) };
+    let fixed =
+        |id: &str, instance: &str| Member { instance_id: Some(instance.into()), ..member(id, &["t"]) };
     let members = [member("a", &["t"]), fixed("z", "1"), fixed("y", "2")];
     assert_eq!(told(&range(&members, &counts(&[("t", 4)]))), "a: t-3, y: t-2, z: t-0 t-1");
 }
@@ -110,7 +111,12 @@ fn group() -> impl Strategy<Value = (Vec<Member>, BTreeMap<Str, i32>)> {
         let member = |(rank, (wants, is_static)): (usize, (Vec<bool>, bool))| Member {
             id: format!("m{rank}").into(),
             instance_id: is_static.then(|| format!("i{}", 9 - rank).into()),
-            topics: topics.iter().zip(wants).filter(|(_, wants)| *wants).map(|(topic, _)| Str::from(*topic)).collect(),
+            topics: topics
+                .iter()
+                .zip(wants)
+                .filter(|(_, wants)| *wants)
+                .map(|(topic, _)| Str::from(*topic))
+                .collect(),
             owned: Vec::new(),
             generation: -1,
         };

@@ -69,10 +69,16 @@ impl ClusterConfig {
     /// # Errors
     /// [`ClientError::Invalid`] if they are no places.
     pub fn new(bootstrap: &str) -> Result<Self, ClientError> {
-        let places: Vec<String> =
-            bootstrap.split(',').map(str::trim).filter(|place| !place.is_empty()).map(str::to_owned).collect();
+        let places: Vec<String> = bootstrap
+            .split(',')
+            .map(str::trim)
+            .filter(|place| !place.is_empty())
+            .map(str::to_owned)
+            .collect();
         let wrong = places.iter().find(|place| {
-            !place.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            !place
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
         });
         if places.is_empty() || wrong.is_some() {
             return Err(ClientError::Invalid(format!(
@@ -216,7 +222,8 @@ impl Cluster {
             return Ok(topic.clone());
         }
         let answer = self.refresh(Some(std::slice::from_ref(name))).await?;
-        let code = answer.topics.first().map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0, |topic| topic.error_code);
+        let code =
+            answer.topics.first().map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0, |topic| topic.error_code);
         check("Metadata", || format!("topic {name}"), code, None)?;
         let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0;
         self.view()
@@ -361,8 +368,14 @@ impl Cluster {
         };
         let answer = self.ask(&request).await?;
         let (node, code, message) = match answer.coordinators.into_iter().next() {
-            Some(found) => (Broker::new(found.node_id, found.host, found.port), found.error_code, found.error_message),
-            None => (Broker::new(answer.node_id, answer.host, answer.port), answer.error_code, answer.error_message),
+            Some(found) => {
+                (Broker::new(found.node_id, found.host, found.port), found.error_code, found.error_message)
+            }
+            None => (
+                Broker::new(answer.node_id, answer.host, answer.port),
+                answer.error_code,
+                answer.error_message,
+            ),
         };
         check("FindCoordinator", || format!("group {group}"), code, message)?;
         let id = node.id;

@@ -88,10 +88,14 @@ impl ConsumerConfig {
     pub(super) fn check(&self) -> Result<(), ClientError> {
         let invalid = |sentence: &str| Err(ClientError::Invalid(sentence.to_owned()));
         if self.assignors.is_empty() {
-            return invalid("partition.assignment.strategy names no assignor; name one of range, roundrobin, sticky");
+            return invalid(
+                "partition.assignment.strategy names no assignor; name one of range, roundrobin, sticky",
+            );
         }
         if self.heartbeat_interval >= self.session_timeout {
-            return invalid("heartbeat.interval.ms must be less than session.timeout.ms; a third of it is usual");
+            return invalid(
+                "heartbeat.interval.ms must be less than session.timeout.ms; a third of it is usual",
+            );
         }
         if self.max_poll_records == 0 {
             return invalid("max.poll.records must be at least 1");

@@ -239,7 +239,8 @@ fn read(of: &TopicPartition, offset: i64, bytes: &Bytes, limit: usize) -> Result
             let plain = match codec {
                 Codec::None => bytes.slice_ref(batch.bytes()),
                 codec => {
-                    let plain = codec::readable(batch.bytes(), codec, true, limit).map_err(Unreadable::Codec)?;
+                    let plain =
+                        codec::readable(batch.bytes(), codec, true, limit).map_err(Unreadable::Codec)?;
                     Bytes::from(plain.into_owned())
                 }
             };
@@ -251,7 +252,12 @@ fn read(of: &TopicPartition, offset: i64, bytes: &Bytes, limit: usize) -> Result
     Ok(found)
 }
 
-fn take(of: &TopicPartition, batch: &RecordBatch<'_>, plain: &Bytes, found: &mut Records) -> Result<(), Unreadable> {
+fn take(
+    of: &TopicPartition,
+    batch: &RecordBatch<'_>,
+    plain: &Bytes,
+    found: &mut Records,
+) -> Result<(), Unreadable> {
     let header = batch.header();
     for (index, record) in (0..).zip(batch.records().map_err(Unreadable::Batch)?) {
         let record = record.map_err(|error| Unreadable::Batch(BatchError::Record { index, error }))?;

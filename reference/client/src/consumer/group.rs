@@ -26,9 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::ConsumerConfig;
-use super::protocol::{
-    Subscription, decode_assignment, decode_previous, encode_assignment, encode_previous,
-};
+use super::protocol::{Subscription, decode_assignment, decode_previous, encode_assignment, encode_previous};
 use crate::admin::{
     CommittedOffset, OFFSET_COMMIT_BY_NAME, OFFSET_FETCH_BY_NAME, committed, offset_fetch, offsets_of,
 };
@@ -415,8 +413,10 @@ impl Group {
         let protocol = |assignor: &Assignor| {
             let is_sticky = *assignor == Assignor::Sticky && !previous.0.is_empty();
             let user_data = is_sticky.then(|| encode_previous(&previous.0, previous.1));
-            let subscription =
-                Subscription { rack: self.config.rack.clone(), ..Subscription::new(topics.to_vec(), user_data) };
+            let subscription = Subscription {
+                rack: self.config.rack.clone(),
+                ..Subscription::new(topics.to_vec(), user_data)
+            };
             JoinGroupRequestProtocol {
                 name: Str::from_static(assignor.name()),
                 metadata: subscription.encode(),

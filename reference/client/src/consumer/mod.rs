@@ -154,10 +154,14 @@ impl Consumer {
         listener: Box<dyn RebalanceListener>,
     ) -> Result<(), ClientError> {
         let Some(group) = &self.group else {
-            return Err(ClientError::Invalid("subscribing needs a group; set group.id, or assign partitions".into()));
+            return Err(ClientError::Invalid(
+                "subscribing needs a group; set group.id, or assign partitions".into(),
+            ));
         };
         if self.membership.is_none() && !self.readings.is_empty() {
-            return Err(ClientError::Invalid("partitions were assigned by hand; use another consumer".into()));
+            return Err(ClientError::Invalid(
+                "partitions were assigned by hand; use another consumer".into(),
+            ));
         }
         self.topics = topics;
         self.listener = listener;
@@ -280,7 +284,12 @@ impl Consumer {
         let pauses = self.readings.values().filter_map(|reading| reading.not_before).min();
         let leaderless = self.wants().is_empty().then(|| Instant::now() + PAUSE);
         let until = [Some(deadline), pauses, leaderless, Some(self.commit_due)];
-        let until = until.into_iter().flatten().min().unwrap_or(deadline).max(Instant::now() + Duration::from_millis(1));
+        let until = until
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(deadline)
+            .max(Instant::now() + Duration::from_millis(1));
         let event = async {
             match &self.group {
                 Some(group) => group.event.notified().await,
@@ -344,7 +353,8 @@ impl Consumer {
         if !had.is_empty() && lost {
             self.listener.lost(&had);
         } else if !had.is_empty() {
-            let mut offsets = if self.config.auto_commit.is_some() { self.positions() } else { Offsets::new() };
+            let mut offsets =
+                if self.config.auto_commit.is_some() { self.positions() } else { Offsets::new() };
             offsets.extend(self.listener.revoked(&had));
             // If it cannot be committed, the next owner reads some records again.
             let _ = self.commit_offsets(&offsets).await;
@@ -530,7 +540,9 @@ impl Consumer {
         let order: Vec<TopicPartition> = self.readings.keys().cloned().collect();
         for at in 0..count {
             let partition = &order[(self.turn + at) % count];
-            let Some(reading) = self.readings.get_mut(partition).filter(|reading| !reading.paused) else { continue };
+            let Some(reading) = self.readings.get_mut(partition).filter(|reading| !reading.paused) else {
+                continue;
+            };
             let room = self.config.max_poll_records - out.len();
             let length = reading.came.len().min(room);
             if length == 0 {

@@ -239,7 +239,8 @@ mod tests {
             rack: Some("r".into()),
             ..Subscription::new(vec!["t".into()], Some(Bytes::from_static(b"ud")))
         };
-        let expected = b"\0\x03\0\0\0\x01\0\x01t\0\0\0\x02ud\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x05\0\0\0\x07\0\x01r";
+        let expected =
+            b"\0\x03\0\0\0\x01\0\x01t\0\0\0\x02ud\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x05\0\0\0\x07\0\x01r";
         assert_eq!(subscription.encode(), Bytes::from_static(expected));
         assert_eq!(Subscription::decode(&subscription.encode()), Ok(subscription));
     }

@@ -180,7 +180,12 @@ impl Accumulator {
         } else {
             let headers: Vec<(&str, Option<&[u8]>)> =
                 record.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
-            open.builder.record_with_headers(timestamp, record.key.as_deref(), record.value.as_deref(), &headers);
+            open.builder.record_with_headers(
+                timestamp,
+                record.key.as_deref(),
+                record.value.as_deref(),
+                &headers,
+            );
         }
         open.room += size;
         let outcome = open.outcome.subscribe();
@@ -271,9 +276,9 @@ impl Accumulator {
     /// Partitions with a batch that may go out now.
     pub(super) fn sendable(&self, now: Instant) -> Vec<TopicPartition> {
         let lanes = self.lanes.iter().filter(|(_, lane)| {
-            lane.ready.front().is_some_and(|batch| {
-                batch.not_before.is_none_or(|at| now >= at) && self.may_go(lane, batch)
-            })
+            lane.ready
+                .front()
+                .is_some_and(|batch| batch.not_before.is_none_or(|at| now >= at) && self.may_go(lane, batch))
         });
         lanes.map(|(of, _)| of.clone()).collect()
     }

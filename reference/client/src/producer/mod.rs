@@ -234,7 +234,9 @@ impl Producer {
             );
         }
         if config.in_flight_max == 0 || config.batch_bytes > i32::MAX as usize / 2 {
-            return invalid("max.in.flight.requests.per.connection must be at least 1, batch.size below 1 GiB");
+            return invalid(
+                "max.in.flight.requests.per.connection must be at least 1, batch.size below 1 GiB",
+            );
         }
         let room = config.buffer_memory.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
         if config.request_bytes_max > room {
@@ -323,7 +325,11 @@ impl Producer {
             }
             if began.elapsed() + pause >= max_block {
                 let what = format!("partitions of topic {name}");
-                return Err(ClientError::TimedOut { what, after: began.elapsed(), last: Some(Box::new(error)) });
+                return Err(ClientError::TimedOut {
+                    what,
+                    after: began.elapsed(),
+                    last: Some(Box::new(error)),
+                });
             }
             tokio::time::sleep(pause).await;
         }

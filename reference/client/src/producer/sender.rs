@@ -102,7 +102,9 @@ async fn step(
     let mut leaderless: Vec<TopicPartition> = Vec::new();
     for partition in sendable {
         match shared.cluster.view().leader(&partition) {
-            Some(leader) if under_way.get(&leader.broker).copied().unwrap_or(0) < shared.config.in_flight_max => {
+            Some(leader)
+                if under_way.get(&leader.broker).copied().unwrap_or(0) < shared.config.in_flight_max =>
+            {
                 by_leader.entry(leader.broker).or_default().push(partition);
             }
             Some(_) => {}
@@ -318,7 +320,10 @@ fn settle(shared: &Shared, mut batch: Closed, result: Result<(i64, i64), ClientE
     }
     let error = match (&batch.in_doubt, error.is_in_doubt()) {
         (Some(doubt), false) => ClientError::TimedOut {
-            what: format!("Produce of {} records to {}, at last refused ({error})", batch.count, batch.partition),
+            what: format!(
+                "Produce of {} records to {}, at last refused ({error})",
+                batch.count, batch.partition
+            ),
             after: shared.config.delivery_timeout,
             last: Some(Box::new(doubt.clone())),
         },

@@ -6,7 +6,9 @@ use std::time::Duration;
 use highwater_client::admin::{Admin, ConfigResource, OffsetSpec};
 use highwater_client::consumer::OffsetReset;
 use highwater_client::producer::{Acks, Record};
-use highwater_client::{Cluster, ClusterConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, TopicPartition};
+use highwater_client::{
+    Cluster, ClusterConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, TopicPartition,
+};
 use highwater_core::batch::Codec;
 use highwater_wire::ErrorCode;
 
@@ -52,7 +54,8 @@ fn record_with_key_and_headers_comes_back_whole_from_the_keys_partition() {
         let records = read(&mut consumer, 1).await;
         assert_eq!(records[0].key.as_deref(), Some(&b"foobar"[..]));
         assert_eq!(records[0].timestamp, 1234);
-        let headers: Vec<_> = records[0].headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
+        let headers: Vec<_> =
+            records[0].headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
         assert_eq!(headers, [("h", Some(&b"1"[..])), ("h", Some(&b"2"[..]))]);
         servers.end().await;
     });

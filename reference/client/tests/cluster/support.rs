@@ -84,7 +84,8 @@ pub(crate) async fn serve(count: usize) -> Servers {
         };
         DataDirectory::format(&disk, &properties).expect("formatted");
         drop(disk);
-        servers.push(Server::start(config.expect("a configuration"), sockets).await.expect("the server starts"));
+        servers
+            .push(Server::start(config.expect("a configuration"), sockets).await.expect("the server starts"));
         directories.push(directory);
     }
     for server in &mut servers {
@@ -141,7 +142,8 @@ pub(crate) async fn create(admin: &Admin, name: &str, partitions: i32, replicas:
 pub(crate) async fn write(producer: &Producer, topic: &str, numbers: std::ops::Range<u32>) {
     let mut deliveries = Vec::new();
     for number in numbers {
-        let record = highwater_client::producer::Record::new(topic, number.to_string()).key(number.to_string());
+        let record =
+            highwater_client::producer::Record::new(topic, number.to_string()).key(number.to_string());
         deliveries.push(producer.send(record).await.expect("taken"));
     }
     for delivery in deliveries {

@@ -377,7 +377,7 @@ impl Leader {
             state.leader_epoch == asked.leader_epoch && state.partition_epoch >= asked.partition_epoch
         };
         match result {
-            Some(Ok(state)) if known(&state) => return Some(state),
+            Some(Ok(state)) if known(&state) => return Some(with_replicas(state, &replica.state)),
             // It says that the partition epoch was right, and that it is used up: the ISR was not changed, nor will a copy of this
             // proposal change it (isr/isr/7). The committed ISR is the ISR.
             Some(Err(PartitionError::IneligibleReplica)) if !replica.is_recovering() => {
@@ -476,6 +476,20 @@ fn may_join(replica: &Replica, progress: &Progress) -> bool {
         || fetched.broker_epoch == broker.epoch
         || replica.rules.member_epoch() == MemberEpoch::Unstated;
     current && (broker.may_join || replica.rules.fenced_member() == Fence::Open)
+}
+
+/// The partition as the controller answers that it is. On the wire an answer says nothing of the replicas and the ELR, which then stay as
+/// they are: replicas of a partition do not change, and the ELR is the controller's.
+fn with_replicas(answered: PartitionState, known: &PartitionState) -> PartitionState {
+    if !answered.replicas.is_empty() {
+        return answered;
+    }
+    PartitionState {
+        replicas: known.replicas.clone(),
+        elr: known.elr.clone(),
+        last_known_elr: known.last_known_elr.clone(),
+        ..answered
+    }
 }
 
 fn is_behind(replica: &Replica, progress: &Progress) -> bool {

@@ -17,6 +17,9 @@ pub struct Config {
     /// How long a voter without a leader waits before it campaigns (`controller.quorum.election.timeout.ms`), at least;
     /// chance adds up to as much again.
     pub election_timeout: Duration,
+    /// How long a voter waits at most that starts and knows of no leader, by chance; with pre-vote only. `None`, as in Kafka, stands for the election
+    /// timeout. To ask at once is harmless: who follows a leader promises nothing, and promises bind nobody (KIP-996).
+    pub first_election_timeout_max: Option<Duration>,
     /// How long a follower goes unanswered before it campaigns (`controller.quorum.fetch.timeout.ms`). A leader that
     /// has not heard of a majority for half as much again resigns, and repeats itself to the silent every half of it.
     pub fetch_timeout: Duration,
@@ -40,6 +43,7 @@ impl Config {
             me,
             voters,
             election_timeout: Duration::from_millis(1000),
+            first_election_timeout_max: None,
             fetch_timeout: Duration::from_millis(2000),
             election_backoff_max: Duration::from_millis(1000),
             request_timeout: Duration::from_millis(2000),

@@ -359,7 +359,7 @@ impl Quorum {
             }
             return;
         };
-        let election = now + self.election_timeout();
+        let election = now + self.first_election_timeout();
         let patience = Patience::Until(election);
         self.role = match (leader, voted) {
             (Some(leader), _) if leader == me.id => match self.rules().restart_role() {
@@ -505,6 +505,14 @@ impl Quorum {
     pub(super) fn election_timeout(&mut self) -> Duration {
         let least = self.config().election_timeout;
         least + self.random_up_to(least)
+    }
+
+    /// How long a voter that starts waits for a leader to make itself known.
+    fn first_election_timeout(&mut self) -> Duration {
+        match self.config().first_election_timeout_max {
+            Some(most) if self.config().pre_vote => self.random_up_to(most),
+            _ => self.election_timeout(),
+        }
     }
 
     pub(super) fn random_up_to(&mut self, bound: Duration) -> Duration {

@@ -1,5 +1,7 @@
 //! What a core accepts when it opens, and what it refuses.
 
+use std::time::Duration;
+
 use highwater_core::quorum::{
     Config, Effect, ElectionState, OpenError, Quorum, ReplicaKey, RoleName, Rules, SnapshotId, Timer,
 };
@@ -170,4 +172,31 @@ fn timeless_copies_that_go_apart_and_meet_are_equal() {
     quorum.expire(NOW, Timer::Election);
     while quorum.poll().is_some() {}
     assert_eq!(quorum, before);
+}
+
+/// In how many of a hundred starts a voter without a leader asks for promises or votes within this time.
+fn campaigns_within(millis: u64, first_election_timeout_max: Option<Duration>, pre_vote: bool) -> usize {
+    let campaigns = |seed: &u64| {
+        let voters = vec![key(1), key(2), key(3)];
+        let config = Config { first_election_timeout_max, pre_vote, ..Config::new(key(1), voters) };
+        let (saved, log, dice) = (ElectionState::default(), LogView::default(), Dice::new(*seed));
+        let mut quorum = Quorum::open(config, Rules::default(), saved, log, None, dice, NOW).unwrap();
+        quorum.elapse(NOW + Duration::from_millis(millis));
+        quorum.role() != RoleName::Unattached
+    };
+    (0..100).filter(campaigns).count()
+}
+
+#[test]
+fn open_with_first_election_timeout_campaigns_within_it() {
+    let most = Duration::from_millis(100);
+    assert_eq!(campaigns_within(100, Some(most), true), 100);
+    assert!((30..70).contains(&campaigns_within(50, Some(most), true)));
+}
+
+#[test]
+fn open_without_pre_vote_or_first_election_timeout_waits_election_timeout() {
+    assert_eq!(campaigns_within(999, None, true), 0);
+    assert_eq!(campaigns_within(999, Some(Duration::from_millis(100)), false), 0);
+    assert_eq!(campaigns_within(2_000, None, true), 100);
 }

@@ -110,6 +110,8 @@ async fn alter(
     wanted: Vec<Wanted>,
     validate_only: bool,
 ) -> Result<Vec<Result<(), ControllerError>>, Begun> {
+    let keys = wanted.iter().flatten().map(|(_, changes)| changes.len()).sum::<usize>();
+    let bound = controller::check_parts(names.len().max(keys));
     let mut seen = HashSet::new();
     let checked: Vec<Wanted> = names
         .iter()
@@ -119,6 +121,7 @@ async fn alter(
                 let message = "the resource stands in the request twice".to_owned();
                 return Err(ControllerError { code: ErrorCode::INVALID_REQUEST.0, message });
             }
+            bound.clone()?;
             let (resource, changes) = wanted?;
             check(&resource, &changes)?;
             Ok((resource, changes))

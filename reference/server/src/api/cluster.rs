@@ -20,6 +20,9 @@ pub(super) const TOPIC_OPERATIONS: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
 /// What may be done to the cluster: CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE.
 pub(super) const CLUSTER_OPERATIONS: i32 = bits(&[5, 7, 8, 9, 10, 11, 12]);
 
+/// What may be done to a group: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS.
+pub(super) const GROUP_OPERATIONS: i32 = bits(&[3, 6, 8, 10, 11]);
+
 const fn bits(numbers: &[u32]) -> i32 {
     let (mut bits, mut at) = (0, 0);
     while at < numbers.len() {

@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_millis(2);
 /// See [`soon`].
 const SOON: Duration = Duration::from_millis(500);
 
+/// How many topics or resources a request may name. The controller bounds what it does of them; this bounds what it looks at.
+const PARTS_MAX: usize = 10_000;
+
 /// Who asks through a controller's listener says nowhere which node it is; nothing depends on it.
 const NOBODY: NodeId = NodeId(-1);
 
@@ -32,6 +35,15 @@ const NOBODY: NodeId = NodeId(-1);
 pub(super) fn deadline(timeout_ms: i32) -> Instant {
     let timeout = Duration::from_millis(timeout_ms.max(0).unsigned_abs().into());
     Instant::now() + timeout.min(PATIENCE_MAX)
+}
+
+/// Whether a request names too many topics or resources, and the error then.
+pub(super) fn check_parts(count: usize) -> Result<(), ControllerError> {
+    if count <= PARTS_MAX {
+        return Ok(());
+    }
+    let message = format!("{count} topics or resources in one request, at most {PARTS_MAX} may be");
+    Err(ControllerError { code: ErrorCode::POLICY_VIOLATION.0, message })
 }
 
 /// By when a broker that is well knows what the controller decided.

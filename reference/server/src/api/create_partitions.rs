@@ -21,12 +21,13 @@ pub(super) async fn begin(
 ) -> Result<Begun, Begun> {
     let request: CreatePartitionsRequest = decode(header, body)?;
     let deadline = controller::deadline(request.timeout_ms);
+    let bound = controller::check_parts(request.topics.len());
     let mut seen = HashSet::new();
     let read: Vec<Result<MorePartitions, ControllerError>> = request
         .topics
         .iter()
         .map(|topic| match seen.insert(&topic.name) {
-            true => Ok(topics::more_partitions(topic)),
+            true => bound.clone().map(|()| topics::more_partitions(topic)),
             false => {
                 let message = format!("topic {} stands in the request twice", topic.name);
                 Err(ControllerError { code: ErrorCode::INVALID_REQUEST.0, message })

@@ -25,7 +25,9 @@ pub(super) async fn begin(
     let request: CreateTopicsRequest = decode(header, body)?;
     let deadline = controller::deadline(request.timeout_ms);
     let validate_only = request.validate_only;
-    let read: Vec<Result<NewTopic, ControllerError>> = request.topics.iter().map(topics::new_topic).collect();
+    let bound = controller::check_parts(request.topics.len());
+    let read = |topic| bound.clone().and_then(|()| topics::new_topic(topic));
+    let read: Vec<Result<NewTopic, ControllerError>> = request.topics.iter().map(read).collect();
     let asked: Vec<NewTopic> = read.iter().flatten().cloned().collect();
     let results = if asked.is_empty() {
         Vec::new()

@@ -9,9 +9,9 @@ use highwater_core::Uuid;
 use highwater_core::controller::{ControllerError, ControllerRequest, ControllerResponse, NewTopic};
 use highwater_wire::{ErrorCode, Str};
 
-use super::find_coordinator::OFFSETS_TOPIC;
 use super::{Begun, Client, Context, cluster, controller};
 use crate::config::ServerConfig;
+use crate::runtime::OFFSETS_TOPIC;
 
 /// How long.
 const CREATION_WAIT: Duration = Duration::from_secs(1);

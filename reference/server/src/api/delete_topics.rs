@@ -33,6 +33,9 @@ pub(super) async fn begin(
     let may_delete = context.config.topics.may_delete;
     let mut asked = asked(context, request).await?;
     refuse_repeated(&mut asked);
+    if let Err(error) = controller::check_parts(asked.len()) {
+        asked.iter_mut().for_each(|asked| asked.reference = Err(error.clone()));
+    }
     let references: Vec<TopicReference> = asked.iter().flat_map(|asked| asked.reference.clone()).collect();
     let results = if !may_delete {
         // Since version 3 clients know what that is; before, that it cannot be.

@@ -3,6 +3,7 @@
 //! Topics and this broker are described, and what is set for all brokers. There are no documentation strings: where they are asked for they are
 //! null, as Kafka's own answer may be.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -48,8 +49,13 @@ pub(super) async fn begin(
     let config = context.config.clone();
     let described = context.node.look(move |node| {
         let synonyms = request.include_synonyms;
+        // Each resource once: the answer is many times as long as the question.
+        let mut seen = HashSet::new();
+        let mut is_new = |resource: &DescribeConfigsResource| {
+            seen.insert((resource.resource_type, resource.resource_name.clone()))
+        };
         let describe = |resource| describe(node, &config, resource, synonyms);
-        request.resources.into_iter().map(describe).collect::<Vec<_>>()
+        request.resources.into_iter().filter(|resource| is_new(resource)).map(describe).collect::<Vec<_>>()
     });
     let response = DescribeConfigsResponse { results: described.await?, ..Default::default() };
     ready::<DescribeConfigsRequest>(header, &response)

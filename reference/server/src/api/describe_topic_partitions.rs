@@ -56,13 +56,13 @@ fn respond(
     limit: usize,
 ) -> DescribeTopicPartitionsResponse {
     let (from, first) = cursor.map_or((Str::new(), 0), |cursor| (cursor.topic_name, cursor.partition_index));
-    let mut topics: Box<dyn Iterator<Item = &str>> = if names.is_empty() {
+    let topics: Box<dyn Iterator<Item = &str>> = if names.is_empty() {
         Box::new(image.topic_names().range(from.to_string()..).map(|(name, _)| name.as_str()))
     } else {
         Box::new(names.range(from.clone()..).map(|name| &**name))
     };
     let (mut response, mut left) = (DescribeTopicPartitionsResponse::default(), limit);
-    while let Some(name) = topics.next() {
+    for name in topics {
         let first = if *name == *from { first } else { 0 };
         if left == 0 {
             response.next_cursor = Some(NextCursor { topic_name: name.into(), partition_index: first });

@@ -19,9 +19,7 @@ use highwater_wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use highwater_wire::{ErrorCode, Str};
 
 use super::{Begun, Client, Context, cluster, creation, decode, ready};
-
-/// The topic of groups' offsets.
-pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+use crate::runtime::OFFSETS_TOPIC;
 
 /// What is said to whoever wants a transaction.
 pub(super) const NO_TRANSACTIONS: &str =

@@ -4,9 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use highwater_core::batch::{Codec, RecordBatch};
 use highwater_core::partition::PartitionError;
+use highwater_log::disk::RealDisk;
+use highwater_node::Node;
 use highwater_node::message::{
-    ClientRequest, ClientResponse, ListOffsets, OffsetAt, OffsetQuery, OffsetReader, TopicPartition,
+    ClientRequest, ClientResponse, ListOffsets, ListedOffset, LogId, OffsetAt, OffsetQuery, OffsetReader,
+    TopicPartition,
 };
 use highwater_wire::header::RequestHeader;
 use highwater_wire::messages::list_offsets::request::ListOffsetsPartition;
@@ -17,6 +21,10 @@ use highwater_wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use highwater_wire::{ErrorCode, Str, Uuid};
 
 use super::{Begun, Context, decode, ready};
+use crate::runtime::Stopped;
+
+/// As much as a batch may take that is opened to find a record: sixteen times what producers may send by default.
+const DECOMPRESSED_MAX: usize = 16 << 20;
 
 /// Replica ids: a client's, and that of tools which want to know of any replica.
 const CLIENT: i32 = -1;
@@ -53,13 +61,14 @@ pub(super) async fn begin(
     let names: Vec<&Str> = request.topics.iter().map(|topic| &topic.name).collect();
     let ids = context.state.topics.ids(&context.node, &names).await?;
     let mut seen = HashSet::new();
-    let (mut queries, mut parts) = (Vec::new(), Vec::new());
+    let (mut queries, mut ats, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     for (topic, id) in request.topics.iter().zip(ids) {
         for partition in &topic.partitions {
             let is_first = seen.insert((&topic.name, partition.partition_index));
             let asked = asked(header.version, partition, id, is_first);
             if let Asked::Node(at) = asked {
                 let leader_epoch = partition.current_leader_epoch;
+                ats.push(at);
                 let partition = TopicPartition { topic: id, partition: partition.partition_index };
                 queries.push(OffsetQuery { partition, leader_epoch, at });
             }
@@ -72,9 +81,14 @@ pub(super) async fn begin(
         _ => OffsetReader::Replica,
     };
     let asked = ClientRequest::ListOffsets(ListOffsets { reader, partitions: queries });
-    let ClientResponse::ListOffsets(found) = context.node.ask(asked).await? else {
+    let ClientResponse::ListOffsets(mut found) = context.node.ask(asked).await? else {
         return Err(Begun::Close("the node gave another kind of answer".to_owned()));
     };
+    for ((partition, found), at) in found.iter_mut().zip(ats) {
+        if let Ok(Some(found)) = found {
+            *found = exact(context, *partition, at, *found).await?;
+        }
+    }
     let (mut found, mut parts) = (found.into_iter().map(|(_, found)| found), parts.into_iter());
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
@@ -124,6 +138,43 @@ fn asked(version: i16, partition: &ListOffsetsPartition, topic: Uuid, is_first: 
         timestamp if timestamp == LATEST_TIERED.0 || timestamp == EARLIEST_PENDING_UPLOAD.0 => Asked::Nothing,
         timestamp => Asked::Node(OffsetAt::Timestamp(timestamp)),
     }
+}
+
+/// The record itself where the node found the compressed batch that holds it: nodes open no records.
+async fn exact(
+    context: &Context,
+    partition: TopicPartition,
+    at: OffsetAt,
+    found: ListedOffset,
+) -> Result<ListedOffset, Stopped> {
+    let since = match at {
+        OffsetAt::Timestamp(timestamp) => timestamp,
+        OffsetAt::MaxTimestamp => found.timestamp,
+        OffsetAt::Earliest | OffsetAt::Latest => return Ok(found),
+    };
+    let read = move |node: &Node<RealDisk>| node.read(LogId::Partition(partition), found.offset, 1);
+    let Some((_, _, bytes)) = context.node.look(read).await?.unwrap_or_default().into_iter().next() else {
+        return Ok(found);
+    };
+    let opened = tokio::task::spawn_blocking(move || first_since(&bytes, found, since)).await;
+    // Whose records cannot be read, or are too many, has the front of its batch for an answer: nothing before it is as new.
+    Ok(opened.ok().flatten().unwrap_or(found))
+}
+
+/// The first record of a compressed batch, from the offset that was found on, that is not older than `since`.
+fn first_since(bytes: &[u8], found: ListedOffset, since: i64) -> Option<ListedOffset> {
+    let codec = RecordBatch::parse(bytes).ok()?.header().codec();
+    if codec == Codec::None {
+        return None;
+    }
+    let batch = highwater_codec::readable(bytes, codec, true, DECOMPRESSED_MAX).ok()?;
+    let records = RecordBatch::parse(&batch).ok()?;
+    let record = records
+        .records()
+        .ok()?
+        .map_while(Result::ok)
+        .find(|record| record.offset >= found.offset && record.timestamp >= since)?;
+    Some(ListedOffset { timestamp: record.timestamp, offset: record.offset, ..found })
 }
 
 fn error_code(context: &Context, header: &RequestHeader, name: &Str, error: PartitionError) -> ErrorCode {

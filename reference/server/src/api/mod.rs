@@ -1,13 +1,34 @@
 //! What is answered to whom: one module an API.
 //!
 //! A connection calls [`begin`] for each request in the order in which they came, and sends the answers in that order. Most APIs are
-//! answered within the call; those that may wait long (Produce, Fetch) hand their request to the node in it and leave the answer for
+//! answered within the call; those that may wait long (Produce, Fetch, those of groups) hand their request to the node in it and leave the answer for
 //! [later](Begun::Later), so that the connection goes on reading.
+//!
+//! What only the controller decides is sent on to it through the node, and waited for as long as the request says. What a request wants to know
+//! of the cluster is looked up between two steps of the node.
 //!
 //! # Invariants
 //! - What a connection asks reaches the node in the order in which it was asked.
 //! - A request that cannot be read closes its connection, and no other; so does one that the listener does not serve.
 //! - ApiVersions in a version that is not known is answered, in version 0 with UNSUPPORTED_VERSION (KIP-511); nothing else unknown is.
+//! - Which APIs ApiVersions names is which are served: one table, [`is_served`], for both.
+//! - An answer is bounded: by what a fetch may bring, by what there is, or by what was asked, never by a number in the request alone.
+//!
+//! # Where it differs from Kafka
+//! - A broker that created or deleted topics for a client answers once it knows of it itself, if that takes less than half a second. So who asks
+//!   next is not told that there is no such topic.
+//! - A topic that Metadata creates is waited for in the same way, up to a second.
+//! - Controllers are told to clients as Kafka does it, by the id of a broker that lives: here that of the active controller, if it is a broker too.
+//! - AlterConfigs replaces what this broker knows to be set; Kafka's controller replaces what is set.
+//! - Configuration of brokers can change while they run only where it stands for that of topics.
+//! - The results of UpdateFeatures for single features, before version 2, all say the same.
+//!
+//! # What is not implemented
+//! - Transactions: FindCoordinator and InitProducerId refuse transactional ids with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, the error on which
+//!   producers give up at once; the other APIs are not advertised.
+//! - Reassignment of replicas, access control, quotas (no answer is ever throttled), delegation tokens, SCRAM, client metrics, share groups, the
+//!   consumer groups of KIP-848.
+//! - Documentation strings in DescribeConfigs; loggers as resources.
 
 mod alter_configs;
 mod api_versions;
@@ -16,23 +37,35 @@ mod controller;
 mod create_partitions;
 mod create_topics;
 mod creation;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod forward;
+mod groups;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 mod topics;
 mod unregister_broker;
 mod update_features;
@@ -50,6 +83,7 @@ use highwater_wire::messages::FetchRequest;
 use highwater_wire::{Api, Request, Str};
 
 use crate::config::ServerConfig;
+use crate::group::Coordinators;
 use crate::metrics::Metrics;
 use crate::peer::serve;
 use crate::runtime::{NodeHandle, Stopped};
@@ -82,13 +116,17 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     /// The ids that idempotent producers get.
     pub(crate) producer_ids: ProducerIds,
+    /// Who coordinates groups.
+    pub(crate) coordinators: Coordinators,
 }
 
 impl Context {
-    /// Of a server that starts.
+    /// Of a server that starts, on the runtime that it is to run on.
     pub fn new(node: NodeHandle, config: Arc<ServerConfig>, cluster_id: Str) -> Self {
         let sessions = Sessions::new(config.topics.fetch_sessions_max);
-        let state = State { topics: Topics::default(), sessions, producer_ids: ProducerIds::default() };
+        let coordinators = Coordinators::start(&node, &config);
+        let state =
+            State { topics: Topics::default(), sessions, producer_ids: ProducerIds::default(), coordinators };
         Self { node, config, cluster_id, state, metrics: Metrics::new() }
     }
 }
@@ -206,6 +244,16 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::DeleteRecords => delete_records::begin(context, &header, body).await,
         Api::InitProducerId => init_producer_id::begin(context, client, &header, body).await,
         Api::FindCoordinator => find_coordinator::begin(context, client, &header, body).await,
+        Api::JoinGroup => join_group::begin(context, client, &header, body).await,
+        Api::SyncGroup => sync_group::begin(context, &header, body).await,
+        Api::Heartbeat => heartbeat::begin(context, &header, body).await,
+        Api::LeaveGroup => leave_group::begin(context, &header, body).await,
+        Api::OffsetCommit => offset_commit::begin(context, &header, body).await,
+        Api::OffsetFetch => offset_fetch::begin(context, &header, body).await,
+        Api::OffsetDelete => offset_delete::begin(context, &header, body).await,
+        Api::DescribeGroups => describe_groups::begin(context, &header, body).await,
+        Api::ListGroups => list_groups::begin(context, &header, body).await,
+        Api::DeleteGroups => delete_groups::begin(context, &header, body).await,
         Api::DescribeConfigs => describe_configs::begin(context, &header, body).await,
         Api::IncrementalAlterConfigs => alter_configs::begin(context, client, &header, body).await,
         Api::AlterConfigs => alter_configs::begin_older(context, client, &header, body).await,
@@ -214,6 +262,7 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
             describe_topic_partitions::begin(context, client, &header, body).await
         }
         Api::DescribeQuorum => describe_quorum::begin(context, client, &header, body).await,
+        Api::DescribeProducers => describe_producers::begin(context, &header, body).await,
         Api::DescribeLogDirs => describe_log_dirs::begin(context, &header, body).await,
         Api::ElectLeaders => elect_leaders::begin(context, client, &header, body).await,
         Api::ListPartitionReassignments => list_partition_reassignments::begin(context, &header, body).await,
@@ -227,7 +276,6 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::BrokerHeartbeat => serve::broker_heartbeat(context, &header, body).await,
         Api::AlterPartition => serve::alter_partition(context, &header, body).await,
         Api::AllocateProducerIds => serve::allocate_producer_ids(context, &header, body).await,
-        api => Err(Begun::Close(format!("{} is not served", api.name()))),
     };
     begun.unwrap_or_else(|refused| refused)
 }
@@ -274,7 +322,18 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::DeleteRecords
         | Api::InitProducerId
         | Api::FindCoordinator
+        | Api::JoinGroup
+        | Api::SyncGroup
+        | Api::Heartbeat
+        | Api::LeaveGroup
+        | Api::OffsetCommit
+        | Api::OffsetFetch
+        | Api::OffsetDelete
+        | Api::DescribeGroups
+        | Api::ListGroups
+        | Api::DeleteGroups
         | Api::DescribeLogDirs
+        | Api::DescribeProducers
         | Api::DescribeTopicPartitions => kind == Broker,
         Api::Vote
         | Api::BeginQuorumEpoch
@@ -284,7 +343,6 @@ pub fn is_served(kind: ListenerKind, api: Api) -> bool {
         | Api::BrokerHeartbeat
         | Api::AlterPartition
         | Api::AllocateProducerIds => kind == Controller,
-        _ => false,
     }
 }
 

@@ -11,7 +11,9 @@ use highwater_core::{NodeId, Token};
 use highwater_log::disk::RealDisk;
 use highwater_node::Node;
 use highwater_node::message::{ClientRequest, ClientResponse, Input, PeerRequest, PeerResponse};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::leads::{Leads, Term};
 
 /// Looks at the node.
 type Look = Box<dyn FnOnce(&Node<RealDisk>) + Send>;
@@ -22,6 +24,8 @@ pub(super) enum Job {
     Input(Input),
     /// Take a client's request.
     Client { token: Token, request: ClientRequest, reply: oneshot::Sender<ClientResponse> },
+    /// Take a client's request as the leader in this term; if the node is that no more, the reply is dropped.
+    Leader { term: Term, token: Token, request: ClientRequest, reply: oneshot::Sender<ClientResponse> },
     /// Take a node's request.
     Peer { token: Token, from: NodeId, request: PeerRequest, reply: oneshot::Sender<PeerResponse> },
     /// Look.
@@ -35,6 +39,7 @@ pub(super) enum Job {
 pub struct NodeHandle {
     jobs: mpsc::Sender<Job>,
     tokens: Arc<AtomicU64>,
+    leads: watch::Receiver<Leads>,
 }
 
 /// The node has stopped, or stopped before it answered: what became of the request is not known.
@@ -58,8 +63,13 @@ pub struct Pending<R = ClientResponse> {
 }
 
 impl NodeHandle {
-    pub(super) fn new(jobs: mpsc::Sender<Job>) -> Self {
-        Self { jobs, tokens: Arc::default() }
+    pub(super) fn new(jobs: mpsc::Sender<Job>, leads: watch::Receiver<Leads>) -> Self {
+        Self { jobs, tokens: Arc::default(), leads }
+    }
+
+    /// What the broker leads of `__consumer_offsets`.
+    pub(crate) fn leads(&self) -> watch::Receiver<Leads> {
+        self.leads.clone()
     }
 
     pub(super) fn jobs(&self) -> mpsc::Sender<Job> {
@@ -82,6 +92,22 @@ impl NodeHandle {
         let (reply, answer) = oneshot::channel();
         let token = self.token();
         self.send(Job::Client { token, request, reply }).await?;
+        Ok(Pending { answer, open: Some((token, self.jobs.clone())) })
+    }
+
+    /// Puts a request in the queue that the node takes only if it leads in this term when its turn comes: a leader that has not heard of its
+    /// end yet appends nothing behind what its successors did. Otherwise the answer is [`Stopped`], which the node may be or not.
+    ///
+    /// # Errors
+    /// If the node has stopped.
+    pub(crate) async fn submit_as_leader(
+        &self,
+        term: Term,
+        request: ClientRequest,
+    ) -> Result<Pending, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let token = self.token();
+        self.send(Job::Leader { term, token, request, reply }).await?;
         Ok(Pending { answer, open: Some((token, self.jobs.clone())) })
     }
 

@@ -7,13 +7,16 @@
 //! - Jobs that one task submitted one after the other reach the node in that order.
 //! - Who submits waits while the queue is full: what waits to be done is bounded, and the sockets push back.
 //! - Who waits for an answer hears of the node's end: [`Stopped`].
+//! - Of leaderships of `__consumer_offsets` is told before anything else that comes of the step in which they changed.
 //! - A flush never holds up the node's thread: another does it, and tells.
 //! - Time never goes back, and starts near zero: its origin is in the node's configuration.
 
 mod flush;
 mod handle;
+mod leads;
 mod thread;
 
 pub use handle::{NodeHandle, Pending, Stopped};
+pub(crate) use leads::{Leads, OFFSETS_TOPIC, Term};
 pub(crate) use thread::spawn;
 pub use thread::{NodeThread, Peers};

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::flush::Flushers;
 use super::handle::{Job, NodeHandle};
+use super::leads::Observer;
 
 /// How many jobs are done before what is due and what came of them are looked at.
 const BATCH_MAX: usize = 64;
@@ -47,6 +48,7 @@ struct Driver<P: Peers> {
     origin: Clock,
     waiting: Waiting,
     flushers: Flushers,
+    observer: Observer,
 }
 
 /// Runs a node on a thread of its own, and opens it there. `origin` is the moment that its configuration's `clock_origin_ms` names; at most
@@ -61,7 +63,8 @@ pub(crate) async fn spawn<P: Peers>(
     peers: impl FnOnce(NodeHandle) -> P,
 ) -> Result<NodeThread, OpenError> {
     let (sender, jobs) = mpsc::channel(jobs_max.max(1));
-    let handle = NodeHandle::new(sender);
+    let (observer, leads) = Observer::new();
+    let handle = NodeHandle::new(sender, leads);
     let (ending, ended) = watch::channel(None);
     let (opening, opened) = oneshot::channel();
     let peers = peers(handle.clone());
@@ -74,7 +77,7 @@ pub(crate) async fn spawn<P: Peers>(
             Ok(node) => {
                 // Whoever started it may be gone.
                 let _ = opening.send(Ok(()));
-                let driver = Driver { node, peers, origin, waiting: Waiting::default(), flushers };
+                let driver = Driver { node, peers, origin, waiting: Waiting::default(), flushers, observer };
                 runtime.block_on(driver.run(jobs))
             }
             Err(error) => {
@@ -151,6 +154,12 @@ impl<P: Peers> Driver<P> {
                 self.waiting.clients.insert(token, reply);
                 self.node.handle(now, Input::Client { token, request });
             }
+            Job::Leader { term, token, request, reply } => {
+                if term.holds(&self.node) {
+                    self.waiting.clients.insert(token, reply);
+                    self.node.handle(now, Input::Client { token, request });
+                }
+            }
             Job::Peer { token, from, request, reply } => {
                 self.waiting.peers.insert(token, reply);
                 self.node.handle(now, Input::Request { token, from, request });
@@ -162,6 +171,7 @@ impl<P: Peers> Driver<P> {
 
     /// Hands out what the node wants said; its end, if that is among it. Who has stopped to wait is no concern.
     fn hand_out(&mut self) -> Option<Result<(), String>> {
+        self.observer.look(&self.node);
         while let Some(output) = self.node.poll() {
             match output {
                 Output::Send { to, correlation, request } => self.peers.send(to, correlation, request),

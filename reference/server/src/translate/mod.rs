@@ -22,10 +22,12 @@ pub(crate) mod configs;
 pub(crate) mod elections;
 pub(crate) mod features;
 pub(crate) mod fetch;
+#[cfg(test)]
+mod forwarded_tests;
 pub(crate) mod quorum;
-pub(crate) mod topics;
 #[cfg(test)]
 mod tests;
+pub(crate) mod topics;
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! ListOffsets, OffsetForLeaderEpoch, DeleteRecords.
 
+use highwater_core::batch::{BatchBuilder, Codec};
 use highwater_wire::messages::delete_records::request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use highwater_wire::messages::list_offsets::request::{ListOffsetsPartition, ListOffsetsTopic};
 use highwater_wire::messages::offset_for_leader_epoch::request::{
@@ -44,6 +45,30 @@ fn ends_are_found_in_every_version() {
             assert_eq!(listed(c, &list("t", before), version).await, (ErrorCode::NONE, 0), "v{version}");
             let later = now_ms() + 1_000_000;
             assert_eq!(listed(c, &list("t", later), version).await, (ErrorCode::NONE, -1), "v{version}");
+        }
+    });
+}
+
+#[test]
+fn offset_by_time_of_a_compressed_batch_is_that_of_the_record() {
+    with_node(&[], async |_server, mut connection| {
+        let id = create(&mut connection, "t", 1, 1).await;
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let base = listed(&mut connection, &list("t", -1), 7).await.1;
+            // Later than what came before, and the newest in the middle.
+            let first = now_ms() + base * 100;
+            let mut builder = BatchBuilder::new(0, 0);
+            for delta in [0, 10, 30, 20] {
+                builder.record(first + delta, None, Some(b"x"));
+            }
+            let records = highwater_codec::compressed(builder.build(), codec).expect("compressed");
+            let response = connection.ask(&produce("t", id, -1, Some(records.into())), 13).await;
+            assert_eq!(produced(&response).0, ErrorCode::NONE);
+            for (since, expected) in [(first, 0), (first + 1, 1), (first + 11, 2), (first + 30, 2)] {
+                let found = listed(&mut connection, &list("t", since), 7).await;
+                assert_eq!(found, (ErrorCode::NONE, base + expected), "{codec:?} since +{}", since - first);
+            }
+            assert_eq!(listed(&mut connection, &list("t", -3), 7).await.1, base + 2, "{codec:?}, the newest");
         }
     });
 }

@@ -1,12 +1,13 @@
 //! Produce: what is appended, and what is refused.
 
 use bytes::Bytes;
-use highwater_core::batch::Codec;
-use highwater_wire::messages::{FetchRequest, ProduceRequest};
+use highwater_core::batch::{BatchBuilder, Codec};
+use highwater_wire::messages::describe_producers::request::TopicRequest;
+use highwater_wire::messages::{DescribeProducersRequest, FetchRequest, ProduceRequest};
 use highwater_wire::{ErrorCode, Message, Uuid};
 
 use crate::harness::{
-    batch, compressed, create, error, fetch, fetched, newest, produce, produced, with_node,
+    batch, compressed, create, error, fetch, fetched, newest, now_ms, produce, produced, with_node,
 };
 
 #[test]
@@ -113,5 +114,26 @@ fn name_of_a_topic_that_was_deleted_and_created_again_leads_to_the_new_one() {
         let new = create(&mut connection, "t", 1, 1).await;
         assert_ne!(old, new);
         assert_eq!(produced(&connection.ask(&request(), 12).await), (ErrorCode::NONE, 0));
+    });
+}
+
+#[test]
+fn idempotent_producer_is_described_and_its_batch_kept_once() {
+    with_node(&[], async |_server, mut connection| {
+        let id = create(&mut connection, "t", 1, 1).await;
+        let mut records = BatchBuilder::new(0, -1).producer(77, 3, 0);
+        records.record(now_ms(), None, Some(b"x")).record(now_ms(), None, Some(b"y"));
+        let records = Bytes::from(records.build());
+        for _ in 0..2 {
+            let response = connection.ask(&produce("t", id, -1, Some(records.clone())), 13).await;
+            assert_eq!(produced(&response), (ErrorCode::NONE, 0), "the second time it is there already");
+        }
+        let topic = TopicRequest { name: "t".into(), partition_indexes: vec![0, 9] };
+        let request = DescribeProducersRequest { topics: vec![topic] };
+        let response = connection.ask(&request, 0).await;
+        let partitions = &response.topics[0].partitions;
+        let producer = &partitions[0].active_producers[0];
+        assert_eq!((producer.producer_id, producer.producer_epoch, producer.last_sequence), (77, 3, 1));
+        assert_eq!(error(partitions[1].error_code), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     });
 }

@@ -46,6 +46,7 @@ fn every_api_answers_in_every_version() {
         every_version(c, ElectLeadersRequest { topic_partitions: None, ..Default::default() }).await;
         every_version(c, DescribeQuorumRequest::default()).await;
         every_version(c, InitProducerIdRequest { transactional_id: None, ..Default::default() }).await;
+        every_version(c, DescribeProducersRequest::default()).await;
         every_version(c, DescribeLogDirsRequest { topics: None }).await;
         every_version(c, UpdateFeaturesRequest::default()).await;
         every_version(c, UnregisterBrokerRequest { broker_id: 9 }).await;

@@ -8,7 +8,7 @@ use highwater_core::{NodeId, Uuid, batch};
 use highwater_node::message::{LogId, TopicPartition};
 
 use super::{Check, election};
-use crate::ledger::{Crashed, Ledger, LogIndex, Loss, members};
+use crate::ledger::{Crashed, Ledger, LogIndex, Loss};
 use crate::{Invariant, Violation};
 
 /// A batch of the metadata log was committed: applies it to the books, checks what it changed, and returns the partitions that have to be looked at.
@@ -65,16 +65,19 @@ fn partition_changed(
     if !election::is_unclean(&before, &after) {
         return Ok(());
     }
-    // Whoever was eligible crashed, and ends its eligibility by registering anew.
-    let eligible = ledger.set(&before.isr) | ledger.set(&before.elr);
-    let crashed = ledger.logs[log].crashed.iter().fold(0, |set, one| set | 1 << one.node);
-    let nobody = eligible & !crashed == 0;
     if unclean_allowed {
         ledger.logs[log].tainted.get_or_insert("an unclean election");
-    } else if nobody && (ledger.logs[log].is_beyond(ledger.min_isr) || ledger.logs[log].committed.end() == 0)
+    } else if ledger.is_forsaken(log, &before)
+        && after.leader.is_some_and(|leader| before.last_known_elr == [leader])
     {
-        // More crashed than replication stands; or nothing was committed, and so nothing can be lost.
-        ledger.logs[log].tainted.get_or_insert("everybody eligible crashed");
+        ledger.forsaken += 1;
+        // Who led last is elected (KIP-966). It has all that was committed, unless its disk has lost it.
+        if ledger.has_lost_committed(after.leader, log) {
+            ledger.logs[log]
+                .tainted
+                .get_or_insert("everybody eligible crashed, and the last leader lost its tail");
+        }
+        return Ok(());
     }
     election::elected(ledger, log, &before, &after)
 }
@@ -144,12 +147,7 @@ fn settle(
         (book.state, book.isr, book.elr) = (state, isr, elr);
         changed.push(log);
         if is_new {
-            // Who lies crashed, or has not registered since, will end its eligibility when it does.
-            for node in members(isr).filter(|&node| !ledger.is_registered(node)).collect::<Vec<_>>() {
-                let broker_epoch = ledger.image.broker(ledger.ids[node]).map_or(-1, |broker| broker.epoch);
-                let crash = Crashed { node, broker_epoch, left: false, loss: Loss::Nothing };
-                ledger.logs[log].crashed.push(crash);
-            }
+            ledger.placed(log);
         }
     }
     for &broker in brokers {

@@ -1,6 +1,6 @@
 //! Each check catches a hand-made bad history, and lets the good one beside it pass.
 
-use highwater_core::controller::RegisterBrokerRecord;
+use highwater_core::controller::{PartitionRecord, RegisterBrokerRecord, TopicRecord};
 use highwater_core::partition::{LeaderRecovery, PartitionState};
 use highwater_core::{Epoch, NodeId, Offset, Uuid};
 use highwater_node::message::{LogId, TopicPartition};
@@ -248,4 +248,64 @@ fn read_of_what_is_not_committed_breaks_read_stability() {
     commit(&mut ledger, 0, log, 1).expect("committed");
     read(&mut ledger, 0, log, batch(5)).expect("committed now");
     assert_eq!(broken(read(&mut ledger, 0, log, batch(6))), Invariant::ReadStability);
+}
+
+/// The partition in the committed metadata, its replicas on the disks that the nodes have.
+fn place(ledger: &mut Ledger) {
+    let nodes = ledger.ids.clone();
+    for (node, member) in ledger.nodes.iter_mut().enumerate() {
+        member.directory = Uuid(0x1000 + node as u128);
+    }
+    let topic = TopicRecord { name: "orders".to_owned(), topic: Uuid(7) };
+    let partition = PartitionRecord {
+        partition: 0,
+        topic: Uuid(7),
+        replicas: nodes.clone(),
+        isr: nodes,
+        removing: Vec::new(),
+        adding: Vec::new(),
+        leader: 1,
+        leader_epoch: 1,
+        partition_epoch: 1,
+        directories: ledger.nodes.iter().map(|member| member.directory).collect(),
+        recovery: 0,
+        elr: None,
+        last_known_elr: None,
+    };
+    ledger.image.apply(&topic.into()).expect("a topic applies");
+    ledger.image.apply(&partition.into()).expect("a partition applies");
+}
+
+#[test]
+fn replica_placed_on_a_disk_lost_since_counts_as_lost() {
+    for (lost, expected) in [(false, Loss::Nothing), (true, Loss::Records)] {
+        let (mut ledger, log) = ledger();
+        place(&mut ledger);
+        // n3 starts again, and has not registered yet.
+        ledger.nodes[2].broker_epoch = None;
+        if lost {
+            ledger.nodes[2].directory = Uuid(0x2000);
+        }
+        ledger.placed(log);
+        let crashed: Vec<_> = ledger.logs[log].crashed.iter().map(|one| (one.node, one.loss)).collect();
+        assert_eq!(crashed, [(2, expected)]);
+        assert_eq!(ledger.logs[log].tainted, None, "two others have it");
+    }
+}
+
+#[test]
+fn last_leader_taints_only_if_it_lost_what_was_committed() {
+    let (mut ledger, log) = ledger();
+    let was = ledger.logs[log].state.clone().expect("a partition");
+    append(&mut ledger, 0, log, 0, 1, 5).expect("a record");
+    commit(&mut ledger, 0, log, 1).expect("committed");
+    assert!(!ledger.is_forsaken(log, &was));
+    for node in 0..3 {
+        ledger.crashed(node, log, Loss::Nothing);
+    }
+    assert!(ledger.is_forsaken(log, &was));
+    assert!(!ledger.has_lost_committed(Some(NodeId(1)), log));
+    ledger.crashed(0, log, Loss::Records);
+    assert!(ledger.has_lost_committed(Some(NodeId(1)), log));
+    assert!(!ledger.has_lost_committed(Some(NodeId(2)), log));
 }

@@ -9,7 +9,7 @@ pub(crate) use shadow::{Batch, Held, Shadow, told};
 use bytes::Bytes;
 use highwater_core::controller::Image;
 use highwater_core::partition::PartitionState;
-use highwater_core::{Epoch, NodeId, Offset};
+use highwater_core::{Epoch, NodeId, Offset, Uuid};
 use highwater_node::message::LogId;
 use rustc_hash::FxHashMap;
 
@@ -39,6 +39,8 @@ pub(crate) struct Ledger {
     pub(crate) min_isr: usize,
     /// Whether eligible leader replicas are kept.
     pub(crate) elr: bool,
+    /// How often who led last was elected, since nobody was eligible any more.
+    pub(crate) forsaken: u64,
 }
 
 /// A node.
@@ -46,6 +48,8 @@ pub(crate) struct Ledger {
 pub(crate) struct Member {
     /// It runs (or is paused).
     pub(crate) up: bool,
+    /// The identity of its disk; that of a new one once it has lost the old.
+    pub(crate) directory: Uuid,
     /// Its broker epoch in this start, once it is registered.
     pub(crate) broker_epoch: Option<i64>,
     /// Its replicas, by log.
@@ -129,6 +133,7 @@ impl Ledger {
             wiped: 0,
             min_isr,
             elr,
+            forsaken: 0,
         };
         ledger.log(LogId::Metadata);
         ledger
@@ -198,6 +203,63 @@ impl Ledger {
         let state = self.logs[log].state.as_ref();
         self.replica(node, log).is_some()
             || state.is_some_and(|state| state.replicas.contains(&self.ids[node]))
+    }
+
+    /// Whether the controller placed a replica on a disk that its node has lost since. The placement may be committed after the loss,
+    /// and then no replica was ever there; it is lost all the same, for the new disk may not lead (KIP-858).
+    pub(crate) fn is_on_lost_disk(&self, node: usize, log: LogIndex) -> bool {
+        let LogId::Partition(partition) = self.logs[log].id else { return false };
+        let Some(placed) = self.image.registration(partition.topic, partition.partition) else {
+            return false;
+        };
+        let position = placed.state.replicas.iter().position(|&replica| replica == self.ids[node]);
+        let directory = position.and_then(|position| placed.directories.get(position));
+        directory.is_some_and(|&directory| directory != self.nodes[node].directory)
+    }
+
+    /// Whether nobody of a partition, as it was, may be eligible any more, and rightly so: all of ISR and ELR crashed, and end their
+    /// eligibility by registering anew. That takes more crashes than replication stands, or nothing was committed, and so
+    /// nothing can be lost.
+    pub(crate) fn is_forsaken(&self, log: LogIndex, was: &PartitionState) -> bool {
+        let book = &self.logs[log];
+        let eligible = self.set(&was.isr) | self.set(&was.elr);
+        let crashed = book.crashed.iter().fold(0, |set, one| set | 1 << one.node);
+        eligible & !crashed == 0 && (book.is_beyond(self.min_isr) || book.committed.end() == 0)
+    }
+
+    /// Whether a replica lost records in a crash that it has not made up for, where any were committed.
+    pub(crate) fn has_lost_committed(&self, node: Option<NodeId>, log: LogIndex) -> bool {
+        let book = &self.logs[log];
+        let node = node.and_then(|node| self.node(node));
+        book.committed.end() > 0
+            && book.crashed.iter().any(|one| Some(one.node) == node && one.loss > Loss::Nothing)
+    }
+
+    /// A partition is new. Whoever of its ISR lies crashed, or has not registered since, will end its eligibility when it does.
+    pub(crate) fn placed(&mut self, log: LogIndex) {
+        for node in members(self.logs[log].isr).filter(|&node| !self.is_registered(node)).collect::<Vec<_>>()
+        {
+            let loss = if self.is_on_lost_disk(node, log) { Loss::Records } else { Loss::Nothing };
+            self.crashed(node, log, loss);
+        }
+    }
+
+    /// A replica crashed. More loss than replication can stand, and nothing is claimed any more.
+    pub(crate) fn crashed(&mut self, node: usize, log: LogIndex, loss: Loss) {
+        let broker_epoch = self.image.broker(self.ids[node]).map_or(-1, |broker| broker.epoch);
+        let book = &mut self.logs[log];
+        let left = book.isr >> node & 1 == 0;
+        match book.crashed.iter_mut().find(|one| one.node == node) {
+            // It may have come back in between, and crashed again.
+            Some(known) => *known = Crashed { node, broker_epoch, left, loss: known.loss.max(loss) },
+            None => book.crashed.push(Crashed { node, broker_epoch, left, loss }),
+        }
+        if !self.elr && loss > Loss::Nothing && book.isr == 1 << node {
+            book.tainted.get_or_insert("the last in-sync replica lost its tail");
+        }
+        if book.lossy() >= self.min_isr {
+            book.tainted.get_or_insert("too many replicas lost their tails");
+        }
     }
 
     /// Who presumes to lead a log, among those that run.

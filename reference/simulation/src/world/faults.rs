@@ -99,6 +99,7 @@ impl World {
                 self.note_loss_of_disk(node);
                 self.stop(node, Loss::Nothing, false);
                 self.nodes[node].wipe(self.scenario.seed, node);
+                self.ledger.nodes[node].directory = self.nodes[node].directory();
                 self.restart_in(node, down_us);
                 Ok(())
             }
@@ -144,7 +145,7 @@ impl World {
         for log in METADATA + 1..self.ledger.logs.len() {
             let replica = self.ledger.replica(node, log);
             if replica.is_some_and(|replica| loses(replica.flushed, replica.shadow.end())) {
-                self.crashed(node, log, ledger::Loss::Perhaps);
+                self.ledger.crashed(node, log, ledger::Loss::Perhaps);
             }
         }
     }
@@ -154,7 +155,7 @@ impl World {
         self.ledger.wiped |= 1 << node;
         for log in METADATA + 1..self.ledger.logs.len() {
             if self.ledger.is_assigned(node, log) {
-                self.crashed(node, log, ledger::Loss::Records);
+                self.ledger.crashed(node, log, ledger::Loss::Records);
             }
         }
     }

@@ -135,6 +135,9 @@ impl World {
         };
         world.nodes =
             (0..world.scenario.shape.nodes.len()).map(|index| Running::new(&world.scenario, index)).collect();
+        for (member, running) in world.ledger.nodes.iter_mut().zip(&world.nodes) {
+            member.directory = running.directory();
+        }
         world
     }
 
@@ -251,7 +254,10 @@ impl World {
         self.counts.acknowledged = self.history.acknowledged;
         self.counts.read = self.history.records_read;
         self.counts.time_us = self.now_us;
-        self.counts.tainted = self.ledger.logs.iter().filter(|log| log.tainted.is_some()).count() as u64;
+        self.counts.forsaken = self.ledger.forsaken;
+        for why in self.ledger.logs.iter().filter_map(|log| log.tainted) {
+            *self.counts.tainted.entry(why).or_default() += 1;
+        }
         self.counts.profiles.insert(self.scenario.shape.profile.clone(), 1);
         Outcome {
             scenario: self.scenario.clone(),

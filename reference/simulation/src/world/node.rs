@@ -87,6 +87,11 @@ impl Running {
         self.node.is_some()
     }
 
+    /// The identity of its disk.
+    pub(super) fn directory(&self) -> Uuid {
+        self.config.directory_id
+    }
+
     /// A new empty disk under a new directory id.
     pub(super) fn wipe(&mut self, seed: u64, index: usize) {
         self.wiped += 1;
@@ -481,7 +486,7 @@ impl World {
         if !clean || !self.ledger.is_registered(index) {
             for log in METADATA + 1..self.ledger.logs.len() {
                 if self.ledger.is_assigned(index, log) {
-                    self.crashed(index, log, ledger::Loss::Nothing);
+                    self.ledger.crashed(index, log, ledger::Loss::Nothing);
                 }
             }
         }

@@ -6,7 +6,7 @@ use highwater_node::message::LogId;
 use highwater_node::{Node, ReplicaView, Role};
 
 use super::World;
-use crate::ledger::{Batch, Crashed, LogIndex, Loss, METADATA, NodeSet, Replica, Shadow};
+use crate::ledger::{Batch, LogIndex, Loss, METADATA, NodeSet, Replica, Shadow};
 use crate::{Invariant, Violation, invariant};
 
 /// How many bytes are read of a log at once.
@@ -319,31 +319,12 @@ impl World {
             return Ok(());
         }
         if lost {
-            self.crashed(index, log, Loss::Records);
+            self.ledger.crashed(index, log, Loss::Records);
         } else if let Some(one) = self.ledger.logs[log].crashed.iter_mut().find(|one| one.node == index)
             && one.loss == Loss::Perhaps
         {
             one.loss = Loss::Nothing;
         }
         Ok(())
-    }
-
-    /// A replica crashed. More loss than replication can stand, and nothing is claimed any more.
-    pub(super) fn crashed(&mut self, node: usize, log: LogIndex, loss: Loss) {
-        let broker_epoch = self.ledger.image.broker(self.ledger.ids[node]).map_or(-1, |broker| broker.epoch);
-        let (min_isr, elr) = (self.ledger.min_isr, self.ledger.elr);
-        let book = &mut self.ledger.logs[log];
-        let left = book.isr >> node & 1 == 0;
-        match book.crashed.iter_mut().find(|one| one.node == node) {
-            // It may have come back in between, and crashed again.
-            Some(known) => *known = Crashed { node, broker_epoch, left, loss: known.loss.max(loss) },
-            None => book.crashed.push(Crashed { node, broker_epoch, left, loss }),
-        }
-        if !elr && loss > Loss::Nothing && book.isr == 1 << node {
-            book.tainted.get_or_insert("the last in-sync replica lost its tail");
-        }
-        if book.lossy() >= min_isr {
-            book.tainted.get_or_insert("too many replicas lost their tails");
-        }
     }
 }

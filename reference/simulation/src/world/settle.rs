@@ -6,7 +6,7 @@ use highwater_core::Offset;
 
 use super::event::Event;
 use super::{LOOK_US, Part, Source, World};
-use crate::ledger::{LogIndex, METADATA};
+use crate::ledger::{LogIndex, METADATA, members};
 use crate::scenario::Operation;
 use crate::{Invariant, Violation};
 
@@ -266,9 +266,12 @@ impl World {
     fn partition_missing(&self, log: LogIndex) -> Option<String> {
         let book = &self.ledger.logs[log];
         let state = book.state.as_ref()?;
-        let nobody_is_eligible = book.isr | book.elr == 0 && book.is_beyond(self.ledger.min_isr);
+        let last = self.ledger.set(&state.last_known_elr);
+        let last_is_gone = members(last).all(|node| self.ledger.is_on_lost_disk(node, log));
+        let nobody_is_eligible =
+            book.isr | book.elr == 0 && book.is_beyond(self.ledger.min_isr) && last_is_gone;
         if state.leader.is_none() && (book.tainted.is_some() || nobody_is_eligible) {
-            // Whoever could lead it cleanly has lost what it had: it waits for an operator.
+            // Whoever could lead it has lost what it had: it waits for an operator.
             return None;
         }
         let name = self.ledger.name(log);
@@ -284,7 +287,7 @@ impl World {
             ));
         }
         let end = leading.shadow.end();
-        crate::ledger::members(replicas).find_map(|node| {
+        members(replicas).find_map(|node| {
             let replica = self.ledger.replica(node, log);
             let (at, committed) = replica.map_or((-1, -1), |it| (it.shadow.end(), it.high_watermark));
             (at != end || committed != end).then(|| {

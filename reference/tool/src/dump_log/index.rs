@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::batches::{BatchFile, Found};
 use super::{Options, Report, base_offset, beside};
 use crate::ToolError;
-use crate::codec::{self, DECOMPRESSED_MAX};
 use highwater_core::batch::RecordBatch;
 
 /// No index is larger.
@@ -170,7 +169,12 @@ fn latest_of(log: &BatchFile, offsets: &[(i64, u64)], offset: i64) -> Result<Opt
         if batch.header.last_offset() < offset {
             return false;
         }
-        let readable = codec::readable(&batch.bytes, batch.header.codec(), batch.is_sound, DECOMPRESSED_MAX);
+        let readable = highwater_codec::readable(
+            &batch.bytes,
+            batch.header.codec(),
+            batch.is_sound,
+            highwater_codec::DECOMPRESSED_MAX,
+        );
         let latest = readable.map_err(|error| error.to_string()).and_then(|bytes| {
             let batch = RecordBatch::parse(&bytes).map_err(|error| error.to_string())?;
             let records = batch.records().map_err(|error| error.to_string())?;

@@ -20,7 +20,8 @@
 //!   Java classes are loaded.
 //!
 //! # Not implemented
-//! Message formats 0 and 1 (Kafka before 0.11). Decoders of offsets, transactions, share groups and tiered storage. Metadata records of
+//! Message formats 0 and 1 (Kafka before 0.11). Decoders of transactions, share groups and tiered storage; of offsets, the
+//! records of groups that are not classic. Metadata records of
 //! access control, quotas, SCRAM and tokens are passed over with an error in their place.
 
 pub(crate) mod batches;
@@ -55,6 +56,9 @@ pub struct DumpLogArgs {
     /// Read data as records of the metadata log
     #[arg(long)]
     pub cluster_metadata_decoder: bool,
+    /// Read data as records of __consumer_offsets
+    #[arg(long)]
+    pub offsets_decoder: bool,
     /// Check indexes as a broker does when it starts, and print no entries
     #[arg(long)]
     pub index_sanity_check: bool,
@@ -193,8 +197,12 @@ impl Options {
         if args.cluster_metadata_decoder {
             value = Decoder::Metadata;
         }
+        if args.offsets_decoder {
+            value = Decoder::Offsets;
+        }
         let print_contents = args.print_data_log
             || args.cluster_metadata_decoder
+            || args.offsets_decoder
             || args.value_decoder_class.is_some()
             || args.key_decoder_class.is_some();
         Ok(Self {

@@ -10,8 +10,7 @@ use highwater_log::files::snapshot;
 
 use super::batches::{Batch, BatchFile, Found};
 use super::{Options, Report, base_offset, control, index};
-use crate::codec::{self, DECOMPRESSED_MAX};
-use crate::{ToolError, json};
+use crate::{ToolError, json, offsets};
 
 /// The decoder that Kafka takes where none is named.
 pub(super) const STRING: &str = "org.apache.kafka.tools.api.StringDecoder";
@@ -36,6 +35,8 @@ pub(super) enum Decoder {
     Double,
     /// Records of the metadata log; keys are not looked at.
     Metadata,
+    /// Records of `__consumer_offsets`, key and value together.
+    Offsets,
 }
 
 impl Decoder {
@@ -48,7 +49,8 @@ impl Decoder {
 
     fn show(self, bytes: &[u8], offset: i64) -> Cow<'_, str> {
         let shown = match self {
-            Self::Text => return String::from_utf8_lossy(bytes),
+            // Those of offsets are shown by `write_offsets`.
+            Self::Text | Self::Offsets => return String::from_utf8_lossy(bytes),
             Self::Metadata => json::metadata_record(bytes).map_err(|error| error.to_string()),
             Self::Integer => number::<4>(bytes).map(|bytes| i32::from_be_bytes(bytes).to_string()),
             Self::Long => number::<8>(bytes).map(|bytes| i64::from_be_bytes(bytes).to_string()),
@@ -164,7 +166,7 @@ fn write_batch(batch: &Batch, out: &mut dyn Write) -> Result<(), ToolError> {
         time_name(header.timestamp_type()),
         header.max_timestamp,
         header.size,
-        codec::name(header.codec()),
+        highwater_codec::name(header.codec()),
         header.checksum,
         batch.is_sound,
     )?;
@@ -179,7 +181,12 @@ fn write_records(
     report: &mut Report<'_>,
 ) -> Result<(), ToolError> {
     let at = batch.position;
-    let bytes = match codec::readable(&batch.bytes, batch.header.codec(), batch.is_sound, DECOMPRESSED_MAX) {
+    let bytes = match highwater_codec::readable(
+        &batch.bytes,
+        batch.header.codec(),
+        batch.is_sound,
+        highwater_codec::DECOMPRESSED_MAX,
+    ) {
         Ok(bytes) => bytes,
         Err(error) => return report.fail(path, &format!("batch at byte {at}: {error}")),
     };
@@ -235,7 +242,9 @@ fn write_record(
             write!(out, " {}", control::show(record))?;
         }
     }
-    if shows_contents {
+    if shows_contents && options.value == Decoder::Offsets {
+        write_offsets(record, prefix, out)?;
+    } else if shows_contents {
         if let (Some(key), true) = (record.key, options.value != Decoder::Metadata) {
             write!(out, "{prefix}key: {}", options.key.show(key, record.offset))?;
             prefix = " ";
@@ -255,4 +264,13 @@ fn write_record(
         }
     }
     Ok(writeln!(out)?)
+}
+
+/// A record of `__consumer_offsets`. What of it cannot be read stands in the key's place, as in Kafka.
+fn write_offsets(record: &Record<'_>, prefix: &str, out: &mut dyn Write) -> Result<(), ToolError> {
+    match offsets::record(record.key, record.value) {
+        Ok((key, payload)) => write!(out, "{prefix}key: {key} payload: {payload}")?,
+        Err(error) => write!(out, "{prefix}key: Error at offset {}, skipping. {error}", record.offset)?,
+    }
+    Ok(())
 }

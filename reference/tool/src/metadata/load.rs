@@ -9,7 +9,6 @@ use highwater_log::files::snapshot;
 
 use super::tree::Provenance;
 use crate::ToolError;
-use crate::codec::{self, DECOMPRESSED_MAX};
 use crate::dump_log::batches::{Batch, BatchFile, Found};
 
 /// An image, and what there is to say about how it came to be.
@@ -118,7 +117,8 @@ impl Loaded {
         if !batch.is_sound {
             return Err("found a batch with a wrong checksum, expected a sound one. Restore the file, or take another node's.".to_owned());
         }
-        let bytes = codec::readable(&batch.bytes, header.codec(), true, DECOMPRESSED_MAX);
+        let bytes =
+            highwater_codec::readable(&batch.bytes, header.codec(), true, highwater_codec::DECOMPRESSED_MAX);
         let bytes = bytes.map_err(|error| error.to_string())?;
         let readable = RecordBatch::parse(&bytes).map_err(|error| error.to_string())?;
         for record in readable.records().map_err(|error| error.to_string())? {

@@ -1,7 +1,7 @@
 //! Decompression: what clients wrote comes out, and nothing else makes it more than say so.
 
+use highwater_codec::{CodecError, decompress, readable};
 use highwater_core::batch::{Codec, RecordBatch};
-use highwater_tool::codec::{CodecError, decompress, readable};
 use proptest::prelude::*;
 
 use crate::files::{batch, compress, compressed, xerial};

@@ -4,4 +4,5 @@ mod codec;
 mod dump_log;
 mod files;
 mod metadata;
+mod offsets;
 mod storage;

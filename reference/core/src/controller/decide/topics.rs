@@ -1,5 +1,6 @@
 //! Topics: creation, deletion, more partitions.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -54,9 +55,12 @@ impl Decision<'_> {
                 format!("{count} partitions in one request, at most {PARTITIONS_PER_REQUEST_MAX} may be");
             return Err(error(ControllerError::POLICY_VIOLATION, message));
         }
-        let is_twice = |name: &str| topics.iter().filter(|topic| topic.name == name).count() > 1;
+        let mut names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
+        names.sort_unstable();
+        let twice: BTreeSet<&str> =
+            names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
         let created = topics.iter().map(|topic| {
-            if is_twice(&topic.name) {
+            if twice.contains(topic.name.as_str()) {
                 let message = format!("topic {} stands in the request twice", topic.name);
                 return Err(error(ControllerError::INVALID_REQUEST, message));
             }
@@ -83,7 +87,7 @@ impl Decision<'_> {
         if names.contains_key(name) {
             return Err(error(
                 ControllerError::TOPIC_ALREADY_EXISTS,
-                format!("topic {name} is there already"),
+                format!("Topic '{name}' already exists."),
             ));
         }
         let Some(at) = name.find(['.', '_']) else { return Ok(()) };

@@ -5,7 +5,7 @@
 //! - A session answers the epoch that it expects, and no other: a request that was lost or came twice is seen.
 //! - What was answered with records goes to the end of the line, so that no partition starves behind others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -163,7 +163,9 @@ impl Sessions {
                 lock(&self.kept).remove(id);
             }
             let scope = Scope::Full { wants_session: epoch == INITIAL_EPOCH };
-            return Ok(Begun { scope, partitions: named(topics).collect() });
+            let mut seen = HashSet::new();
+            let partitions = named(topics).filter(|(key, _)| seen.insert(key.clone())).collect();
+            return Ok(Begun { scope, partitions });
         }
         let mut kept = lock(&self.kept);
         let session = kept.sessions.get(&id).cloned().ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
@@ -224,9 +226,9 @@ impl Sessions {
         answers.retain(|(key, answer)| session.note(key, answer));
     }
 
-    /// How many there are, and of how many partitions.
+    /// How many there are, and of how many partitions all of them.
     #[cfg(test)]
-    pub(super) fn count(&self) -> (usize, usize) {
+    fn count(&self) -> (usize, usize) {
         let kept = lock(&self.kept);
         (kept.sessions.len(), kept.partitions)
     }
@@ -338,3 +340,6 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,15 @@
-//! Bytes of records between nodes: checked before a core hears of them, cut where no more may be sent.
+//! Bytes of records that go from log to log: checked before a core hears of them, cut where no more may be sent.
 
 use bytes::Bytes;
 use highwater_core::batch::{self, BatchError, BatchHeader};
 use highwater_core::{Epoch, EpochEnd, Extent, Offset};
-use highwater_log::disk::Disk;
-use highwater_log::{Log, LogError};
 
-use crate::ports::Fatal;
+use crate::disk::Disk;
+use crate::{Log, LogError};
 
 /// Checks what came in answer to a fetch from `offset` of a leader in `epoch`: whole batches with right checksums, consecutive from
 /// `offset` on, of epochs that do not fall and are not above the leader's.
-pub(crate) fn check(bytes: &[u8], offset: Offset, epoch: Epoch) -> Result<Vec<Extent>, BatchError> {
+pub fn check(bytes: &[u8], offset: Offset, epoch: Epoch) -> Result<Vec<Extent>, BatchError> {
     let extents = batch::extents(bytes)?;
     if let Some(first) = extents.first()
         && first.base != offset
@@ -24,7 +23,7 @@ pub(crate) fn check(bytes: &[u8], offset: Offset, epoch: Epoch) -> Result<Vec<Ex
 }
 
 /// Cuts extents at `end`: what of them is really sent.
-pub(crate) fn cut(extents: &mut Vec<Extent>, end: Offset) {
+pub fn cut(extents: &mut Vec<Extent>, end: Offset) {
     extents.retain(|extent| extent.base < end);
     if let Some(last) = extents.last_mut() {
         last.end = last.end.min(end);
@@ -32,7 +31,7 @@ pub(crate) fn cut(extents: &mut Vec<Extent>, end: Offset) {
 }
 
 /// The part of these checked batches from the one that begins at `from` to before the one that begins at `end`; empty if there is none.
-pub(crate) fn between(bytes: &Bytes, from: Offset, end: Offset) -> Bytes {
+pub fn between(bytes: &Bytes, from: Offset, end: Offset) -> Bytes {
     let (mut start, mut position) = (None, 0);
     while let Ok(header) = BatchHeader::parse(&bytes[position..]) {
         if header.base_offset >= end {
@@ -48,7 +47,7 @@ pub(crate) fn between(bytes: &Bytes, from: Offset, end: Offset) -> Bytes {
 }
 
 /// The end of the last of these checked batches.
-pub(crate) fn end(bytes: &[u8]) -> Option<Offset> {
+pub fn end(bytes: &[u8]) -> Option<Offset> {
     let (mut end, mut position) = (None, 0);
     while let Ok(header) = BatchHeader::parse(&bytes[position..]) {
         end = Some(header.end_offset());
@@ -59,7 +58,7 @@ pub(crate) fn end(bytes: &[u8]) -> Option<Offset> {
 
 /// Moves the offset at which a leader says that logs diverge back to where a batch of the own log begins: batches are never torn apart, and what
 /// is cut too much is fetched again.
-pub(crate) fn align<D: Disk>(log: &Log<D>, diverging: &mut Option<EpochEnd>) -> Result<(), LogError> {
+pub fn align<D: Disk>(log: &Log<D>, diverging: &mut Option<EpochEnd>) -> Result<(), LogError> {
     let view = log.view();
     if let Some(diverging) = diverging
         && diverging.end > view.start()
@@ -77,19 +76,16 @@ pub(crate) fn align<D: Disk>(log: &Log<D>, diverging: &mut Option<EpochEnd>) -> 
 ///
 /// Fails where a batch stands across that offset: [`align`] keeps cores from asking for it, and a core that believes in records that are
 /// not there must not go on.
-pub(crate) fn truncate<D: Disk>(log: &mut Log<D>, end: Offset) -> Result<(), Fatal> {
-    let cut = log.truncate(end).map_err(|error| Fatal::new(format!("truncating it to {end}"), error))?;
-    if cut == end {
-        return Ok(());
-    }
-    Err(Fatal(format!("it was to be truncated to {end}, where no batch begins: it ends at {cut} now")))
+pub fn truncate<D: Disk>(log: &mut Log<D>, end: Offset) -> Result<(), LogError> {
+    let cut = log.truncate(end)?;
+    if cut == end { Ok(()) } else { Err(LogError::NoBoundary { wanted: end, end: cut }) }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::disk::SimulatedDisk;
+    use crate::{LogConfig, Recorded};
     use highwater_core::batch::BatchBuilder;
-    use highwater_log::disk::SimulatedDisk;
-    use highwater_log::{LogConfig, Recorded};
 
     use super::*;
 
@@ -158,7 +154,7 @@ mod tests {
         let (mut log, _) = opened.expect("a blank disk");
         log.append(&batches(&[2, 3, 1])).expect("room");
         assert!(truncate(&mut log, 15).is_ok());
-        let Fatal(why) = truncate(&mut log, 14).expect_err("a batch from 12 to 15");
+        let why = truncate(&mut log, 14).expect_err("a batch from 12 to 15").to_string();
         assert!(why.contains("to 14") && why.contains("ends at 12"), "{why}");
     }
 

@@ -1,11 +1,11 @@
-//! Records that a producer compressed, made readable.
+//! How records are compressed, in the framings that Kafka's clients write: both ways.
 //!
-//! | codec | form |
-//! |---|---|
-//! | gzip | members one after the other |
-//! | snappy | the framing of snappy-java (xerial), as Java clients write it; or one raw block, as others do |
-//! | lz4 | the LZ4 frame format |
-//! | zstd | one frame |
+//! | codec | written | read |
+//! |---|---|---|
+//! | gzip | one member | members one after the other |
+//! | snappy | the framing of snappy-java (xerial), blocks of 32 KiB | that; or one raw block, as others write it |
+//! | lz4 | the LZ4 frame format, independent blocks of 64 KiB | the LZ4 frame format |
+//! | zstd | one frame, of the fastest level | one frame |
 //!
 //! # Invariants
 //! - What comes out is never more than the limit that the caller sets; the first byte beyond is an error.
@@ -13,12 +13,15 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use highwater_core::batch::{self, BatchError, Codec, HEADER_SIZE, RecordBatch};
 
 /// As much as the records of a batch may take here: far more than any broker lets in.
 pub const DECOMPRESSED_MAX: usize = 256 << 20;
+
+/// What a block of snappy holds at most, as snappy-java writes it.
+const XERIAL_BLOCK: usize = 32 << 10;
 
 /// What snappy-java begins with; two versions of 4 bytes follow.
 const XERIAL: &[u8] = b"\x82SNAPPY\0";
@@ -76,7 +79,84 @@ pub fn name(codec: Codec) -> &'static str {
     }
 }
 
+/// The codec with this name.
+pub fn named(name: &str) -> Option<Codec> {
+    CODECS.into_iter().find(|codec| self::name(*codec) == name)
+}
+
+const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+
+/// `bytes`, compressed.
+///
+/// # Errors
+/// If the codec's library says so, which it has no reason to.
+pub fn compress(codec: Codec, bytes: &[u8]) -> Result<Cow<'_, [u8]>, CodecError> {
+    let malformed =
+        |because: &dyn fmt::Display| CodecError::Malformed { codec, because: because.to_string() };
+    let io = |error: io::Error| malformed(&error);
+    match codec {
+        Codec::None => Ok(Cow::Borrowed(bytes)),
+        Codec::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(bytes).map_err(io)?;
+            encoder.finish().map(Cow::Owned).map_err(io)
+        }
+        Codec::Snappy => {
+            let mut out = XERIAL.to_vec();
+            // Its version, and the oldest that can read it.
+            out.extend_from_slice(&1_i32.to_be_bytes());
+            out.extend_from_slice(&1_i32.to_be_bytes());
+            let mut encoder = snap::raw::Encoder::new();
+            for block in bytes.chunks(XERIAL_BLOCK) {
+                let block = encoder.compress_vec(block).map_err(|error| malformed(&error))?;
+                // A block of 32 KiB becomes no more than twice that.
+                out.extend_from_slice(&(block.len() as u32).to_be_bytes());
+                out.extend_from_slice(&block);
+            }
+            Ok(Cow::Owned(out))
+        }
+        Codec::Lz4 => {
+            let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(
+                lz4_flex::frame::FrameInfo::new()
+                    .block_size(lz4_flex::frame::BlockSize::Max64KB)
+                    .block_mode(lz4_flex::frame::BlockMode::Independent),
+                Vec::new(),
+            );
+            encoder.write_all(bytes).map_err(io)?;
+            encoder.finish().map(Cow::Owned).map_err(|error| malformed(&error))
+        }
+        Codec::Zstd => {
+            let level = ruzstd::encoding::CompressionLevel::Fastest;
+            Ok(Cow::Owned(ruzstd::encoding::compress_to_vec(bytes, level)))
+        }
+    }
+}
+
+/// The same batch, its records compressed and its checksum right again. `batch` is a batch without compression.
+///
+/// # Errors
+/// If the codec's library says so.
+pub fn compressed(batch: Vec<u8>, codec: Codec) -> Result<Vec<u8>, CodecError> {
+    if codec == Codec::None || batch.len() < HEADER_SIZE {
+        return Ok(batch);
+    }
+    let (header, payload) = batch.split_at(HEADER_SIZE);
+    let payload = compress(codec, payload)?;
+    let mut out = Vec::with_capacity(HEADER_SIZE + payload.len());
+    out.extend_from_slice(header);
+    out.extend_from_slice(&payload);
+    let length = i32::try_from(out.len() - LENGTH_AT - 4);
+    let length = length.map_err(|_| CodecError::TooLarge { codec, limit: i32::MAX as usize })?;
+    out[LENGTH_AT..LENGTH_AT + 4].copy_from_slice(&length.to_be_bytes());
+    out[ATTRIBUTES_AT + 1] |= codec as u8;
+    batch::seal(&mut out);
+    Ok(out)
+}
+
 /// What `bytes` are without their compression: at most `limit` bytes.
+///
+/// # Errors
+/// If they are not what the codec makes, or more.
 pub fn decompress(codec: Codec, bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, CodecError> {
     match codec {
         Codec::None => Ok(Cow::Borrowed(bytes)),
@@ -96,6 +176,9 @@ pub fn decompress(codec: Codec, bytes: &[u8], limit: usize) -> Result<Cow<'_, [u
 /// compression and is sound, the bytes themselves.
 ///
 /// `bytes` begin with a header that was checked.
+///
+/// # Errors
+/// If the records are not what the codec makes, or more than the limit, or no records.
 pub fn readable(
     bytes: &[u8],
     codec: Codec,
