@@ -100,7 +100,7 @@ pub struct Done {
 }
 
 impl Done {
-    pub(crate) fn done(what: String) -> Self {
+    pub(crate) fn saying(what: String) -> Self {
         Self { ok: true, done: Some(what), error: None, status: None }
     }
 

@@ -140,10 +140,10 @@ impl Supervisor {
     pub(crate) fn carry_out(&mut self, command: &Command) -> Result<Done, String> {
         match *command {
             Command::Status => Ok(Done::status(self.state.clone())),
-            Command::Start { node } => self.start(node).map(|()| Done::done(format!("node {node} starts"))),
+            Command::Start { node } => self.start(node).map(|()| Done::saying(format!("node {node} starts"))),
             Command::Stop { node } => {
                 self.stop(node)?;
-                Ok(Done::done(format!("node {node} stops")))
+                Ok(Done::saying(format!("node {node} stops")))
             }
             Command::Kill { node } => {
                 self.process_of(node)?;
@@ -204,7 +204,7 @@ impl Supervisor {
 
     fn done(&mut self, what: String) -> Done {
         self.tell(what.clone());
-        Done::done(what)
+        Done::saying(what)
     }
 
     fn cut(&mut self, links: impl IntoIterator<Item = Link>, told: String) -> Done {
@@ -322,7 +322,7 @@ impl Supervisor {
                 self.tell(told);
                 for waiting in running.waiting {
                     // Who asked may have gone.
-                    let _ = waiting.send(Done::done(format!("node {id}: stopped ({status})")));
+                    let _ = waiting.send(Done::saying(format!("node {id}: stopped ({status})")));
                 }
             }
         }
