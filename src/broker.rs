@@ -18,17 +18,10 @@ pub(crate) fn run(arguments: &BrokerArguments) -> Result<Exit, Failure> {
         output::complain(&warning.to_string());
     }
     log_to_stderr(arguments.log_level);
-<<<<<<< HEAD
     raise_open_files();
     if arguments.until_end_of_input {
         end_with_input()?;
     }
-=======
-    if arguments.until_end_of_input {
-        end_with_input()?;
-    }
-    raise_open_files();
->>>>>>> l
     let runtime = runtime(config.limits.network_threads)?;
     let exit = runtime.block_on(serve(config));
     // What is left are connections whose clients do not listen.
