@@ -3,6 +3,8 @@
 //! Each test has a cluster of its own, in a directory of its own, at ports that were free. Its processes end with the test, whatever way
 //! that ends: nodes end when the process that started them does.
 
+#![expect(clippy::print_stdout, reason = "what a test prints is shown if it fails")]
+
 use std::future::Future;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
