@@ -299,7 +299,8 @@ impl<D: Disk> QuorumLog<D> {
         let key =
             |id: &NodeId| known.key(*id).unwrap_or(ReplicaKey { id: *id, directory: Default::default() });
         let record = ControlRecord::LeaderChange {
-            version: 1,
+            // Without directories, as Kafka 4.3 writes and reads it whatever the record itself says.
+            version: 0,
             leader,
             voters: voters.iter().map(key).collect(),
             granting: granting.iter().map(key).collect(),
