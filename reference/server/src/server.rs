@@ -12,6 +12,7 @@ use highwater_log::disk::RealDisk;
 use highwater_log::files::meta_properties::{self, MetaProperties};
 use highwater_node::message::Input;
 use highwater_node::{Node, NodeConfig, Rules};
+use highwater_quorum::kafka;
 use highwater_wire::Str;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -317,10 +318,12 @@ async fn start_node(
     let clock_origin_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
     let node_config = NodeConfig { clock_origin_ms, ..node_config };
     let speaker = Speaker {
-        cluster: node_config.cluster_id.clone().into(),
+        quorum: kafka::Speaker {
+            cluster: node_config.cluster_id.clone().into(),
+            name: format!("node-{}", node_config.node_id.0).into(),
+            snapshot_bytes_max: i32::try_from(node_config.quorum_snapshot_chunk_bytes).unwrap_or(i32::MAX),
+        },
         node: node_config.node_id,
-        name: format!("node-{}", node_config.node_id.0).into(),
-        snapshot_bytes_max: i32::try_from(node_config.quorum_snapshot_chunk_bytes).unwrap_or(i32::MAX),
         timeout_ms: i32::try_from(node_config.controller_request_timeout.as_millis()).unwrap_or(i32::MAX),
     };
     let voters: BTreeMap<NodeId, (String, u16)> =

@@ -18,7 +18,7 @@ use super::{Speaker, Untranslatable, untranslatable};
 pub const METADATA_TOPIC: Str = Str::from_static("__cluster_metadata");
 
 /// All that a quorum may say.
-const QUORUM_ERRORS: &[QuorumError] = {
+pub const QUORUM_ERRORS: &[QuorumError] = {
     use QuorumError::*;
     &[
         NotLeaderOrFollower,

@@ -17,13 +17,16 @@ use super::election::{
 use super::{Speaker, Untranslatable};
 
 /// A fetch without a session (KIP-227).
-const NO_SESSION: i32 = -1;
+pub const NO_SESSION: i32 = -1;
 
-/// Who fetches; none if it is a consumer. Before version 15 it stands elsewhere.
-fn fetcher(request: &fetch::FetchRequest) -> Option<NodeId> {
-    let id = request.replica_state.replica_id;
-    let id = if id >= 0 { id } else { request.replica_id };
-    (id >= 0).then_some(NodeId(id))
+/// Who fetches, and under which broker epoch; none if it is a consumer. Before version 15 it stands elsewhere, without an epoch.
+pub fn fetcher(request: &fetch::FetchRequest) -> Option<(NodeId, i64)> {
+    let ReplicaState { replica_id, replica_epoch } = request.replica_state;
+    if replica_id >= 0 {
+        Some((NodeId(replica_id), replica_epoch))
+    } else {
+        (request.replica_id >= 0).then_some((NodeId(request.replica_id), -1))
+    }
 }
 
 /// Whether a fetch is about the metadata log.
@@ -32,19 +35,23 @@ pub fn is_of_metadata(request: &fetch::FetchRequest) -> bool {
     request.topics.first().is_some_and(is)
 }
 
-fn milliseconds(wait: u32) -> i32 {
+/// A time as the wire has it, in milliseconds.
+pub fn milliseconds(wait: u32) -> i32 {
     i32::try_from(wait).unwrap_or(i32::MAX)
 }
 
-fn unsigned(number: i32) -> u32 {
+/// What the wire has with a sign; below 0 counts as 0.
+pub fn unsigned(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
 
-fn diverging(end: Option<EpochEnd>) -> EpochEndOffset {
+/// Where a follower has to truncate, as the wire has it.
+pub fn diverging(end: Option<EpochEnd>) -> EpochEndOffset {
     end.map_or_else(Default::default, |end| EpochEndOffset { epoch: end.epoch, end_offset: end.end })
 }
 
-fn diverged(end: &EpochEndOffset) -> Option<EpochEnd> {
+/// Where the wire says that a follower has to truncate, if it does.
+pub fn diverged(end: &EpochEndOffset) -> Option<EpochEnd> {
     (end.end_offset >= 0).then_some(EpochEnd { epoch: end.epoch, end: end.end_offset })
 }
 
@@ -79,7 +86,8 @@ pub fn quorum(asked: &FetchRequest, speaker: &Speaker) -> fetch::FetchRequest {
 /// Is asked.
 pub fn quorum_asked(request: fetch::FetchRequest) -> Result<FetchRequest, Untranslatable> {
     let of = || elsewhere("Fetch");
-    let id = fetcher(&request).ok_or_else(|| Untranslatable("Fetch does not say who fetches".to_owned()))?;
+    let (id, _) =
+        fetcher(&request).ok_or_else(|| Untranslatable("Fetch does not say who fetches".to_owned()))?;
     let max_wait_ms = unsigned(request.max_wait_ms);
     let is_metadata = is_of_metadata(&request);
     let mut topics = request.topics.into_iter();

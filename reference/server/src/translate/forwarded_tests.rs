@@ -12,14 +12,18 @@ use highwater_wire::header::RequestHeader;
 use highwater_wire::messages as wire;
 use highwater_wire::{ErrorCode, Request};
 
+use highwater_quorum::kafka;
+
 use super::{Speaker, configs, decode, elections, encode, features, topics};
 
 fn speaker() -> Speaker {
     Speaker {
-        cluster: "cluster".into(),
+        quorum: kafka::Speaker {
+            cluster: "cluster".into(),
+            name: "node-4".into(),
+            snapshot_bytes_max: 1 << 20,
+        },
         node: NodeId(4),
-        name: "node-4".into(),
-        snapshot_bytes_max: 1 << 20,
         timeout_ms: 30_000,
     }
 }

@@ -24,19 +24,17 @@ pub(crate) mod features;
 pub(crate) mod fetch;
 #[cfg(test)]
 mod forwarded_tests;
-pub(crate) mod quorum;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topics;
-
-use std::fmt;
 
 use bytes::Bytes;
 use highwater_core::NodeId;
 use highwater_core::controller::{ControllerError, ControllerRequest, ControllerResponse};
 use highwater_core::partition::PartitionError;
-use highwater_core::quorum::{Request as QuorumRequest, Response as QuorumResponse};
 use highwater_node::message::{PeerRequest, PeerResponse};
+use highwater_quorum::kafka;
+pub(crate) use highwater_quorum::kafka::{Untranslatable, election as quorum};
 use highwater_wire::frame::Frame;
 use highwater_wire::header::decode_response;
 use highwater_wire::messages as wire;
@@ -45,29 +43,13 @@ use highwater_wire::{ErrorCode, Request, Str};
 /// What a node says of itself in what it asks of others.
 #[derive(Debug, Clone)]
 pub(crate) struct Speaker {
-    /// `cluster.id`.
-    pub(crate) cluster: Str,
+    /// To members of the quorum, and in part to all.
+    pub(crate) quorum: kafka::Speaker,
     /// `node.id`.
     pub(crate) node: NodeId,
-    /// What it calls itself.
-    pub(crate) name: Str,
-    /// How many bytes of a snapshot it takes at a time.
-    pub(crate) snapshot_bytes_max: i32,
     /// How long the controller may take over what clients asked for, in milliseconds.
     pub(crate) timeout_ms: i32,
 }
-
-/// Why something cannot be said in the other's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Untranslatable(pub(crate) String);
-
-impl fmt::Display for Untranslatable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Untranslatable {}
 
 /// An error with a sentence.
 pub(crate) fn untranslatable<T>(what: impl Into<String>) -> Result<T, Untranslatable> {
@@ -82,13 +64,7 @@ pub(crate) fn encode(
 ) -> Result<Frame, Untranslatable> {
     let asking = Asking { speaker, correlation };
     match request {
-        PeerRequest::Quorum(request) => match request {
-            QuorumRequest::Vote(vote) => asking.frame(&quorum::vote(vote, speaker)),
-            QuorumRequest::BeginQuorumEpoch(begin) => asking.frame(&quorum::begin(begin, speaker)),
-            QuorumRequest::EndQuorumEpoch(end) => asking.frame(&quorum::end(end, speaker)),
-            QuorumRequest::Fetch(fetch) => asking.frame(&fetch::quorum(fetch, speaker)),
-            QuorumRequest::FetchSnapshot(part) => asking.frame(&fetch::snapshot(part, speaker)),
-        },
+        PeerRequest::Quorum(request) => kafka::encode(request, &speaker.quorum, correlation),
         PeerRequest::Fetch(fetch) => asking.frame(&fetch::replica(fetch, speaker.node, speaker)),
         PeerRequest::Controller(request) => encode_for_controller(request, &asking),
     }
@@ -98,29 +74,7 @@ pub(crate) fn encode(
 pub(crate) fn decode(request: &PeerRequest, frame: Bytes) -> Result<PeerResponse, Untranslatable> {
     Ok(match request {
         PeerRequest::Quorum(request) => {
-            let (response, bytes) = match request {
-                QuorumRequest::Vote(_) => {
-                    let answer = quorum::vote_answered(answer::<wire::VoteRequest>(frame)?)?;
-                    (QuorumResponse::Vote(answer), Bytes::new())
-                }
-                QuorumRequest::BeginQuorumEpoch(_) => {
-                    let answer = quorum::begin_answered(answer::<wire::BeginQuorumEpochRequest>(frame)?)?;
-                    (QuorumResponse::BeginQuorumEpoch(answer), Bytes::new())
-                }
-                QuorumRequest::EndQuorumEpoch(_) => {
-                    let answer = quorum::end_answered(answer::<wire::EndQuorumEpochRequest>(frame)?)?;
-                    (QuorumResponse::EndQuorumEpoch(answer), Bytes::new())
-                }
-                QuorumRequest::Fetch(_) => {
-                    let (answer, bytes) = fetch::quorum_answered(answer::<wire::FetchRequest>(frame)?)?;
-                    (QuorumResponse::Fetch(answer), bytes)
-                }
-                QuorumRequest::FetchSnapshot(_) => {
-                    let answer = answer::<wire::FetchSnapshotRequest>(frame)?;
-                    let (answer, bytes) = fetch::snapshot_answered(answer)?;
-                    (QuorumResponse::FetchSnapshot(answer), bytes)
-                }
-            };
+            let (response, bytes) = kafka::decode(request, frame)?;
             PeerResponse::Quorum(response, bytes)
         }
         PeerRequest::Fetch(_) => {
@@ -208,7 +162,7 @@ struct Asking<'a> {
 impl Asking<'_> {
     /// In its newest version.
     fn frame<R: Request>(&self, request: &R) -> Result<Frame, Untranslatable> {
-        let name = self.speaker.name.clone();
+        let name = self.speaker.quorum.name.clone();
         Frame::request(request, *R::VERSIONS.end(), self.correlation, Some(name))
             .map_err(|error| Untranslatable(format!("{} has {error}", R::NAME)))
     }

@@ -17,6 +17,7 @@ use highwater_core::{EpochEnd, NodeId, Uuid};
 use highwater_node::message::{
     PeerRequest, PeerResponse, ReplicaFetch, ReplicaFetchPartition, TopicPartition,
 };
+use highwater_quorum::kafka;
 use highwater_wire::frame::Frame;
 use highwater_wire::header::RequestHeader;
 use highwater_wire::messages as wire;
@@ -32,10 +33,12 @@ const CORRELATION: i32 = 7;
 
 fn speaker() -> Speaker {
     Speaker {
-        cluster: "cluster".into(),
+        quorum: kafka::Speaker {
+            cluster: "cluster".into(),
+            name: "node-4".into(),
+            snapshot_bytes_max: 1 << 20,
+        },
         node: NodeId(4),
-        name: "node-4".into(),
-        snapshot_bytes_max: 1 << 20,
         timeout_ms: 30_000,
     }
 }
