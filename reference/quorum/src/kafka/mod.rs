@@ -126,8 +126,8 @@ pub fn asked(header: &RequestHeader, body: Bytes, cluster: &str) -> Result<Asked
             let request = body_of::<wire::$request>(header, body)?;
             let is_ours = request.cluster_id.as_ref().is_none_or(|found| &**found == cluster);
             let refused = match $translate(request) {
-                Ok(asked) if is_ours => return Ok(Asked::Request(Request::$kind(asked))),
-                Ok(_) => ErrorCode::INCONSISTENT_CLUSTER_ID,
+                _ if !is_ours => ErrorCode::INCONSISTENT_CLUSTER_ID,
+                Ok(asked) => return Ok(Asked::Request(Request::$kind(asked))),
                 Err(_) => ErrorCode::INVALID_REQUEST,
             };
             let response = wire::$response { error_code: refused.0, ..Default::default() };

@@ -268,10 +268,9 @@ pub async fn begin(context: &Arc<Context>, client: &mut Client, header: RequestH
         Api::ListPartitionReassignments => list_partition_reassignments::begin(context, &header, body).await,
         Api::UpdateFeatures => update_features::begin(context, client, &header, body).await,
         Api::UnregisterBroker => unregister_broker::begin(context, client, &header, body).await,
-        Api::Vote => serve::vote(context, &header, body).await,
-        Api::BeginQuorumEpoch => serve::begin_quorum_epoch(context, &header, body).await,
-        Api::EndQuorumEpoch => serve::end_quorum_epoch(context, &header, body).await,
-        Api::FetchSnapshot => serve::fetch_snapshot(context, &header, body).await,
+        Api::Vote | Api::BeginQuorumEpoch | Api::EndQuorumEpoch | Api::FetchSnapshot => {
+            serve::quorum(context, &header, body).await
+        }
         Api::BrokerRegistration => serve::broker_registration(context, &header, body).await,
         Api::BrokerHeartbeat => serve::broker_heartbeat(context, &header, body).await,
         Api::AlterPartition => serve::alter_partition(context, &header, body).await,
@@ -287,10 +286,10 @@ async fn fetch(
     header: &RequestHeader,
     body: Bytes,
 ) -> Result<Begun, Begun> {
-    let request: FetchRequest = decode(header, body)?;
     if client.kind == ListenerKind::Controller {
-        return serve::fetch_metadata(context, header, request).await;
+        return serve::quorum(context, header, body).await;
     }
+    let request: FetchRequest = decode(header, body)?;
     if translate::fetch::fetcher(&request).is_some() {
         return serve::fetch_as_leader(context, header, request).await;
     }

@@ -8,22 +8,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use highwater_core::NodeId;
 use highwater_core::controller::{ControllerRequest, ControllerResponse};
-use highwater_core::quorum;
+use highwater_core::quorum::Request;
 use highwater_node::message::{PeerRequest, PeerResponse};
+use highwater_quorum::kafka::{self, Asked};
 use highwater_wire::frame::Frame;
 use highwater_wire::header::RequestHeader;
 use highwater_wire::messages::{
-    AllocateProducerIdsRequest, AlterPartitionRequest, BeginQuorumEpochRequest, BrokerHeartbeatRequest,
-    BrokerRegistrationRequest, EndQuorumEpochRequest, FetchRequest, FetchSnapshotRequest, VoteRequest,
+    AllocateProducerIdsRequest, AlterPartitionRequest, BrokerHeartbeatRequest, BrokerRegistrationRequest,
+    FetchRequest,
 };
-use highwater_wire::{ErrorCode, Request, Str};
+use highwater_wire::{ErrorCode, Request as Asks, Str};
 
 use crate::api::{Answer, Begun, Context, decode, ready};
 use crate::runtime::Pending;
-use crate::translate::{brokers, fetch, quorum as translated};
+use crate::translate::{brokers, fetch};
 
 /// Leaves the answer for when the node has given it. `say` is `None` if the node answered something else than was asked, which it does not.
-fn later<R: Request>(
+fn later<R: Asks>(
     header: &RequestHeader,
     pending: Pending<PeerResponse>,
     say: impl FnOnce(PeerResponse) -> Option<R::Response> + Send + 'static,
@@ -49,113 +50,40 @@ fn is_ours(context: &Context, cluster: Option<&Str>) -> bool {
 
 // ---- the quorum ----
 
-async fn ask_quorum<R: Request>(
-    context: &Context,
-    header: &RequestHeader,
-    from: NodeId,
-    request: quorum::Request,
-    say: impl FnOnce(quorum::Response, Bytes) -> Option<R::Response> + Send + 'static,
-) -> Result<Begun, Begun> {
-    let pending = context.node.submit_of_peer(from, PeerRequest::Quorum(request)).await?;
-    Ok(later::<R>(header, pending, |response| match response {
-        PeerResponse::Quorum(response, bytes) => say(response, bytes),
-        _ => None,
-    }))
-}
-
-/// `Vote`.
-pub(crate) async fn vote(
+/// `Vote`, `BeginQuorumEpoch`, `EndQuorumEpoch`, `FetchSnapshot`, and `Fetch` of the metadata log.
+pub(crate) async fn quorum(
     context: &Arc<Context>,
     header: &RequestHeader,
     body: Bytes,
 ) -> Result<Begun, Begun> {
-    let request: VoteRequest = decode(header, body)?;
-    let refuse = |error: ErrorCode| {
-        let response = highwater_wire::messages::VoteResponse { error_code: error.0, ..Default::default() };
-        ready::<VoteRequest>(header, &response)
+    let asked = kafka::asked(header, body, &context.cluster_id);
+    let request = match asked.map_err(|error| Begun::Close(error.to_string()))? {
+        Asked::Request(request) => request,
+        Asked::Refused(frame) => return Ok(Begun::Ready(frame)),
     };
-    if !is_ours(context, request.cluster_id.as_ref()) {
-        return refuse(ErrorCode::INCONSISTENT_CLUSTER_ID);
-    }
-    let Ok(asked) = translated::vote_asked(request) else { return refuse(ErrorCode::INVALID_REQUEST) };
-    let (from, request) = (asked.candidate.id, quorum::Request::Vote(asked));
-    ask_quorum::<VoteRequest>(context, header, from, request, |response, _| match response {
-        quorum::Response::Vote(answer) => Some(translated::vote_answer(&answer)),
-        _ => None,
-    })
-    .await
+    let pending = context.node.submit_of_peer(sender(&request), PeerRequest::Quorum(request)).await?;
+    let header = header.clone();
+    Ok(Begun::Later(Box::pin(async move {
+        match pending.await {
+            Ok(PeerResponse::Quorum(response, bytes)) => match kafka::answer(&header, &response, bytes) {
+                Ok(frame) => Answer::Frame(frame),
+                Err(error) => Answer::Close(error.to_string()),
+            },
+            Ok(_) => Answer::Close("the node gave another kind of answer".to_owned()),
+            Err(stopped) => stopped.into(),
+        }
+    })))
 }
 
-/// `BeginQuorumEpoch`.
-pub(crate) async fn begin_quorum_epoch(
-    context: &Arc<Context>,
-    header: &RequestHeader,
-    body: Bytes,
-) -> Result<Begun, Begun> {
-    let request: BeginQuorumEpochRequest = decode(header, body)?;
-    let refuse = |error: ErrorCode| {
-        let response =
-            highwater_wire::messages::BeginQuorumEpochResponse { error_code: error.0, ..Default::default() };
-        ready::<BeginQuorumEpochRequest>(header, &response)
-    };
-    if !is_ours(context, request.cluster_id.as_ref()) {
-        return refuse(ErrorCode::INCONSISTENT_CLUSTER_ID);
+/// Who asks.
+fn sender(request: &Request) -> NodeId {
+    match request {
+        Request::Vote(asked) => asked.candidate.id,
+        Request::BeginQuorumEpoch(asked) => asked.leader,
+        Request::EndQuorumEpoch(asked) => asked.leader,
+        Request::Fetch(asked) => asked.replica.id,
+        Request::FetchSnapshot(asked) => asked.replica.id,
     }
-    let Ok(asked) = translated::begin_asked(request) else { return refuse(ErrorCode::INVALID_REQUEST) };
-    let (from, request) = (asked.leader, quorum::Request::BeginQuorumEpoch(asked));
-    ask_quorum::<BeginQuorumEpochRequest>(context, header, from, request, |response, _| match response {
-        quorum::Response::BeginQuorumEpoch(answer) => Some(translated::begin_answer(&answer)),
-        _ => None,
-    })
-    .await
-}
-
-/// `EndQuorumEpoch`.
-pub(crate) async fn end_quorum_epoch(
-    context: &Arc<Context>,
-    header: &RequestHeader,
-    body: Bytes,
-) -> Result<Begun, Begun> {
-    let request: EndQuorumEpochRequest = decode(header, body)?;
-    let refuse = |error: ErrorCode| {
-        let response =
-            highwater_wire::messages::EndQuorumEpochResponse { error_code: error.0, ..Default::default() };
-        ready::<EndQuorumEpochRequest>(header, &response)
-    };
-    if !is_ours(context, request.cluster_id.as_ref()) {
-        return refuse(ErrorCode::INCONSISTENT_CLUSTER_ID);
-    }
-    let Ok(asked) = translated::end_asked(request) else { return refuse(ErrorCode::INVALID_REQUEST) };
-    let (from, request) = (asked.leader, quorum::Request::EndQuorumEpoch(asked));
-    ask_quorum::<EndQuorumEpochRequest>(context, header, from, request, |response, _| match response {
-        quorum::Response::EndQuorumEpoch(answer) => Some(translated::end_answer(&answer)),
-        _ => None,
-    })
-    .await
-}
-
-/// `FetchSnapshot`.
-pub(crate) async fn fetch_snapshot(
-    context: &Arc<Context>,
-    header: &RequestHeader,
-    body: Bytes,
-) -> Result<Begun, Begun> {
-    let request: FetchSnapshotRequest = decode(header, body)?;
-    let refuse = |error: ErrorCode| {
-        let response =
-            highwater_wire::messages::FetchSnapshotResponse { error_code: error.0, ..Default::default() };
-        ready::<FetchSnapshotRequest>(header, &response)
-    };
-    if !is_ours(context, request.cluster_id.as_ref()) {
-        return refuse(ErrorCode::INCONSISTENT_CLUSTER_ID);
-    }
-    let Ok(asked) = fetch::snapshot_asked(request) else { return refuse(ErrorCode::INVALID_REQUEST) };
-    let (from, request) = (asked.replica.id, quorum::Request::FetchSnapshot(asked));
-    ask_quorum::<FetchSnapshotRequest>(context, header, from, request, |response, bytes| match response {
-        quorum::Response::FetchSnapshot(answer) => Some(fetch::snapshot_answer(&answer, bytes)),
-        _ => None,
-    })
-    .await
 }
 
 // ---- Fetch ----
@@ -163,26 +91,6 @@ pub(crate) async fn fetch_snapshot(
 fn refuse_fetch(header: &RequestHeader, error: ErrorCode) -> Result<Begun, Begun> {
     let response = highwater_wire::messages::FetchResponse { error_code: error.0, ..Default::default() };
     ready::<FetchRequest>(header, &response)
-}
-
-/// `Fetch` of the metadata log.
-pub(crate) async fn fetch_metadata(
-    context: &Arc<Context>,
-    header: &RequestHeader,
-    request: FetchRequest,
-) -> Result<Begun, Begun> {
-    if !is_ours(context, request.cluster_id.as_ref()) {
-        return refuse_fetch(header, ErrorCode::INCONSISTENT_CLUSTER_ID);
-    }
-    let Ok(asked) = fetch::quorum_asked(request) else {
-        return refuse_fetch(header, ErrorCode::INVALID_REQUEST);
-    };
-    let (from, request) = (asked.replica.id, quorum::Request::Fetch(asked));
-    ask_quorum::<FetchRequest>(context, header, from, request, |response, bytes| match response {
-        quorum::Response::Fetch(answer) => Some(fetch::quorum_answer(&answer, bytes)),
-        _ => None,
-    })
-    .await
 }
 
 /// `Fetch` of a follower.
@@ -206,7 +114,7 @@ pub(crate) async fn fetch_as_leader(
 
 // ---- the controller ----
 
-async fn ask_controller<R: Request>(
+async fn ask_controller<R: Asks>(
     context: &Context,
     header: &RequestHeader,
     from: NodeId,

@@ -4,10 +4,8 @@ use bytes::Bytes;
 use highwater_core::partition::{PartitionFetch, PartitionFetched};
 use highwater_core::{Epoch, NodeId, Offset};
 use highwater_node::message::{ReplicaFetch, ReplicaFetchPartition, TopicPartition};
+pub(crate) use highwater_quorum::kafka::fetch::fetcher;
 use highwater_quorum::kafka::fetch::{NO_SESSION, diverged, diverging, milliseconds, unsigned};
-pub(crate) use highwater_quorum::kafka::fetch::{
-    fetcher, quorum_answer, quorum_asked, snapshot_answer, snapshot_asked,
-};
 use highwater_wire::messages::fetch;
 use highwater_wire::messages::fetch::request::{FetchPartition, FetchTopic, ReplicaState};
 use highwater_wire::messages::fetch::response::{FetchableTopicResponse, LeaderIdAndEpoch, PartitionData};

@@ -327,9 +327,9 @@ proptest! {
         asked in quorum_fetch(), answer in quorum_fetched(), records in bytes(),
     ) {
         let request = QuorumRequest::Fetch(asked.clone());
-        let came = fetch::quorum_asked(over_the_wire(&PeerRequest::Quorum(request.clone())));
+        let came = kafka::fetch::quorum_asked(over_the_wire(&PeerRequest::Quorum(request.clone())));
         prop_assert_eq!(came, Ok(asked));
-        let response = fetch::quorum_answer(&answer, records.clone());
+        let response = kafka::fetch::quorum_answer(&answer, records.clone());
         let came = back_of_quorum::<wire::FetchRequest>(request, &response);
         prop_assert_eq!(came, (QuorumResponse::Fetch(answer), records));
     }
@@ -339,13 +339,13 @@ proptest! {
         asked in snapshot_part(), said in epoch_response(), size in 0..i64::MAX as u64, part in bytes(),
     ) {
         let request = QuorumRequest::FetchSnapshot(asked.clone());
-        let came = fetch::snapshot_asked(over_the_wire(&PeerRequest::Quorum(request.clone())));
+        let came = kafka::fetch::snapshot_asked(over_the_wire(&PeerRequest::Quorum(request.clone())));
         prop_assert_eq!(came, Ok(asked.clone()));
         let FetchSnapshotRequest { snapshot, position, .. } = asked;
         let EpochResponse { error, epoch, leader } = said;
         let length = part.len() as u64;
         let answer = FetchSnapshotResponse { error, epoch, leader, snapshot, size, position, length };
-        let response = fetch::snapshot_answer(&answer, part.clone());
+        let response = kafka::fetch::snapshot_answer(&answer, part.clone());
         let came = back_of_quorum::<wire::FetchSnapshotRequest>(request, &response);
         prop_assert_eq!(came, (QuorumResponse::FetchSnapshot(answer), part));
     }

@@ -4,7 +4,7 @@ use highwater_server::Server;
 use highwater_wire::ErrorCode;
 use highwater_wire::messages::*;
 
-use crate::harness::{Member, SOON, committed, coordinator, create, fetched, find, is_passing};
+use crate::harness::{Member, SOON, committed, coordinator, create, fetched, find, is_passing, loaded};
 use crate::support::{Connection, PATIENCE, address, places, run, until};
 
 #[test]
@@ -115,6 +115,7 @@ fn coordinator_that_loads_asks_for_patience_and_then_knows_everything() {
         let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
         create(&mut connection, "t", 1).await;
         find(&mut connection, "g").await;
+        loaded(&mut connection, "g").await;
         // More than a piece of the log, all in one partition.
         let long: highwater_wire::Str = "n".repeat(4_000).into();
         for offset in 0..200 {

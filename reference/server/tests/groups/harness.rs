@@ -45,6 +45,7 @@ pub(crate) fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Server, Connec
         let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
         create(&mut connection, "t", 1).await;
         find(&mut connection, "g").await;
+        loaded(&mut connection, "g").await;
         test(server, connection).await;
     });
 }
@@ -73,7 +74,7 @@ pub(crate) fn is_passing(error: i16) -> bool {
     passing.contains(&ErrorCode(error))
 }
 
-/// Finds the coordinator of a group, and waits until it serves.
+/// Finds the coordinator of a group, and waits until there is one. It may still load.
 pub(crate) async fn find(connection: &mut Connection, group: &str) -> NodeId {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -85,6 +86,19 @@ pub(crate) async fn find(connection: &mut Connection, group: &str) -> NodeId {
             return NodeId(found.node_id);
         }
         assert!(is_passing(found.error_code) && Instant::now() < deadline, "{found:?}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until the only server has loaded the partition of a group.
+pub(crate) async fn loaded(connection: &mut Connection, group: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (error, _) = fetched(connection, group, 0).await;
+        if error == 0 {
+            return;
+        }
+        assert!(is_passing(error) && Instant::now() < deadline, "{error}");
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -142,8 +156,9 @@ impl Member {
         }
     }
 
-    /// Gets an id, without which nobody joins.
+    /// Gets an id, without which nobody joins, once the coordinator has loaded the group.
     pub(crate) async fn introduce(&mut self, connection: &mut Connection) {
+        loaded(connection, &self.group.clone()).await;
         let response = connection.ask(&self.join(), 9).await;
         assert_eq!(ErrorCode(response.error_code), ErrorCode::MEMBER_ID_REQUIRED);
         self.id = response.member_id;
