@@ -55,8 +55,8 @@ const fn target(id: &'static str, profile: Profile, seeds: u64) -> Target {
 
 /// The flaws that simulation has to find.
 pub const TARGETS: &[Target] = &[
-    target("A01", Profile::Elections, 12_000),
-    target("A02", Profile::Elections, 4_000),
+    target("A01", Profile::Elections, 2_000),
+    target("A02", Profile::Elections, 2_000),
     target("A03", Profile::Elections, 2_000),
     target("A06", Profile::Elections, 2_000),
     target("A07", Profile::Elections, 2_000),
@@ -67,7 +67,7 @@ pub const TARGETS: &[Target] = &[
     target("A17", Profile::Elections, 2_000),
     target("A20", Profile::Elections, 2_000),
     target("A23", Profile::Elections, 2_000),
-    target("A24", Profile::Elections, 40_000),
+    target("A24", Profile::Elections, 12_000),
     target("A30", Profile::Elections, 2_000),
     target("B01", Profile::Leaders, 2_000),
     target("B03", Profile::Unclean, 2_000),

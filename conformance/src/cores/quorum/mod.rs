@@ -35,8 +35,8 @@
 //! - What can never matter again is dropped, by the model's own rules.
 //!
 //! # Figures
-//! The default bounds (3 voters, 3 epochs, 2 records, 2 messages in flight, a restart with or without loss): 28,999,159 orbits of
-//! 131,562,273 states generated, depth 75; the model has 11,593,630 states there, of which some 2 million are orbits. About 115 CPU
+//! The default bounds (3 voters, 3 epochs, 2 records, 2 messages in flight, a restart with or without loss): 28,977,380 orbits of
+//! 131,484,725 states generated, depth 75; the model has 11,593,630 states there, of which some 2 million are orbits. About 115 CPU
 //! seconds; 236 s on two cores that had seven other things to do.
 //!
 //! # What it found

@@ -391,15 +391,18 @@ impl Quorum {
             return;
         }
         let search = self.search_from(now);
-        let patience = match &self.role {
+        let waits_until = match &self.role {
             Role::Unattached(Unattached { patience, .. })
             | Role::Voted(Voted { patience, .. })
             | Role::Prospective(super::role::Prospective { patience, .. })
             | Role::Candidate(Candidate { patience, .. })
-            | Role::Resigned(Resigned { patience, .. }) => *patience,
-            Role::Leader(_) | Role::Follower(_) => Patience::Until(now + self.election_timeout()),
+            | Role::Resigned(Resigned { patience, .. }) => patience.deadline(),
+            Role::Leader(_) | Role::Follower(_) => None,
             Role::Observer(_) => return,
         };
+        // Whoever led or followed begins to wait, and so does who put a campaign off: that was one against the old epoch.
+        let moment = waits_until.unwrap_or_else(|| now + self.election_timeout());
+        let patience = Patience::Until(moment);
         let left = self.leave_lead();
         self.epoch = epoch;
         self.become_role(Role::Unattached(Unattached::new(patience, search)));

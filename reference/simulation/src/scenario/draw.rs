@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Wishes;
 use super::happening::{Fault, Happening, MischiefKind, Operation, Tail, What};
-use super::shape::{Disk, Limits, Network, NodeSetup, Rates, Shape, Timing, Topics};
+use super::shape::{Disk, Limits, Network, NodeSetup, Rates, Shape, Timing, Topics, plenty};
 use crate::chance::{Draw, Purpose, dice, keyed};
 
 /// The kind of a world.
@@ -230,6 +230,12 @@ fn timing(dice: &mut Dice, profile: Profile, slow: bool) -> Timing {
         high_watermark_checkpoint_interval: dice.between(50, 1_000),
         client_timeout: dice.between(100, 1_000),
         metadata_snapshot_bytes: if dice.permille(300) { dice.between(400, 4_000) } else { 20 << 20 },
+        // Who gets the log batch by batch has an old epoch's records before it has the leader's own.
+        quorum_fetch_max_bytes: if hasty && dice.permille(700) {
+            dice.between(1, 400) as u32
+        } else {
+            plenty()
+        },
     }
 }
 

@@ -65,6 +65,14 @@ pub struct Timing {
     pub high_watermark_checkpoint_interval: u64,
     pub client_timeout: u64,
     pub metadata_snapshot_bytes: u64,
+    /// The most bytes of the metadata log in one answer; one batch is there in any case. Not in milliseconds.
+    #[serde(default = "plenty")]
+    pub quorum_fetch_max_bytes: u32,
+}
+
+/// More than a whole metadata log here has: what scenarios mean that do not say how much is fetched at once.
+pub(super) const fn plenty() -> u32 {
+    8 << 20
 }
 
 /// What topics are like.

@@ -134,6 +134,7 @@ fn config(scenario: &Scenario, index: usize) -> NodeConfig {
     config.quorum_retry_backoff = ms(timing.quorum_retry_backoff);
     config.quorum_fetch_wait_max = ms(timing.quorum_fetch_wait_max);
     config.quorum_pre_vote = timing.quorum_pre_vote;
+    config.quorum_fetch_max_bytes = timing.quorum_fetch_max_bytes;
     config.metadata_snapshot_bytes = timing.metadata_snapshot_bytes;
     config.broker_session_timeout = ms(timing.broker_session_timeout);
     config.broker_heartbeat_interval = ms(timing.broker_heartbeat_interval);
