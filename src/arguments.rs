@@ -12,7 +12,7 @@ use highwater_cluster::ClusterArguments;
 use highwater_model::catalogue;
 use highwater_simulation::Profile;
 
-/// Kafka's three leader elections as checked models.
+/// Kafka's three leader elections: as checked models, and as brokers and clusters that Kafka's clients use, with tools for them
 #[derive(Debug, Parser)]
 #[command(name = "highwater", version, max_term_width = 110, after_help = EXITS)]
 pub(crate) struct Arguments {
@@ -22,9 +22,9 @@ pub(crate) struct Arguments {
 
 const EXITS: &str = "\
 Exit codes:
-  0  everything asked for holds
-  1  something is violated
-  2  the command line makes no sense, or a file cannot be had
+  0  everything asked for holds, or was done
+  1  something is violated; of a broker, a cluster or a tool: it failed
+  2  the command line or a property file makes no sense, or a file cannot be had
   3  incomplete: out of memory or time, or interrupted; never a pass";
 
 #[derive(Debug, clap::Subcommand)]
