@@ -157,6 +157,7 @@ const CLUSTER_EXAMPLES: &str = "\
 Examples:
   highwater cluster                               three nodes, each broker and controller
   highwater cluster --nodes 3 --controllers 3     three brokers, three controllers
+  highwater cluster --port 9092                   brokers at 9092, 9093 and 9094
   highwater cluster --dir /tmp/demo               kept, and found again at the next start
   highwater cluster kill 1 --dir /tmp/demo        in another terminal
   highwater cluster cut 1 2 --dir /tmp/demo       1 and 2 do not reach each other
