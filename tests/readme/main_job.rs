@@ -2,6 +2,7 @@
 //!
 //! Apart from the other examples, since it exhausts every model: only with the feature `main-job`.
 
+#[allow(dead_code, reason = "shared with the test of the other examples")]
 mod examples;
 
 use examples::{Scene, examples, readme};

@@ -6,7 +6,7 @@ use highwater_wire::messages::*;
 use highwater_wire::{Api, ErrorCode};
 
 use crate::harness::{create, with_node};
-use crate::support::{api_versions, every_version, newest};
+use crate::support::{Connection, api_versions, every_version, newest};
 
 #[test]
 fn every_api_answers_in_every_version() {
