@@ -12,7 +12,7 @@ use highwater_cluster::ClusterArguments;
 use highwater_model::catalogue;
 use highwater_simulation::Profile;
 
-/// Kafka's three leader elections as checked models.
+/// Kafka's three leader elections: as checked models, and as brokers and clusters that Kafka's clients use, with tools for them
 #[derive(Debug, Parser)]
 #[command(name = "highwater", version, max_term_width = 110, after_help = EXITS)]
 pub(crate) struct Arguments {
@@ -22,9 +22,9 @@ pub(crate) struct Arguments {
 
 const EXITS: &str = "\
 Exit codes:
-  0  everything asked for holds
-  1  something is violated
-  2  the command line makes no sense, or a file cannot be had
+  0  everything asked for holds, or was done
+  1  something is violated; of a broker, a cluster or a tool: it failed
+  2  the command line or a property file makes no sense, or a file cannot be had
   3  incomplete: out of memory or time, or interrupted; never a pass";
 
 #[derive(Debug, clap::Subcommand)]
@@ -157,6 +157,7 @@ const CLUSTER_EXAMPLES: &str = "\
 Examples:
   highwater cluster                               three nodes, each broker and controller
   highwater cluster --nodes 3 --controllers 3     three brokers, three controllers
+  highwater cluster --port 9092                   brokers at 9092, 9093 and 9094
   highwater cluster --dir /tmp/demo               kept, and found again at the next start
   highwater cluster kill 1 --dir /tmp/demo        in another terminal
   highwater cluster cut 1 2 --dir /tmp/demo       1 and 2 do not reach each other

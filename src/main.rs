@@ -1,6 +1,6 @@
 //! `highwater`: the command. One file a subcommand; no protocol logic here.
 //!
-//! Exit codes: 0 all holds, 1 something is violated, 2 the command line makes no sense, 3 incomplete.
+//! Exit codes: 0 all holds, or was done; 1 something is violated, or failed; 2 the command line makes no sense; 3 incomplete.
 
 use std::process::ExitCode;
 

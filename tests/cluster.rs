@@ -345,6 +345,9 @@ fn orders_that_make_no_sense_are_refused() {
     ends(2, &["cluster", "kill", "1"]);
     ends(2, &["cluster", "cut", "1", "--dir", place]);
     ends(2, &["cluster", "heal", "1", "--dir", place]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    assert!(ends(2, &["cluster", "--nodes", "1", "--port", &port]).contains("or name another with --port"));
     let wrong = ends(2, &["cluster", "--nodes", "1", "--property", "broker.id=x", "--dir", place]);
     assert!(wrong.contains("broker.id"), "{wrong}");
     let cluster = Running::start(directory.path(), &["--nodes", "1"], 1);

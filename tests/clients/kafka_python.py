@@ -18,6 +18,11 @@ BOOTSTRAP = sys.argv[1].split(",")
 RUN = uuid.uuid4().hex[:8]
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 PATIENCE_S = 60
+# How long a member of a group polls. This client learns of a topic's partitions 100 ms after it asks, mostly when it has joined its group
+# already, and then joins again. If the poll in which that begins ends before it is done, the client loses the answer for good: the next
+# poll finds nothing to join for, since the leader's snapshot of the metadata is the new one, never looks at what the coordinator assigned,
+# and sends no heartbeats (3.0.12, `join_group_async`). So a poll has to be much longer than those 100 ms.
+POLL_MS = 1000
 
 
 def check(condition, what):
@@ -139,7 +144,7 @@ def groups(admin, name, sent):
             heartbeat_interval_ms=300,
         )
         while not stop[label].is_set():
-            batches = consumer.poll(timeout_ms=100)
+            batches = consumer.poll(timeout_ms=POLL_MS)
             with lock:
                 owned[label] = set(consumer.assignment())
                 for records in batches.values():

@@ -1,37 +1,48 @@
 //! Every example in the README is run, and what the README shows of its output is in its output.
 //!
 //! A `console` block holds commands after `$ `, each with the lines of its output that are worth showing, in
-//! order; `…` stands for what may differ. `# exit N` behind a command names an exit code that is not 0.
-//! The main job has a test of its own, `main_job.rs`, which `.ci/run` calls.
+//! order; `…` stands for what may differ. `# exit N` behind a command names an exit code that is not 0; one
+//! `# until Ctrl-C` goes on while the others run, and is interrupted in the end. Other blocks are not allowed, but for the step for GitHub.
+//!
+//! Examples run in bash, one after the other in one directory. Two things are not as in the README: `/tmp/` is a directory of the test, and
+//! ports 909x and 919x are others, which are free ([`examples::Scene::new`]).
+//!
+//! | example | is run by |
+//! |---|---|
+//! | any | this test |
+//! | the main job, with the step for GitHub | `main_job.rs`, which `.ci/run` calls |
+//! | with `--features flaws` | this test with that feature, which `.ci/run` calls |
+//! | with kcat or Kafka's tools | this test with the feature `real-clients`, which `.ci/clients` calls |
+//! | `cargo test`, `cargo bench`, `.ci/run` itself | `.ci/run` |
 
 mod examples;
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
-use examples::{examples, is_main_job, readme, root, run};
+use examples::{Scene, examples, readme, root};
 
 #[test]
 fn examples_run_and_print_what_the_readme_shows() {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("readme");
-    let _ = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).expect("a scratch directory");
-    // Examples name files of the repository.
-    #[cfg(unix)]
-    std::os::unix::fs::symlink(root().join("specs"), directory.join("specs")).expect("a link");
-    let ran = examples(&readme())
-        .iter()
-        .filter(|example| !is_main_job(example))
-        .filter(|example| run(example, &directory))
-        .count();
-    assert!(ran >= 5, "the README has {ran} examples that run; the test reads it wrong");
+    let examples = examples(&readme());
+    let here: Vec<_> = examples.iter().filter(|example| example.is_run_here()).collect();
+    assert!(here.len() >= 30, "the README has {} examples that run; the test reads it wrong", here.len());
+    let mut scene = Scene::new();
+    here.into_iter().for_each(|example| scene.run(example));
+    assert!(scene.directory().join("highwater-cluster.1").exists(), "the man pages were written");
+    scene.end();
 }
 
 #[test]
-fn main_job_is_run_by_continuous_integration() {
-    let ci = fs::read_to_string(root().join(".ci/run")).expect(".ci/run");
-    assert!(ci.contains("--test main_job"), ".ci/run does not call the test of the README's main job");
+fn examples_that_need_more_are_run_by_continuous_integration() {
+    for (file, step) in [
+        (".ci/run", "--test main_job"),
+        (".ci/run", "--features flaws --test readme"),
+        (".ci/clients", "--features real-clients --test readme"),
+    ] {
+        let text = fs::read_to_string(root().join(file)).expect(file);
+        assert!(text.contains(step), "{file} does not call the test with {step}");
+    }
 }
 
 #[test]

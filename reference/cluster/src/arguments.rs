@@ -27,6 +27,9 @@ pub(crate) struct RunArguments {
     /// So many controllers that are no brokers; without, each node is both
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u16).range(1..=i64::from(NODES_MAX)))]
     pub(crate) controllers: Option<u16>,
+    /// Clients find the first broker at this port, the second at the next, and so on; without, at ports that are free
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=i64::from(u16::MAX - NODES_MAX)))]
+    pub(crate) port: Option<u16>,
     /// Where logs and data are kept for the next start; without, they are removed at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,

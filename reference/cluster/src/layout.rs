@@ -83,6 +83,8 @@ pub struct Shape {
     pub controllers: u16,
     /// Whether nodes reach each other without doors between them.
     pub direct: bool,
+    /// The port at which clients find the first broker, the others after it; free ones are drawn if there is none.
+    pub port: Option<u16>,
 }
 
 /// An address on loopback.
@@ -135,17 +137,21 @@ impl Layout {
     /// A new one, at ports that are free.
     ///
     /// # Errors
-    /// If there are not enough.
+    /// If there are not enough, or one that was asked for is not free.
     pub fn new(shape: Shape) -> Result<Self, ClusterError> {
         let mut ports = Ports::default();
         let brokers = 1..=i32::from(shape.nodes);
         let controllers = i32::from(shape.nodes) + 1..=i32::from(shape.nodes + shape.controllers);
         let mut nodes = Vec::new();
+        // Before any is drawn, which could be one of them.
+        let asked = shape.port.map_or(0..0, |first| first..first + shape.nodes);
+        let mut asked = asked.map(|port| ports.take(port)).collect::<Result<Vec<u16>, _>>()?.into_iter();
         for id in brokers.chain(controllers) {
             let is_broker = id <= i32::from(shape.nodes);
             let broker = match is_broker {
                 true => {
-                    let (client, internal) = (ports.free()?, ports.free()?);
+                    let client = asked.next().map_or_else(|| ports.free(), Ok)?;
+                    let internal = ports.free()?;
                     let told = if shape.direct { internal } else { ports.free()? };
                     Some(BrokerPorts { client, internal, told })
                 }
@@ -183,7 +189,7 @@ impl Layout {
         self.nodes.iter().find(|node| node.id == id)
     }
 
-    /// What it looks like.
+    /// What it looks like. Its first broker's port is said, though it may have been drawn.
     pub fn shape(&self) -> Shape {
         let count = |is: fn(&&NodePlan) -> bool| self.nodes.iter().filter(is).count() as u16;
         Shape {
@@ -194,6 +200,7 @@ impl Layout {
                 .iter()
                 .filter_map(|node| node.broker)
                 .all(|ports| ports.told == ports.internal),
+            port: self.nodes.iter().find_map(|node| node.broker).map(|ports| ports.client),
         }
     }
 
@@ -322,6 +329,18 @@ struct Ports {
 }
 
 impl Ports {
+    /// This one.
+    fn take(&mut self, port: u16) -> Result<u16, ClusterError> {
+        let listener = TcpListener::bind(loopback(port)).map_err(|error| {
+            ClusterError::Refused(format!(
+                "127.0.0.1:{port}: {error}. Stop what listens there, or name another with --port; each broker takes the port after the \
+                 one before it."
+            ))
+        })?;
+        self.held.push(listener);
+        Ok(port)
+    }
+
     fn free(&mut self) -> Result<u16, ClusterError> {
         for _ in 0..DRAWS_MAX {
             let port = fastrand::u16(PORTS);

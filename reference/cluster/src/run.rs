@@ -119,6 +119,7 @@ fn lay_out(arguments: &RunArguments, directory: &Path) -> Result<Layout, Cluster
             nodes: arguments.nodes.unwrap_or(shape.nodes),
             controllers: arguments.controllers.unwrap_or(shape.controllers),
             direct: arguments.direct,
+            port: arguments.port.or(shape.port),
         };
         if asked.nodes != shape.nodes || asked.controllers != shape.controllers {
             return Err(ClusterError::Refused(format!(
@@ -137,12 +138,21 @@ fn lay_out(arguments: &RunArguments, directory: &Path) -> Result<Layout, Cluster
                 directory.display()
             )));
         }
+        if let (Some(asked), Some(port)) = (asked.port, shape.port)
+            && asked != port
+        {
+            return Err(ClusterError::Refused(format!(
+                "{}: found a cluster with --port {port}, expected --port {asked}. Leave it out, or name another directory.",
+                directory.display()
+            )));
+        }
         return Ok(layout);
     }
     let layout = Layout::new(Shape {
         nodes: arguments.nodes.unwrap_or(NODES),
         controllers: arguments.controllers.unwrap_or(0),
         direct: arguments.direct,
+        port: arguments.port,
     })?;
     layout.save(directory)?;
     Ok(layout)

@@ -28,6 +28,7 @@ mod metrics;
 mod peer;
 pub mod runtime;
 mod server;
+mod stopping;
 mod translate;
 
 pub use server::{BoundListener, Server, Sockets, StartError};

@@ -24,6 +24,7 @@ use crate::connection::{Doors, bind, listen};
 use crate::metrics;
 use crate::peer::TcpPeers;
 use crate::runtime::{NodeHandle, NodeThread, spawn};
+use crate::stopping::nobody_answers;
 use crate::translate::Speaker;
 
 /// How long connections may take to be told what they wait for, once the node has stopped.
@@ -191,11 +192,11 @@ impl Server {
         let _ = self.node.handle.tell(Input::ShutDown).await;
         let patience = self.node.handle.look(|node| node.config().controlled_shutdown_timeout).await;
         let patience = patience.unwrap_or_default() + STOP_MAX;
-        let node = self.node.handle.clone();
+        let (node, config) = (self.node.handle.clone(), self.context.config.clone());
         let leave = async {
             tokio::select! {
                 ended = self.ended() => ended,
-                () = nobody_answers(&node) => {
+                () = nobody_answers(&node, &config) => {
                     tracing::warn!("there is no controller that could move leaderships: stopping without");
                     let _ = node.tell(Input::ShutDown).await;
                     self.ended().await
@@ -221,27 +222,6 @@ impl Server {
         let _ = self.ended().await;
         self.doors.cut();
         self.doors.empty().await;
-    }
-}
-
-/// Ready once no controller has answered the node for as long as two elections may take. It is the controller who moves leaderships; when all
-/// nodes of a cluster stop at once, the last ones have none any more.
-async fn nobody_answers(node: &NodeHandle) {
-    let election = |node: &Node<RealDisk>| {
-        let config = node.config();
-        config.quorum_fetch_timeout + config.quorum_election_timeout
-    };
-    let Ok(election) = node.look(election).await else { return std::future::pending().await };
-    let mut since = Instant::now();
-    let mut last = None;
-    loop {
-        tokio::time::sleep(election / 20).await;
-        match node.look(Node::controller_heard).await {
-            Ok(heard) if heard != last => (last, since) = (heard, Instant::now()),
-            Ok(_) if since.elapsed() < election * 2 => {}
-            Ok(_) => return,
-            Err(_) => std::future::pending().await,
-        }
     }
 }
 

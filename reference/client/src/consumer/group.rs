@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use highwater_core::group::assign::{
+    Assignment, Member, StickyMember, Subscription, by_topic, decode_sticky, encode_sticky,
+};
 use highwater_wire::messages::join_group::request::JoinGroupRequestProtocol;
 use highwater_wire::messages::join_group::response::JoinGroupResponseMember;
 use highwater_wire::messages::leave_group::request::MemberIdentity;
@@ -26,11 +29,10 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::ConsumerConfig;
-use super::protocol::{Subscription, decode_assignment, decode_previous, encode_assignment, encode_previous};
 use crate::admin::{
     CommittedOffset, OFFSET_COMMIT_BY_NAME, OFFSET_FETCH_BY_NAME, committed, offset_fetch, offsets_of,
 };
-use crate::assign::{Assignor, Member};
+use crate::assign::{self, Assignor};
 use crate::cluster::{Backoff, Cluster, Lane, TopicPartition};
 use crate::connection::Connection;
 use crate::error::{ClientError, check};
@@ -396,9 +398,11 @@ impl Group {
         };
         let wait = self.config.max_poll_interval + JOIN_GRACE;
         let synced = self.ask(&request, i16::MAX, wait, |answer| answer.error_code).await?;
-        let assigned = decode_assignment(&synced.assignment).map_err(|malformed| {
+        let assignment = Assignment::decode(&synced.assignment).map_err(|malformed| {
             ClientError::Invalid(format!("the leader of group {} sent no assignment: {malformed}", self.id))
         })?;
+        let assigned = assign::heard(assignment.assigned_partitions);
+        let assigned = assigned.map(|(topic, partition)| TopicPartition::new(topic, partition)).collect();
         let mut state = self.lock();
         state.generation = joined.generation_id;
         Ok(Joined { assigned, counts })
@@ -412,14 +416,15 @@ impl Group {
         let millis = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
         let protocol = |assignor: &Assignor| {
             let is_sticky = *assignor == Assignor::Sticky && !previous.0.is_empty();
-            let user_data = is_sticky.then(|| encode_previous(&previous.0, previous.1));
-            let subscription = Subscription {
-                rack: self.config.rack.clone(),
-                ..Subscription::new(topics.to_vec(), user_data)
-            };
+            let user_data = is_sticky.then(|| encode_sticky(&assign::told(&previous.0), previous.1).into());
+            let mut topics: Vec<String> = topics.iter().map(|topic| topic.to_string()).collect();
+            topics.sort();
+            // A member whose rebalances are eager owns nothing when it joins.
+            let rack_id = self.config.rack.as_ref().map(|rack| rack.to_string());
+            let subscription = Subscription { topics, user_data, rack_id, ..Subscription::default() };
             JoinGroupRequestProtocol {
                 name: Str::from_static(assignor.name()),
-                metadata: subscription.encode(),
+                metadata: subscription.encode(CONSUMER_PROTOCOL).into(),
             }
         };
         let request = JoinGroupRequest {
@@ -448,7 +453,7 @@ impl Group {
     async fn counts(&self, members: &[JoinGroupResponseMember]) -> Result<BTreeMap<Str, i32>, ClientError> {
         let mut topics: BTreeSet<Str> = BTreeSet::new();
         for member in members {
-            topics.extend(subscription_of(&member.metadata).topics);
+            topics.extend(subscription_of(&member.metadata).topics.into_iter().map(Str::from));
         }
         let topics: Vec<Str> = topics.into_iter().collect();
         counts(&self.cluster, &topics, self.config.create_topics).await
@@ -470,33 +475,41 @@ impl Group {
         let member = |member: &JoinGroupResponseMember| {
             let subscription = subscription_of(&member.metadata);
             let (owned, generation) = match (assignor, &subscription.user_data) {
-                (Assignor::Sticky, Some(user_data)) => decode_previous(user_data),
-                _ => (subscription.owned, subscription.generation),
+                // What cannot be read is nothing: stickiness is a wish.
+                (Assignor::Sticky, Some(user_data)) => decode_sticky(user_data).unwrap_or((Vec::new(), -1)),
+                _ => (subscription.owned_partitions, subscription.generation_id),
             };
-            Member {
-                id: member.member_id.clone(),
-                instance_id: member.group_instance_id.clone(),
-                topics: subscription.topics,
-                owned,
-                generation,
+            let text = |text: &Str| text.to_string();
+            let wants = Member {
+                member_id: text(&member.member_id),
+                group_instance_id: member.group_instance_id.as_ref().map(text),
+                topics: subscription.topics.into_iter().collect(),
+            };
+            StickyMember { member: wants, owned: assign::heard(owned).collect(), generation }
+        };
+        let members: Vec<StickyMember> = members.iter().map(member).collect();
+        let counts = counts.iter().map(|(topic, count)| (topic.to_string(), *count)).collect();
+        let assigned = assignor.assign(&members, &counts).into_iter();
+        let assignment = assigned.map(|(member_id, partitions)| {
+            let assignment = Assignment { assigned_partitions: by_topic(&partitions), user_data: None };
+            SyncGroupRequestAssignment {
+                member_id: member_id.into(),
+                assignment: assignment.encode(CONSUMER_PROTOCOL).into(),
             }
-        };
-        let members: Vec<Member> = members.iter().map(member).collect();
-        let assigned = assignor.assign(&members, counts).into_iter();
-        let assignment = |(member_id, partitions): (Str, Vec<TopicPartition>)| SyncGroupRequestAssignment {
-            member_id,
-            assignment: encode_assignment(&partitions),
-        };
-        Ok(assigned.map(assignment).collect())
+        });
+        Ok(assignment.collect())
     }
 }
 
 /// What members of consumer groups say that they are.
 const PROTOCOL_TYPE: Str = Str::from_static("consumer");
 
+/// The version of what members tell each other.
+const CONSUMER_PROTOCOL: i16 = 3;
+
 /// A member's subscription. One that cannot be read wants nothing: it is the member's fault, not the group's.
-fn subscription_of(metadata: &bytes::Bytes) -> Subscription {
-    Subscription::decode(metadata).unwrap_or_else(|_| Subscription::new(Vec::new(), None))
+fn subscription_of(metadata: &[u8]) -> Subscription {
+    Subscription::decode(metadata).unwrap_or_default()
 }
 
 /// How many partitions these topics have. Topics that are not there are left out.

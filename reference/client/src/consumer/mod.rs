@@ -16,7 +16,6 @@
 mod config;
 mod fetch;
 mod group;
-pub mod protocol;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -56,6 +55,9 @@ pub trait RebalanceListener: Send {
         let _ = partitions;
     }
 }
+
+/// No topic has a longer name, in bytes.
+const TOPIC_NAME_MAX: usize = 249;
 
 /// Hears and does nothing.
 struct Deaf;
@@ -158,6 +160,12 @@ impl Consumer {
                 "subscribing needs a group; set group.id, or assign partitions".into(),
             ));
         };
+        if let Some(topic) = topics.iter().find(|topic| topic.len() > TOPIC_NAME_MAX) {
+            return Err(ClientError::Invalid(format!(
+                "found a topic's name of {} bytes, expected at most {TOPIC_NAME_MAX}",
+                topic.len()
+            )));
+        }
         if self.membership.is_none() && !self.readings.is_empty() {
             return Err(ClientError::Invalid(
                 "partitions were assigned by hand; use another consumer".into(),

@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::message::{Blob, GroupError, GroupResponse};
@@ -105,6 +106,16 @@ impl Desk {
         self.writes.insert(number, write);
         self.effects.push_back(Effect::Append { write: number, timestamp, records });
         number
+    }
+
+    /// Deletes a group once more if of its deletion, which is this write, it is not known whether it is committed, unless that is under way.
+    /// Nothing else may ever be written that would tell.
+    pub(super) fn delete_again(&mut self, now: Instant, id: &str, write: u64) {
+        let deletes = |write: &Write| write.deletes.iter().any(|deleted| deleted == id);
+        if self.doubtful.contains_key(&write) && !self.writes.values().any(deletes) {
+            let record = GroupRecord::GroupMetadata { group: id.into(), value: None };
+            self.append(now, vec![record], Write { deletes: vec![id.into()], ..Write::default() });
+        }
     }
 
     /// A member id as Kafka makes them: what the client calls itself, and a random UUID (version 4).

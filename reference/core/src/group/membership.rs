@@ -23,7 +23,8 @@ impl Group {
         let refused =
             |error, member_id: &str| GroupResponse::Join(JoinGroupResponse::refused(error, member_id));
         let member_id = request.member_id.clone();
-        if let State::Dead { .. } = self.state {
+        if let State::Dead { write } = self.state {
+            desk.delete_again(now, &self.id, write);
             return desk.reply(token, refused(GroupError::CoordinatorNotAvailable, &member_id));
         }
         let instance = request.group_instance_id.as_deref();

@@ -156,6 +156,9 @@ pub(super) fn fetch(group: Option<&Group>, request: &OffsetFetch) -> GroupRespon
 impl Group {
     /// OffsetCommit.
     pub(super) fn commit(&mut self, desk: &mut Desk, now: Instant, token: Token, request: OffsetCommit) {
+        if let State::Dead { write } = self.state {
+            desk.delete_again(now, &self.id, write);
+        }
         if let Err(error) = self.check_commit(&request) {
             let response = request.answered(Some(error));
             return desk.reply(token, GroupResponse::OffsetCommit(response));

@@ -2,11 +2,9 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
-use alloc::vec;
 
-use super::desk::{Doubt, Then, Write};
+use super::desk::{Doubt, Then};
 use super::message::GroupError;
-use super::record::GroupRecord;
 use super::state::State;
 use super::{Groups, offsets};
 use crate::partition::PartitionError;
@@ -103,16 +101,11 @@ impl Groups {
         }
     }
 
-    /// Deletes once more the groups of whose deletion it is not known whether it is committed. Nothing else may ever be written
-    /// that would tell.
+    /// Deletes once more the groups of whose deletion it is not known whether it is committed, though nobody asks for them.
     pub(super) fn delete_doubtful(&mut self, now: Instant) {
-        for group in self.groups.values_mut() {
-            if let State::Dead { write } = group.state
-                && self.desk.doubtful.contains_key(&write)
-            {
-                let id = String::from(&*group.id);
-                let record = GroupRecord::GroupMetadata { group: id.clone(), value: None };
-                self.desk.append(now, vec![record], Write { deletes: vec![id], ..Write::default() });
+        for group in self.groups.values() {
+            if let State::Dead { write } = group.state {
+                self.desk.delete_again(now, &group.id, write);
             }
         }
     }

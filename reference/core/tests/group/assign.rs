@@ -219,6 +219,20 @@ proptest! {
     }
 
     #[test]
+    fn sticky_no_single_move_makes_it_more_even(members in some_members(), topics in some_topics(), before in some_topics()) {
+        let had = round_robin(&members, &before);
+        let assigned = sticky(&as_they_are(&members, &had), &topics);
+        for (from, list) in &assigned {
+            for (topic, index) in list {
+                for to in members.iter().filter(|member| member.topics.contains(topic)) {
+                    let taken = assigned[&to.member_id].len();
+                    prop_assert!(taken + 1 >= list.len(), "{topic}-{index} from {from} to {}", to.member_id);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn sticky_among_equals_is_even_and_moves_no_more_than_it_must(count in 1..7_usize, topics in some_topics()) {
         let names: Vec<&str> = topics.keys().map(String::as_str).collect();
         let equals: Vec<Member> =

@@ -152,6 +152,36 @@ pub fn vote_answered(response: vote::VoteResponse) -> Result<VoteResponse, Untra
     })
 }
 
+/// The answers to BeginQuorumEpoch and to EndQuorumEpoch are the same but for their types.
+macro_rules! epoch_answers {
+    ($module:ident :: $Response:ident, $name:literal, $answer:ident, $answered:ident) => {
+        /// Answers.
+        pub fn $answer(answer: &EpochResponse) -> $module::$Response {
+            use $module::response::{PartitionData, TopicData};
+            let partition = PartitionData {
+                partition_index: 0,
+                error_code: code(answer.error),
+                leader_id: leader_id(answer.leader),
+                leader_epoch: answer.epoch,
+            };
+            let topics = vec![TopicData { topic_name: METADATA_TOPIC, partitions: vec![partition] }];
+            $module::$Response { topics, ..Default::default() }
+        }
+
+        /// Is answered.
+        pub fn $answered(response: $module::$Response) -> Result<EpochResponse, Untranslatable> {
+            whole($name, response.error_code)?;
+            let partition = only_partition!(response.topics, topic_name, partition_index);
+            let partition = partition.ok_or_else(|| elsewhere(concat!("the answer to ", $name)))?;
+            Ok(EpochResponse {
+                error: quorum_error(partition.error_code)?,
+                epoch: partition.leader_epoch,
+                leader: leader(partition.leader_id),
+            })
+        }
+    };
+}
+
 // ---- BeginQuorumEpoch ----
 
 /// Asks.
@@ -188,32 +218,12 @@ pub fn begin_asked(
     })
 }
 
-/// Answers.
-pub fn begin_answer(answer: &EpochResponse) -> begin_quorum_epoch::BeginQuorumEpochResponse {
-    use begin_quorum_epoch::response::{BeginQuorumEpochResponse, PartitionData, TopicData};
-    let partition = PartitionData {
-        partition_index: 0,
-        error_code: code(answer.error),
-        leader_id: leader_id(answer.leader),
-        leader_epoch: answer.epoch,
-    };
-    let topics = vec![TopicData { topic_name: METADATA_TOPIC, partitions: vec![partition] }];
-    BeginQuorumEpochResponse { topics, ..Default::default() }
-}
-
-/// Is answered.
-pub fn begin_answered(
-    response: begin_quorum_epoch::BeginQuorumEpochResponse,
-) -> Result<EpochResponse, Untranslatable> {
-    whole("BeginQuorumEpoch", response.error_code)?;
-    let partition = only_partition!(response.topics, topic_name, partition_index);
-    let partition = partition.ok_or_else(|| elsewhere("the answer to BeginQuorumEpoch"))?;
-    Ok(EpochResponse {
-        error: quorum_error(partition.error_code)?,
-        epoch: partition.leader_epoch,
-        leader: leader(partition.leader_id),
-    })
-}
+epoch_answers!(
+    begin_quorum_epoch::BeginQuorumEpochResponse,
+    "BeginQuorumEpoch",
+    begin_answer,
+    begin_answered
+);
 
 // ---- EndQuorumEpoch ----
 
@@ -251,29 +261,4 @@ pub fn end_asked(
     })
 }
 
-/// Answers.
-pub fn end_answer(answer: &EpochResponse) -> end_quorum_epoch::EndQuorumEpochResponse {
-    use end_quorum_epoch::response::{EndQuorumEpochResponse, PartitionData, TopicData};
-    let partition = PartitionData {
-        partition_index: 0,
-        error_code: code(answer.error),
-        leader_id: leader_id(answer.leader),
-        leader_epoch: answer.epoch,
-    };
-    let topics = vec![TopicData { topic_name: METADATA_TOPIC, partitions: vec![partition] }];
-    EndQuorumEpochResponse { topics, ..Default::default() }
-}
-
-/// Is answered.
-pub fn end_answered(
-    response: end_quorum_epoch::EndQuorumEpochResponse,
-) -> Result<EpochResponse, Untranslatable> {
-    whole("EndQuorumEpoch", response.error_code)?;
-    let partition = only_partition!(response.topics, topic_name, partition_index);
-    let partition = partition.ok_or_else(|| elsewhere("the answer to EndQuorumEpoch"))?;
-    Ok(EpochResponse {
-        error: quorum_error(partition.error_code)?,
-        epoch: partition.leader_epoch,
-        leader: leader(partition.leader_id),
-    })
-}
+epoch_answers!(end_quorum_epoch::EndQuorumEpochResponse, "EndQuorumEpoch", end_answer, end_answered);

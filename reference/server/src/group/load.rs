@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use highwater_core::batch::{BatchError, RecordError, batches};
+use highwater_codec::{DECOMPRESSED_MAX, readable};
+use highwater_core::batch::{BatchError, RecordBatch, RecordError, batches};
 use highwater_core::group::{Groups, LoadError, Loaded};
 use highwater_core::partition::{PartitionError, PartitionFetch};
 use highwater_core::{NO_EPOCH, Offset};
@@ -85,7 +86,7 @@ pub(super) async fn piece(node: NodeHandle, term: Term, from: Offset) -> Piece {
     }
 }
 
-/// Gives batches to a core; where they end. What is before `from` is passed over.
+/// Gives batches to a core; where they end. They may be compressed, as Kafka writes them with `offsets.topic.compression.codec`. What is before `from` is passed over.
 ///
 /// # Errors
 /// A sentence, if they hold what no coordinator wrote.
@@ -105,6 +106,9 @@ pub(super) fn load(
         }
         let base = header.base_offset;
         let unsound = |error: BatchError| format!("the batch at offset {base}: {error}");
+        let readable = readable(batch.bytes(), header.codec(), true, DECOMPRESSED_MAX);
+        let readable = readable.map_err(|error| format!("the batch at offset {base}: {error}"))?;
+        let batch = RecordBatch::parse(&readable).map_err(unsound)?;
         let records = batch.records().map_err(unsound)?;
         let records = records.collect::<Result<Vec<_>, RecordError>>();
         let records = records.map_err(|error| format!("the batch at offset {base}: {error}"))?;

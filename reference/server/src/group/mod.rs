@@ -29,8 +29,7 @@
 //!   committed and was deleted again is not noticed: its offsets stay until their retention ends.
 //!
 //! # Not implemented
-//! - Compressed records in `__consumer_offsets`, as Kafka writes them with `offsets.topic.compression.codec`: the partition is not loaded, its
-//!   groups are answered NOT_COORDINATOR, and the log says why.
+//! - Writing compressed records (`offsets.topic.compression.codec`). They are read.
 //! - Several commits in one batch (`group.coordinator.append.linger.ms`).
 
 mod coordinator;

@@ -13,8 +13,8 @@ use highwater_wire::messages::update_features::request::FeatureUpdateKey;
 use highwater_wire::messages::*;
 use highwater_wire::{ErrorCode, Str, Uuid};
 
-use crate::harness::{batch, create, error, newest, produce, produced, with_node};
-use crate::support::Connection;
+use crate::harness::{batch, create, error, produce, produced, with_node};
+use crate::support::{Connection, newest};
 
 fn topic(name: &'static str, num_partitions: i32, replication_factor: i16) -> CreatableTopic {
     CreatableTopic { name: Str::from_static(name), num_partitions, replication_factor, ..Default::default() }

@@ -7,8 +7,8 @@ use highwater_wire::messages::metadata::request::MetadataRequestTopic;
 use highwater_wire::messages::*;
 use highwater_wire::{ErrorCode, Str};
 
-use crate::harness::{SOON, batch, create, error, fetch, newest, produce, produced};
-use crate::support::{Connection, Place, address, places, run};
+use crate::harness::{SOON, batch, create, error, fetch, produce, produced};
+use crate::support::{Connection, Place, address, newest, places, run};
 
 /// Three nodes that serve, a connection to each, and which of them is the controller.
 async fn cluster(places: &[Place]) -> (Vec<Server>, Vec<Connection>, usize) {

@@ -11,14 +11,9 @@ use highwater_wire::messages::produce::request::{PartitionProduceData, TopicProd
 use highwater_wire::messages::{
     CreateTopicsRequest, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse,
 };
-use highwater_wire::{ErrorCode, Request, Str, Uuid};
+use highwater_wire::{ErrorCode, Str, Uuid};
 
-use crate::support::{Connection, address, places, run};
-
-/// The newest version of an API.
-pub(crate) fn newest<R: Request>() -> i16 {
-    *R::VERSIONS.end()
-}
+use crate::support::{Connection, address, newest, places, run};
 
 /// A node elects itself soon: nothing here is about elections.
 pub(crate) const SOON: [(&str, &str); 1] = [("controller.quorum.election.timeout.ms", "20")];

@@ -4,7 +4,8 @@ use highwater_wire::messages::MetadataRequest;
 use highwater_wire::messages::metadata::request::MetadataRequestTopic;
 use highwater_wire::{ErrorCode, Str, Uuid};
 
-use crate::harness::{create, error, newest, with_node};
+use crate::harness::{create, error, with_node};
+use crate::support::newest;
 
 fn named(name: &'static str, may_create: bool) -> MetadataRequest {
     let topic = MetadataRequestTopic { name: Some(Str::from_static(name)), ..Default::default() };

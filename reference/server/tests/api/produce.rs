@@ -7,8 +7,9 @@ use highwater_wire::messages::{DescribeProducersRequest, FetchRequest, ProduceRe
 use highwater_wire::{ErrorCode, Message, Uuid};
 
 use crate::harness::{
-    batch, compressed, create, error, fetch, fetched, newest, now_ms, produce, produced, with_node,
+    batch, compressed, create, error, fetch, fetched, now_ms, produce, produced, with_node,
 };
+use crate::support::newest;
 
 #[test]
 fn records_are_appended_in_every_version() {

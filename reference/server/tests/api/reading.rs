@@ -6,8 +6,8 @@ use highwater_wire::messages::fetch::request::ForgottenTopic;
 use highwater_wire::messages::{FetchRequest, FetchResponse, ProduceRequest};
 use highwater_wire::{ErrorCode, Message, Uuid};
 
-use crate::harness::{batch, create, fetch, fetched, newest, produce, produced, with_node};
-use crate::support::{Connection, address};
+use crate::harness::{batch, create, fetch, fetched, produce, produced, with_node};
+use crate::support::{Connection, address, newest};
 
 /// Asks in a session, about what it has.
 async fn in_session(

@@ -3,32 +3,18 @@
 use std::collections::BTreeSet;
 
 use highwater_wire::messages::*;
-use highwater_wire::{Api, ErrorCode, Request};
+use highwater_wire::{Api, ErrorCode};
 
-use crate::harness::{create, newest, with_node};
-use crate::support::Connection;
-
-/// A request as clients make it by default, in all versions: what comes back is an answer of the same version.
-async fn every_version<R: Request>(connection: &mut Connection, request: R) {
-    for version in R::VERSIONS {
-        connection.send(&request, version).await;
-        let Some(frame) = connection.frame().await else {
-            panic!("{} v{version} closed the connection", R::NAME);
-        };
-        let decoded = highwater_wire::header::decode_response::<R>(version, frame);
-        assert_eq!(decoded.err(), None, "{} v{version}", R::NAME);
-    }
-}
+use crate::harness::{create, with_node};
+use crate::support::{Connection, api_versions, every_version, newest};
 
 #[test]
 fn every_api_answers_in_every_version() {
     with_node(&[], async |_server, mut connection| {
         let c = &mut connection;
         create(c, "there", 1, 1).await;
-        let software =
-            ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() };
-        let advertised = c.ask(&software, newest::<ApiVersionsRequest>()).await.api_keys;
-        every_version(c, software).await;
+        let advertised = c.ask(&api_versions(), newest::<ApiVersionsRequest>()).await.api_keys;
+        every_version(c, api_versions()).await;
         every_version(c, ProduceRequest { acks: -1, ..Default::default() }).await;
         every_version(c, FetchRequest::default()).await;
         every_version(c, MetadataRequest::default()).await;

@@ -1,10 +1,18 @@
 //! Coordinators come and go: what they knew stays.
 
+use highwater_codec::compressed;
+
+use highwater_core::batch::{BatchBuilder, Codec};
+use highwater_core::group::{GroupRecord, OffsetCommitKey, OffsetCommitValue, partition_of};
+use highwater_core::partition::Acks;
+use highwater_node::message::{ClientRequest, ClientResponse, Produce, TopicPartition};
 use highwater_server::Server;
 use highwater_wire::ErrorCode;
 use highwater_wire::messages::*;
 
-use crate::harness::{Member, SOON, committed, coordinator, create, fetched, find, is_passing, loaded};
+use crate::harness::{
+    Member, PARTITIONS, SOON, committed, coordinator, create, fetched, find, is_passing, loaded,
+};
 use crate::support::{Connection, PATIENCE, address, places, run, until};
 
 #[test]
@@ -140,4 +148,58 @@ fn coordinator_that_loads_asks_for_patience_and_then_knows_everything() {
         assert_eq!(error, ErrorCode::UNKNOWN_MEMBER_ID);
         server.abandon().await;
     });
+}
+
+#[test]
+fn compressed_records_of_offsets_are_loaded() {
+    run(async {
+        let further = [&SOON[..], &[("offsets.topic.replication.factor", "1")]].concat();
+        let place = &places(1, &further)[0];
+        let server = place.start().await;
+        server.serves().await.expect("it serves");
+        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
+        create(&mut connection, "t", 1).await;
+        find(&mut connection, "g").await;
+        loaded(&mut connection, "g").await;
+        for (offset, codec) in (1..).zip([Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd]) {
+            write_as_kafka(&server, &format!("{codec:?}"), offset, codec).await;
+        }
+        server.abandon().await;
+        let servers = [place.start().await];
+        for (offset, codec) in (1..).zip([Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd]) {
+            let group = format!("{codec:?}");
+            let server = coordinator(&servers, &group).await;
+            let mut connection = Connection::open(address(server, "PLAINTEXT")).await;
+            assert_eq!(fetched(&mut connection, &group, 0).await, (0, offset), "{group}");
+        }
+        let [server] = servers;
+        server.abandon().await;
+    });
+}
+
+/// Writes a committed offset for partition 0 of `t` as a Kafka with `offsets.topic.compression.codec` does, past the coordinator.
+async fn write_as_kafka(server: &Server, group: &str, offset: i64, codec: Codec) {
+    let record = GroupRecord::OffsetCommit {
+        key: OffsetCommitKey { group: group.to_owned(), topic: "t".to_owned(), partition: 0 },
+        value: Some(OffsetCommitValue {
+            offset,
+            leader_epoch: -1,
+            metadata: "a note that is said often, often, often, often, often, often".to_owned(),
+            commit_timestamp: i64::MAX / 2,
+            expire_timestamp: -1,
+            topic_id: highwater_core::Uuid(0),
+        }),
+    };
+    let mut batch = BatchBuilder::default();
+    batch.record(1, Some(&record.encode_key()), record.encode_value().as_deref());
+    let batch = compressed(batch.build(), codec).expect("compressed");
+    let topic = server.node().look(|node| node.image().topic_id("__consumer_offsets")).await;
+    let topic = topic.expect("it runs").expect("the topic");
+    let partition = TopicPartition { topic, partition: partition_of(group, PARTITIONS) };
+    let produce =
+        Produce { acks: Acks::All, timeout_ms: 10_000, partitions: vec![(partition, batch.into())] };
+    match server.node().ask(ClientRequest::Produce(produce)).await.expect("it runs") {
+        ClientResponse::Produce(results) => assert!(results[0].1.is_ok(), "{results:?}"),
+        other => panic!("found {other:?}, expected what came of the write"),
+    }
 }

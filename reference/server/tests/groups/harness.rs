@@ -13,9 +13,8 @@ use highwater_wire::messages::offset_fetch::request::{OffsetFetchRequestGroup, O
 use highwater_wire::messages::sync_group::request::SyncGroupRequestAssignment;
 use highwater_wire::messages::*;
 use highwater_wire::{ErrorCode, Request, Str, Uuid};
-use tokio::time::{Duration, Instant, sleep};
 
-use crate::support::{Connection, PATIENCE, address, places, run};
+use crate::support::{Connection, address, found, newest, places, run, until};
 
 /// One partition of offsets would hide that groups are spread.
 pub(crate) const PARTITIONS: i32 = 3;
@@ -29,11 +28,6 @@ pub(crate) const SOON: [(&str, &str); 6] = [
     ("broker.session.timeout.ms", "1000"),
     ("broker.heartbeat.interval.ms", "100"),
 ];
-
-/// The newest version of an API.
-pub(crate) fn newest<R: Request>() -> i16 {
-    *R::VERSIONS.end()
-}
 
 /// Runs a test with a connection to one node that serves and has the topic `t` of two partitions.
 pub(crate) fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Server, Connection) -> F) {
@@ -76,48 +70,41 @@ pub(crate) fn is_passing(error: i16) -> bool {
 
 /// Finds the coordinator of a group, and waits until there is one. It may still load.
 pub(crate) async fn find(connection: &mut Connection, group: &str) -> NodeId {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    found("the group has a coordinator", async || {
         let keys = vec![group.into()];
         let request = FindCoordinatorRequest { coordinator_keys: keys, ..Default::default() };
         let response = connection.ask(&request, newest::<FindCoordinatorRequest>()).await;
         let found = &response.coordinators[0];
-        if found.error_code == 0 {
-            return NodeId(found.node_id);
-        }
-        assert!(is_passing(found.error_code) && Instant::now() < deadline, "{found:?}");
-        sleep(Duration::from_millis(5)).await;
-    }
+        assert!(found.error_code == 0 || is_passing(found.error_code), "{found:?}");
+        (found.error_code == 0).then_some(NodeId(found.node_id))
+    })
+    .await
 }
 
 /// Waits until the only server has loaded the partition of a group.
 pub(crate) async fn loaded(connection: &mut Connection, group: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let (error, _) = fetched(connection, group, 0).await;
-        if error == 0 {
-            return;
-        }
-        assert!(is_passing(error) && Instant::now() < deadline, "{error}");
-        sleep(Duration::from_millis(5)).await;
-    }
+    until("the group is loaded", async || serves(connection, group).await).await;
+}
+
+/// Whether the server at the other end has loaded the partition of a group.
+async fn serves(connection: &mut Connection, group: &str) -> bool {
+    let (error, _) = fetched(connection, group, 0).await;
+    assert!(error == 0 || is_passing(error), "{error}");
+    error == 0
 }
 
 /// The server that leads the partition of a group, once it serves it.
 pub(crate) async fn coordinator<'a>(servers: &'a [Server], group: &str) -> &'a Server {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    found("somebody coordinates the group", async || {
         for server in servers {
             let mut connection = Connection::open(address(server, "PLAINTEXT")).await;
-            let (error, _) = fetched(&mut connection, group, 0).await;
-            if error == 0 {
-                return server;
+            if serves(&mut connection, group).await {
+                return Some(server);
             }
-            assert!(is_passing(error), "{error}");
         }
-        assert!(Instant::now() < deadline, "nobody coordinates {group}");
-        sleep(Duration::from_millis(5)).await;
-    }
+        None
+    })
+    .await
 }
 
 /// A group of another partition than this one's.

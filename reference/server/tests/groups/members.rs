@@ -1,11 +1,11 @@
 //! Members: join, sync, heartbeat, leave; what of groups is described, listed and deleted.
 
+use highwater_wire::ErrorCode;
 use highwater_wire::messages::leave_group::request::MemberIdentity;
 use highwater_wire::messages::*;
-use highwater_wire::{ErrorCode, Request};
 
-use crate::harness::{Member, elsewhere, newest, with_node};
-use crate::support::{Connection, address};
+use crate::harness::{Member, elsewhere, with_node};
+use crate::support::{Connection, address, api_versions, every_version, newest};
 
 #[test]
 fn member_alone_joins_and_lives() {
@@ -102,18 +102,6 @@ fn groups_are_described_and_listed_wherever_they_are() {
     });
 }
 
-/// Asks in all versions: what comes back is an answer of the same version.
-async fn every_version<R: Request>(connection: &mut Connection, request: R) {
-    for version in R::VERSIONS {
-        connection.send(&request, version).await;
-        let Some(frame) = connection.frame().await else {
-            panic!("{} v{version} closed the connection", R::NAME);
-        };
-        let decoded = highwater_wire::header::decode_response::<R>(version, frame);
-        assert_eq!(decoded.err(), None, "{} v{version}", R::NAME);
-    }
-}
-
 #[test]
 fn every_api_answers_in_every_version() {
     with_node(async |_server, mut connection| {
@@ -130,9 +118,7 @@ fn every_api_answers_in_every_version() {
         every_version(c, DescribeGroupsRequest::default()).await;
         every_version(c, ListGroupsRequest::default()).await;
         every_version(c, DeleteGroupsRequest::default()).await;
-        let software =
-            ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() };
-        let advertised = c.ask(&software, newest::<ApiVersionsRequest>()).await.api_keys;
+        let advertised = c.ask(&api_versions(), newest::<ApiVersionsRequest>()).await.api_keys;
         for api in [8, 9, 11, 12, 13, 14, 15, 16, 42, 47] {
             assert!(advertised.iter().any(|found| found.api_key == api), "{api} is advertised");
         }

@@ -9,8 +9,8 @@ use highwater_wire::messages::offset_fetch::request::{
 use highwater_wire::messages::*;
 use highwater_wire::{ErrorCode, Uuid};
 
-use crate::harness::{Member, committed, create, elsewhere, fetched, newest, with_node};
-use crate::support::{Connection, until};
+use crate::harness::{Member, committed, create, elsewhere, fetched, with_node};
+use crate::support::{Connection, newest, until};
 
 #[test]
 fn offset_is_committed_and_fetched_in_every_version() {

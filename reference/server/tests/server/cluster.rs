@@ -97,6 +97,24 @@ fn nodes_that_stop_at_once_do_not_wait_for_each_other_for_long() {
 }
 
 #[test]
+fn last_node_of_a_cluster_stops_without_waiting_for_those_that_are_gone() {
+    run(async {
+        // An election that took its time would take more than the test has.
+        let mut places = places(3, &[("controller.quorum.fetch.timeout.ms", "20000")]);
+        let servers = start(&places).await;
+        // Nobody but the servers listens, so that nobody does when they have stopped.
+        places.iter_mut().for_each(|place| place.sockets.clear());
+        for server in &servers {
+            server.serves().await.expect("it serves");
+        }
+        for (server, place) in servers.into_iter().zip(&places) {
+            server.stop().await.expect("a stop in good order");
+            assert!(place.directory().join(".kafka_cleanshutdown").exists());
+        }
+    });
+}
+
+#[test]
 fn node_that_died_comes_back_and_follows() {
     run(async {
         let places = places(3, QUICK);

@@ -1,10 +1,11 @@
 //! What comes in that should not: it ends its own connection, and nothing else.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use highwater_wire::header::{RequestHeader, decode_response};
-use highwater_wire::messages::{ApiVersionsRequest, MetadataRequest};
+use highwater_wire::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest};
 use highwater_wire::{Api, ErrorCode};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -228,4 +229,144 @@ fn header_of_these_tests_is_one() {
         (decoded.api, decoded.correlation, decoded.client, rest.len()),
         (Api::ApiVersions, 5, None, 0)
     );
+}
+
+#[test]
+fn half_a_request_is_waited_for_no_longer_than_an_idle_connection() {
+    run(async {
+        let place = &places(1, &[("connections.max.idle.ms", "50")])[0];
+        let server = place.start().await;
+        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
+        let request = framed(&header(Api::ApiVersions.key(), 0));
+        connection.write(&request[..request.len() - 1]).await;
+        assert_eq!(connection.frame().await, None);
+        until("it is out", async || server.connections() == 0).await;
+        server.abandon().await;
+    });
+}
+
+#[test]
+fn client_that_only_listens_any_more_is_answered_and_then_closed() {
+    run(async {
+        let place = &places(1, &[])[0];
+        let server = place.start().await;
+        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
+        connection.send(&ApiVersionsRequest::default(), 0).await;
+        connection.stream.shutdown().await.expect("its end");
+        assert_eq!(connection.receive::<ApiVersionsRequest>(0).await.error_code, 0);
+        assert_eq!(connection.frame().await, None);
+        server.abandon().await;
+    });
+}
+
+#[test]
+fn clients_that_vanish_leave_nothing_behind() {
+    run(async {
+        let place = &places(1, &[])[0];
+        let server = place.start().await;
+        server.serves().await.expect("it serves");
+        let address = address(&server, "PLAINTEXT");
+        for _ in 0..50 {
+            let mut connection = Connection::open(address).await;
+            let fetch = FetchRequest { max_wait_ms: i32::MAX, min_bytes: i32::MAX, ..Default::default() };
+            connection.send(&fetch, 4).await;
+            // With a reset, not in good order.
+            connection.stream.set_zero_linger().expect("a socket");
+        }
+        until("all are out", async || server.connections() == 0).await;
+        let mut other = Connection::open(address).await;
+        assert_eq!(other.ask(&ApiVersionsRequest::default(), 0).await.error_code, 0);
+        server.abandon().await;
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn frames_that_are_announced_and_do_not_come_take_no_memory() {
+    /// What each says that it sends: as much as is allowed.
+    const ANNOUNCED: u32 = 100 << 20;
+    const CLIENTS: u64 = 200;
+    run(async {
+        let place = &places(1, &[])[0];
+        let server = place.start().await;
+        let address = address(&server, "PLAINTEXT");
+        let before = address_space();
+        let mut connections = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut connection = Connection::open(address).await;
+            connection.write(&ANNOUNCED.to_be_bytes()).await;
+            connection.write(&header(Api::Produce.key(), 9)).await;
+            connections.push(connection);
+        }
+        until("all are in", async || server.connections() == connections.len()).await;
+        let mut other = Connection::open(address).await;
+        assert_eq!(other.ask(&ApiVersionsRequest::default(), 0).await.error_code, 0);
+        // Other tests take some meanwhile, but nothing like that.
+        let grown = address_space().saturating_sub(before);
+        assert!(grown < CLIENTS * u64::from(ANNOUNCED) / 4, "{grown} bytes more were asked of the system");
+        server.abandon().await;
+    });
+}
+
+/// The most bytes that this process ever had mapped, touched or not.
+#[cfg(target_os = "linux")]
+fn address_space() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).expect("a line for it");
+    let kib = line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number");
+    kib << 10
+}
+
+/// What servers of all tests log, as warnings.
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps warnings.
+struct Log;
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            line.push_str(&format!("{field}={value:?} "));
+        });
+        LOGGED.lock().expect("no panic").push(line);
+    }
+
+    fn enter(&self, _: &tracing::Id) {}
+
+    fn exit(&self, _: &tracing::Id) {}
+}
+
+#[test]
+fn reason_for_closing_a_connection_is_logged_once_with_its_client() {
+    // The only subscriber of all these tests.
+    tracing::subscriber::set_global_default(Log).expect("there is no other");
+    run(async {
+        let place = &places(1, &[])[0];
+        let server = place.start().await;
+        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
+        let client = connection.stream.local_addr().expect("an address").to_string();
+        connection.write(&framed(&header(999, 0)).repeat(20)).await;
+        assert_eq!(connection.frame().await, None);
+        let about = || {
+            let logged = LOGGED.lock().expect("no panic");
+            logged.iter().filter(|line| line.contains(&client)).cloned().collect::<Vec<_>>()
+        };
+        until("it is logged", async || !about().is_empty()).await;
+        server.abandon().await;
+        let about = about();
+        assert!(about.len() == 1 && about[0].contains("999"), "{about:?}");
+    });
 }

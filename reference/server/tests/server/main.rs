@@ -3,4 +3,5 @@
 mod cluster;
 mod hostile;
 mod serving;
+#[allow(dead_code, reason = "shared with the tests of APIs and of groups")]
 mod support;

@@ -33,9 +33,17 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 }
 
 /// Waits until something is so.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    found(what, async || is_so().await.then_some(())).await;
+}
+
+/// Waits until something is found: by asking again, for what nothing tells of.
+pub(crate) async fn found<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
         assert!(Instant::now() < deadline, "in vain waited until {what}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -166,5 +174,22 @@ impl Connection {
     pub(crate) async fn ask<R: Request>(&mut self, request: &R, version: i16) -> R::Response {
         self.send(request, version).await;
         self.receive::<R>(version).await
+    }
+}
+
+/// The newest version of an API.
+pub(crate) fn newest<R: Request>() -> i16 {
+    *R::VERSIONS.end()
+}
+
+/// Asks in all versions: what comes back is an answer of the same version.
+pub(crate) async fn every_version<R: Request>(connection: &mut Connection, request: R) {
+    for version in R::VERSIONS {
+        connection.send(&request, version).await;
+        let Some(frame) = connection.frame().await else {
+            panic!("{} v{version} closed the connection", R::NAME);
+        };
+        let decoded = decode_response::<R>(version, frame);
+        assert_eq!(decoded.err(), None, "{} v{version}", R::NAME);
     }
 }

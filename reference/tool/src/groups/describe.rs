@@ -5,7 +5,7 @@ use std::io::Write;
 
 use highwater_client::TopicPartition;
 use highwater_client::admin::{Admin, OffsetSpec};
-use highwater_client::consumer::protocol::decode_assignment;
+use highwater_core::group::assign::Assignment;
 use highwater_wire::messages::describe_groups::response::{DescribedGroup, DescribedGroupMember};
 use highwater_wire::{ErrorCode, Str};
 
@@ -52,7 +52,10 @@ pub(super) async fn run(
 
 /// What a member has. What cannot be read is none of ours.
 fn assigned(member: &DescribedGroupMember) -> Vec<TopicPartition> {
-    decode_assignment(&member.member_assignment).unwrap_or_default()
+    let assignment = Assignment::decode(&member.member_assignment).unwrap_or_default();
+    let topics = assignment.assigned_partitions.iter();
+    let partition = |topic: &str, partition: &i32| TopicPartition::new(topic, *partition);
+    topics.flat_map(|of| of.partitions.iter().map(|index| partition(&of.topic, index))).collect()
 }
 
 async fn offsets(admin: &Admin, group: &DescribedGroup, out: &mut dyn Write) -> Result<(), ToolError> {

@@ -86,9 +86,11 @@ impl<'a> Plan<'a> {
         self.lists.get(member).map_or(0, BTreeSet::len)
     }
 
-    /// Partitions without a reader go to whoever has least.
+    /// Partitions without a reader go to whoever has least; topics with few subscribers first, since they have the least choice.
     fn fill(&mut self, partitions: &BTreeMap<String, i32>) {
-        for (topic, count) in partitions {
+        let mut topics: Vec<(&String, &i32)> = partitions.iter().collect();
+        topics.sort_by_key(|(topic, _)| self.readers.get(topic.as_str()).map_or(0, Vec::len));
+        for (topic, count) in topics {
             for index in 0..*count {
                 let partition = (topic.clone(), index);
                 if self.had.contains_key(&partition) {
