@@ -49,7 +49,9 @@ TOPICS = 1 if QUICK else 10  # Kafka takes no request that makes 10,000 partitio
 SESSION_S = 3.0
 STARTED = time.strftime("%m%d-%H%M%S")
 JAVA = ["java", "-XX:+UseSerialGC", "-cp", f"{ARGUMENTS.lib}/*"]
-BROKER_HEAP = ["-Xms32m", "-Xmx256m", "-XX:TieredStopAtLevel=4", "-Xss512k"]
+BROKER = ["-Xms32m", "-XX:TieredStopAtLevel=4", "-Xss512k"]
+HEAP = {"load": "-Xmx256m", "fail-over": "-Xmx256m", "partitions": "-Xmx1g"}
+PATIENCE_S = 120
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -95,6 +97,7 @@ GOALS = {
     "{many} partitions created, and known to each broker": ("s", "under 10", lambda _, ours: ours < 10),
     "{many} partitions have each taken a record, acks=all": ("s", None, None),
     "memory of a node with {many} partitions": ("MB", "under 300", lambda _, ours: ours < 300),
+    "acks=all beside {many} idle partitions": ("records/s", None, None),
 }
 MANY = f"{TOPICS * THOUSAND:,}"
 
@@ -132,7 +135,7 @@ class Cluster:
     """Three combined nodes of one system."""
 
     def __init__(self, name, purpose):
-        self.name = name
+        self.name, self.heap = name, HEAP[purpose]
         self.work = ARGUMENTS.work / f"{STARTED}-{name}-{purpose}"
         self.work.mkdir(parents=True)
         ports = free_ports(6)
@@ -167,7 +170,7 @@ class Cluster:
     def start(self, node):
         properties = str(self.work / f"{node}.properties")
         if self.name == "kafka":
-            command = [*JAVA, *BROKER_HEAP, "kafka.Kafka", properties]
+            command = [*JAVA, *BROKER, self.heap, "kafka.Kafka", properties]
         else:
             command = [ARGUMENTS.highwater, "broker", properties]
         with open(self.work / f"{node}.txt", "a") as out:
@@ -183,7 +186,8 @@ class Cluster:
         begin = time.monotonic()
         for node in self.ports:
             self.start(node)
-        Probe(self).acknowledged({"first": 1}, create=True)
+        if not Probe(self).acknowledged({"first": 1}, create=True):
+            fail(f"{self.name} does not start")
         return time.monotonic() - begin
 
     def memory_mb(self):
@@ -229,7 +233,7 @@ class Cluster:
             states = [state for topic in topics for state in found[topic].values()]
             return len(states) == sum(topics.values()) and all(leader > 0 and len(isr) >= live for leader, isr in states)
 
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 3 * PATIENCE_S
         for node in self.processes:
             connection = kafka_wire.Node(self.ports[node], 60)
             while not is_there(connection):
@@ -263,19 +267,20 @@ class Probe:
         if node in self.connections:
             self.connections.pop(node).close()
 
-    def acknowledged(self, topics, create=False, seconds=120):
-        """Until each partition has taken a record. `topics` says how many partitions each has."""
+    def acknowledged(self, topics, create=False):
+        """Until each partition has taken a record. `topics` says how many partitions each has. Whether that was in time."""
         left = {(topic, index) for topic, count in topics.items() for index in range(count)}
-        deadline = time.monotonic() + seconds
-        while left:
-            if time.monotonic() > deadline:
-                fail(f"{self.cluster.name}: {len(left)} partitions of {topics} took no record within {seconds} s")
+        deadline = time.monotonic() + PATIENCE_S
+        while left and time.monotonic() < deadline:
             taken = self.round(left, create)
             left.difference_update(taken)
             if left and not taken:
                 time.sleep(0.004)
         for node in list(self.connections):
             self.drop(node)
+        if left:
+            note(f"{self.cluster.name}: {len(left)} partitions took no record within {PATIENCE_S} s")
+        return not left
 
     def round(self, left, create):
         found = self.leaders(sorted({topic for topic, _ in left}), create)
@@ -423,7 +428,8 @@ def fail_over(name, seen):
             Probe(cluster).acknowledged(topic)
             begin = time.monotonic()
             cluster.kill(victim)
-            Probe(cluster).acknowledged(topic)
+            if not Probe(cluster).acknowledged(topic):
+                fail(f"{name}: leadership did not come back")
             seen.note(figure, time.monotonic() - begin)
             cluster.start(victim)
             Probe(cluster).acknowledged(topic)
@@ -446,10 +452,12 @@ def many_partitions(name, seen):
             cluster.create(topic, partitions)
         cluster.wait_in_sync(topics)
         seen.note("{many} partitions created, and known to each broker", time.monotonic() - begin)
-        Probe(cluster).acknowledged(topics)
-        seen.note("{many} partitions have each taken a record, acks=all", time.monotonic() - begin)
+        if Probe(cluster).acknowledged(topics):
+            seen.note("{many} partitions have each taken a record, acks=all", time.monotonic() - begin)
         time.sleep(2)
         seen.note("memory of a node with {many} partitions", cluster.memory_mb())
+        cluster.create("perf")
+        seen.note("acks=all beside {many} idle partitions", produce(cluster, "all", 50_000)[0])
 
 
 def number(value):
