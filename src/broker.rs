@@ -42,10 +42,16 @@ fn raise_open_files() {
     }
 }
 
+/// `num.network.threads`, but one core is left to others: threads that only take turns on the cores wake each other for nothing.
 fn runtime(threads: usize) -> Result<Runtime, Failure> {
-    let runtime =
-        Builder::new_multi_thread().worker_threads(threads).thread_name("network").enable_all().build();
-    runtime.map_err(|error| Failure::usage(format!("the threads for sockets cannot be started: {error}")))
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = match threads.min(cores.saturating_sub(1)) {
+        0 | 1 => Builder::new_current_thread().enable_all().build(),
+        threads => {
+            Builder::new_multi_thread().worker_threads(threads).thread_name("network").enable_all().build()
+        }
+    };
+    runtime.map_err(|error| Failure::usage(format!("the threads of the node cannot be started: {error}")))
 }
 
 fn log_to_stderr(level: LogLevel) {

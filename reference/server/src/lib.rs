@@ -7,7 +7,7 @@
 //! | part | does |
 //! |---|---|
 //! | [`config`] | reads `server.properties` in Kafka's names, checks all of it, and says what is wrong by file and line |
-//! | [`runtime`] | the node's thread, and the handle by which all others reach it |
+//! | [`runtime`] | the node's task, and the handle by which all others reach it |
 //! | connection | sockets, frames, limits |
 //! | [`api`] | answers requests, one module an API |
 //! | group | coordinators of groups, over `__consumer_offsets` |

@@ -1,4 +1,4 @@
-//! A server: a node on its thread, its listeners, its way to others; started and stopped in good order.
+//! A server: a node in its task, its listeners, its way to others; started and stopped in good order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,7 +23,7 @@ use crate::config::{Bootstrap, ServerConfig};
 use crate::connection::{Doors, bind, listen};
 use crate::metrics;
 use crate::peer::TcpPeers;
-use crate::runtime::{NodeHandle, NodeThread, spawn};
+use crate::runtime::{NodeHandle, NodeTask, spawn};
 use crate::stopping::nobody_answers;
 use crate::translate::Speaker;
 
@@ -67,7 +67,7 @@ pub struct BoundListener {
 #[derive(Debug)]
 pub struct Server {
     context: Arc<Context>,
-    node: NodeThread,
+    node: NodeTask,
     listeners: Vec<BoundListener>,
     metrics_address: Option<SocketAddr>,
     doors: Arc<Doors>,
@@ -178,7 +178,7 @@ impl Server {
     pub async fn ended(&mut self) -> Result<(), String> {
         match self.node.ended.wait_for(Option::is_some).await {
             Ok(ended) => ended.clone().unwrap_or(Ok(())),
-            Err(_) => Err("the thread of the node ended without a word".to_owned()),
+            Err(_) => Err("the node ended without a word".to_owned()),
         }
     }
 
@@ -292,7 +292,7 @@ async fn start_node(
     node_config: NodeConfig,
     disk: RealDisk,
     running: mpsc::Sender<()>,
-) -> Result<NodeThread, StartError> {
+) -> Result<NodeTask, StartError> {
     let origin = Instant::now();
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let clock_origin_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);

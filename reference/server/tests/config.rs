@@ -423,7 +423,7 @@ fn keys_that_do_nothing_are_warned_of_by_line() {
         [
             "s.properties:6: num.partition: is not known and has no effect; is it num.partitions that was meant?",
             "s.properties:7: num.io.threads: is set again in line 8, which holds",
-            "s.properties:8: num.io.threads: has no effect: one thread runs the whole node, and sockets have num.network.threads",
+            "s.properties:8: num.io.threads: has no effect: the node is one task, on the threads of num.network.threads",
             "s.properties:9: zookeeper.connect: has no effect, Kafka has it no more: it went with ZooKeeper in Kafka 4.0; take it out",
             "s.properties:10: xyzzy: is not known and has no effect",
         ]

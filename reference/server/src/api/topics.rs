@@ -1,6 +1,6 @@
 //! The ids of topics by name.
 //!
-//! Producers and consumers before versions 13 name topics, while the node knows them by id. To ask the node's thread for each request
+//! Producers and consumers before versions 13 name topics, while the node knows them by id. To ask the node for each request
 //! would cost as much as the request, so ids are kept here. They are never wrong: an id belongs to one topic for ever, and a topic that was deleted
 //! is not there under its old id. Who is told so has the name [forgotten](Topics::forget), and asks anew.
 

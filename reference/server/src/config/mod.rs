@@ -114,7 +114,7 @@ pub struct Limits {
     pub connections_idle_max: Option<Duration>,
     /// `socket.request.max.bytes`: larger requests close their connection.
     pub request_bytes_max: usize,
-    /// `queued.max.requests`: how many requests may wait for the node thread.
+    /// `queued.max.requests`: how many requests may wait for the node.
     pub queued_requests_max: usize,
     /// `num.network.threads`.
     pub network_threads: usize,

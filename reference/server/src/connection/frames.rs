@@ -9,8 +9,9 @@ use bytes::{Buf, Bytes, BytesMut};
 /// How many bytes a frame's length takes.
 const PREFIX: usize = 4;
 
-/// How much room is made for reading at a time. What a frame's length claims is not believed until its bytes come.
-const READ_MIN: usize = 16 << 10;
+/// How much room is made for reading at a time: a producer's batch of usual size with all around it, in one piece. What a frame's length claims is
+/// not believed until its bytes come.
+const READ_MIN: usize = 32 << 10;
 
 /// The most room that is made at a time, for a frame of which much has come.
 const READ_MAX: usize = 1 << 20;

@@ -64,7 +64,7 @@ fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Looks at a node, on its thread: goes over its replicas, and on the active controller over all partitions.
+/// Looks at a node, between two of its steps: goes over its replicas, and on the active controller over all partitions.
 pub(super) fn look(node: &Node<RealDisk>) -> Seen {
     let mut seen = Seen::default();
     see_quorum(node, &mut seen);

@@ -7,7 +7,7 @@
 //! - Requests of a lane leave in the order in which the node sent them.
 //! - What was sent on a connection that breaks is failed, each once; so is what waited for one that did not come about. What was
 //!   not sent yet when a connection broke goes out on the next.
-//! - The node's thread never waits for a lane.
+//! - The node never waits for a lane.
 //! - A connection on which a request stays unanswered for longer than the node waits for it is closed: the next may find another way.
 //!
 //! # Addresses

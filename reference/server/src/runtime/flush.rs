@@ -1,4 +1,4 @@
-//! Flushes, beside the node's thread: a disk takes milliseconds for what the node does in microseconds.
+//! Flushes, beside the node: a disk takes milliseconds for what the node does in microseconds.
 //!
 //! The metadata log has a thread of its own, since elections and all that controllers decide wait for it; partitions share some. What was
 //! appended while a flush is under way is flushed by the next: so many requests share one.

@@ -18,7 +18,7 @@ use super::leads::{Leads, Term};
 /// Looks at the node.
 type Look = Box<dyn FnOnce(&Node<RealDisk>) + Send>;
 
-/// What the node's thread is asked to do.
+/// What the node's task is asked to do.
 pub(super) enum Job {
     /// Take this input, for which nobody waits.
     Input(Input),
@@ -142,7 +142,7 @@ impl NodeHandle {
         self.submit_of_peer(from, request).await?.await
     }
 
-    /// Looks at the node, between two of its steps and on its thread: shortly, then.
+    /// Looks at the node, between two of its steps and in its task: shortly, then.
     ///
     /// # Errors
     /// If the node has stopped.

@@ -1,8 +1,7 @@
-//! The thread that owns the node.
+//! The task that owns the node.
 
 use std::collections::HashMap;
-use std::io;
-use std::thread;
+use std::pin::pin;
 use std::time::{Duration, Instant as Clock};
 
 use highwater_core::{Instant, NodeId, Token};
@@ -26,13 +25,11 @@ pub trait Peers: Send + 'static {
 
 /// A node that runs.
 #[derive(Debug)]
-pub struct NodeThread {
+pub struct NodeTask {
     /// By which it is reached.
     pub handle: NodeHandle,
     /// How it ended, once it has: with nothing if it was told to, else with the reason.
     pub ended: watch::Receiver<Option<Result<(), String>>>,
-    /// The thread.
-    pub thread: thread::JoinHandle<()>,
 }
 
 /// Who waits for answers of the node.
@@ -51,17 +48,18 @@ struct Driver<P: Peers> {
     observer: Observer,
 }
 
-/// Runs a node on a thread of its own, and opens it there. `origin` is the moment that its configuration's `clock_origin_ms` names; at most
+/// Opens a node, and runs it as a task of the runtime that this is called on: in step with the connections that a thread serves, so that a request
+/// need not wake another thread for each of its stages. `origin` is the moment that its configuration's `clock_origin_ms` names; at most
 /// `jobs_max` requests wait for it.
 ///
 /// # Errors
-/// If the node cannot be opened, or there is no thread to be had.
+/// If the node cannot be opened.
 pub(crate) async fn spawn<P: Peers>(
     origin: Clock,
     jobs_max: usize,
     open: impl FnOnce(Instant) -> Result<Node<RealDisk>, OpenError> + Send + 'static,
     peers: impl FnOnce(NodeHandle) -> P,
-) -> Result<NodeThread, OpenError> {
+) -> Result<NodeTask, OpenError> {
     let (sender, jobs) = mpsc::channel(jobs_max.max(1));
     let (observer, leads) = Observer::new();
     let handle = NodeHandle::new(sender, leads);
@@ -69,16 +67,13 @@ pub(crate) async fn spawn<P: Peers>(
     let (opening, opened) = oneshot::channel();
     let peers = peers(handle.clone());
     let flushers = Flushers::new(handle.jobs());
-    let failed =
-        |error: io::Error| OpenError { place: "the thread of the node".into(), message: error.to_string() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
-    let run = move || {
+    let life = async move {
         let end = match open(now(origin)) {
             Ok(node) => {
                 // Whoever started it may be gone.
                 let _ = opening.send(Ok(()));
                 let driver = Driver { node, peers, origin, waiting: Waiting::default(), flushers, observer };
-                runtime.block_on(driver.run(jobs))
+                driver.run(jobs).await
             }
             Err(error) => {
                 let told = error.to_string();
@@ -88,15 +83,15 @@ pub(crate) async fn spawn<P: Peers>(
         };
         ending.send_replace(Some(end));
     };
-    let thread = thread::Builder::new().name("node".into()).spawn(run).map_err(failed)?;
+    tokio::spawn(life);
     match opened.await {
         Ok(opened) => opened?,
         Err(_) => {
             let message = "ended before the node was open".into();
-            return Err(OpenError { place: "the thread of the node".into(), message });
+            return Err(OpenError { place: "the node's task".into(), message });
         }
     }
-    Ok(NodeThread { handle, ended, thread })
+    Ok(NodeTask { handle, ended })
 }
 
 /// The node's time.
@@ -107,21 +102,22 @@ fn now(origin: Clock) -> Instant {
 impl<P: Peers> Driver<P> {
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> Result<(), String> {
         let mut batch = Vec::with_capacity(BATCH_MAX);
+        // Set anew only when the deadline is another: most steps leave it.
+        let mut alarm = pin!(tokio::time::sleep_until(self.origin.into()));
         loop {
             if let Some(end) = self.hand_out() {
                 return end;
             }
-            let received = match self.node.deadline() {
-                None => jobs.recv_many(&mut batch, BATCH_MAX).await,
-                Some(deadline) => {
-                    let at = self.origin + Duration::from_micros(deadline.0);
-                    match tokio::time::timeout_at(at.into(), jobs.recv_many(&mut batch, BATCH_MAX)).await {
-                        Ok(received) => received,
-                        Err(_) => {
-                            self.node.elapse(now(self.origin));
-                            continue;
-                        }
-                    }
+            let deadline = self.node.deadline().map(|at| (self.origin + Duration::from_micros(at.0)).into());
+            if let Some(deadline) = deadline.filter(|deadline| *deadline != alarm.deadline()) {
+                alarm.as_mut().reset(deadline);
+            }
+            let received = tokio::select! {
+                biased;
+                received = jobs.recv_many(&mut batch, BATCH_MAX) => received,
+                () = alarm.as_mut(), if deadline.is_some() => {
+                    self.node.elapse(now(self.origin));
+                    continue;
                 }
             };
             if received == 0 {
