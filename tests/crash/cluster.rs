@@ -98,6 +98,8 @@ struct Node {
     user: Option<u32>,
     process: Option<Child>,
     is_paused: bool,
+    /// Whether it may end by itself.
+    may_end: bool,
 }
 
 /// Three nodes. Their processes end with this, and with the process of the test, whatever way that ends.
@@ -145,6 +147,7 @@ impl Nodes {
             user: None,
             process: None,
             is_paused: false,
+            may_end: false,
         };
         let nodes = Self { scratch, nodes: NODES.into_iter().zip(places).map(new).collect() };
         for node in &nodes.nodes {
@@ -304,11 +307,17 @@ impl Nodes {
         prlimit(pid, Resource::Fsize, limit).expect("the limit is set");
     }
 
+    /// From now on until it has ended, a node may end by itself.
+    pub(crate) fn may_end(&mut self, id: i32) {
+        self.node_mut(id).may_end = true;
+    }
+
     /// How a process ended, if it did by itself.
     pub(crate) fn ended(&mut self, id: i32) -> Option<ExitStatus> {
         let node = self.node_mut(id);
         let status = node.process.as_mut()?.try_wait().expect("its state")?;
         node.process = None;
+        node.may_end = false;
         Some(status)
     }
 
@@ -326,6 +335,9 @@ impl Nodes {
     /// Fails if a node ended by itself.
     pub(crate) fn assert_alive(&mut self) {
         for id in self.awake() {
+            if self.node(id).may_end {
+                continue;
+            }
             if let Some(status) = self.ended(id) {
                 panic!("node {id} ended by itself: {status}");
             }
@@ -385,14 +397,19 @@ impl Nodes {
     /// Leader and epoch of the quorum, as those who are awake say.
     pub(crate) async fn quorum(&self) -> Option<(i32, i32)> {
         let awake = self.awake();
-        for &id in &awake {
+        self.quorum_of(&awake).await
+    }
+
+    /// Leader and epoch of the quorum, as these nodes say, if it is one of them.
+    pub(crate) async fn quorum_of(&self, asked: &[i32]) -> Option<(i32, i32)> {
+        for &id in asked {
             let mut config = client_config(&self.node(id).place.address());
             config.api_timeout = Duration::from_secs(2);
             let Ok(cluster) = Cluster::connect(config).await else { continue };
             let Ok(QuorumAnswer { quorum, .. }) = Admin::new(cluster).describe_quorum().await else {
                 continue;
             };
-            if awake.contains(&quorum.leader_id) {
+            if asked.contains(&quorum.leader_id) {
                 return Some((quorum.leader_id, quorum.leader_epoch));
             }
         }

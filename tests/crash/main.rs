@@ -23,5 +23,7 @@ mod disks;
 mod ending;
 mod killed;
 mod load;
+#[cfg(feature = "root-tests")]
+mod root;
 mod story;
 mod zombies;
