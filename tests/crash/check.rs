@@ -136,3 +136,62 @@ pub(crate) fn difference(one: &[u8], other: &[u8]) -> Option<String> {
         batch(other)
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a hasty writer wrote to partition 0: records 0 and 1 were acknowledged at 0 and 1, 2 is of unknown fate, 3 was refused.
+    fn verdict(log: &[(i64, &str)]) -> Result<Summary, String> {
+        let (unknown, refused) = (Fate::Unknown("silence".to_owned()), Fate::Refused("no leader".to_owned()));
+        let fates = vec![Fate::Acknowledged(0), Fate::Acknowledged(1), unknown, refused];
+        let notes = Notes { writer: "w".to_owned(), partition: 0, manner: Manner::Hasty, fates };
+        let log = log.iter().map(|(offset, value)| (*offset, value.as_bytes().to_vec())).collect();
+        check(&[notes], &BTreeMap::from([(0, log)])).map_err(|wrong| wrong.join("; "))
+    }
+
+    fn assert_wrong(log: &[(i64, &str)], because: &str) {
+        let wrong = verdict(log).expect_err("something is wrong");
+        assert!(wrong.contains(because), "found {wrong:?}, expected {because:?}");
+    }
+
+    #[test]
+    fn history_with_or_without_what_is_of_unknown_fate_is_right() {
+        let summary = Summary { acknowledged: 2, unknown: 1, unknown_there: 0, refused: 1 };
+        assert_eq!(verdict(&[(0, "w:0:"), (1, "w:1:")]), Ok(summary));
+        let there = verdict(&[(0, "w:0:"), (1, "w:1:"), (2, "w:2:")]);
+        assert_eq!(there.map(|summary| summary.unknown_there), Ok(1));
+    }
+
+    #[test]
+    fn record_that_was_acknowledged_and_is_not_there_is_lost() {
+        assert_wrong(&[(0, "w:0:")], "record 1, acknowledged at 1, is lost");
+    }
+
+    #[test]
+    fn record_at_another_offset_than_was_said_is_wrong() {
+        assert_wrong(&[(0, "w:0:"), (5, "w:1:")], "record 1, acknowledged at 1, is at 5");
+    }
+
+    #[test]
+    fn record_that_is_there_twice_is_wrong() {
+        assert_wrong(&[(0, "w:0:"), (1, "w:1:"), (2, "w:2:"), (3, "w:2:")], "duplicated or out of order");
+    }
+
+    #[test]
+    fn records_in_another_order_than_they_were_written_are_wrong() {
+        assert_wrong(&[(0, "w:1:"), (1, "w:0:")], "duplicated or out of order");
+    }
+
+    #[test]
+    fn record_that_was_refused_and_is_there_is_wrong() {
+        assert_wrong(&[(0, "w:0:"), (1, "w:1:"), (2, "w:3:")], "record 3, refused (no leader), is at 2");
+    }
+
+    #[test]
+    fn records_that_nobody_wrote_are_wrong() {
+        assert_wrong(&[(0, "w:0:"), (1, "w:1:"), (2, "w:4:")], "record 4 at offset 2 was never written");
+        assert_wrong(&[(0, "w:0:"), (1, "w:1:"), (2, "v:0:")], "records of v, who wrote none there");
+        assert_wrong(&[(0, "w:0:"), (1, "w:1:"), (2, "?")], "a value that nobody wrote");
+    }
+}

@@ -376,22 +376,30 @@ impl Nodes {
         (by_number.len() == usize::try_from(PARTITIONS).ok()?).then(|| by_number.into_values().collect())
     }
 
-    /// What the first that answers of those who are awake believes, in which partition leaders are awake themselves.
+    /// The newest belief of those who are awake, once it is that partition leaders are awake themselves. Who was cut off has old ones.
     pub(crate) async fn beliefs(&self) -> Option<Beliefs> {
         let awake = self.awake();
+        let mut newest: Option<Beliefs> = None;
+        let age = |beliefs: &Beliefs| beliefs.iter().map(|partition| partition.epoch).sum::<i32>();
         for &id in &awake {
             let beliefs = self.believes(id).await;
-            if let Some(beliefs) = beliefs.filter(|all| all.iter().all(|one| awake.contains(&one.leader))) {
-                return Some(beliefs);
+            let is_newer = |all: &Beliefs| newest.as_ref().is_none_or(|newest| age(all) > age(newest));
+            if let Some(beliefs) = beliefs.filter(is_newer) {
+                newest = Some(beliefs);
             }
         }
-        None
+        newest.filter(|all| all.iter().all(|partition| awake.contains(&partition.leader)))
     }
 
-    /// If all replicas of all partitions are in sync.
+    /// If all nodes say that all replicas of all partitions are in sync.
     pub(crate) async fn in_sync(&self) -> Option<()> {
-        let beliefs = self.beliefs().await?;
-        beliefs.iter().all(|partition| partition.isr.len() == NODES.len()).then_some(())
+        let mut all = Vec::new();
+        for id in NODES {
+            all.push(self.believes(id).await?);
+        }
+        let agree = all.windows(2).all(|pair| pair[0] == pair[1]);
+        let in_sync = all[0].iter().all(|partition| partition.isr.len() == NODES.len());
+        (agree && in_sync).then_some(())
     }
 
     /// Leader and epoch of the quorum, as those who are awake say.

@@ -3,25 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use highwater_client::admin::OffsetSpec;
-use highwater_client::{Cluster, Consumer, ConsumerConfig, TopicPartition};
+use highwater_client::{Consumer, ConsumerConfig, TopicPartition};
 
 use crate::check::{self, Found, Summary};
 use crate::cluster::{NODES, Nodes, PARTITIONS, TOPIC};
 use crate::load::Load;
 use crate::story::{Story, until};
 
-/// Ends the load, waits until all replicas are in sync, reads all as a consumer and from each replica's files, and checks it.
+/// Ends the load, waits until all replicas are the same, reads all from their files and as a consumer, and checks it.
 pub(crate) async fn end(story: &Story, nodes: &mut Nodes, load: Load) -> Summary {
     story.say("all is healed; the load ends");
     let notes = load.end().await;
     until(nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
-    let consumed = consume(nodes).await;
-    story.say("all is read");
     let mut logs = BTreeMap::new();
     for partition in 0..PARTITIONS {
         logs.insert(partition, agreed(nodes, partition).await);
     }
+    story.say("all replicas are the same");
+    let consumed = consume(nodes, &logs).await;
+    story.say("all is read");
     for id in NODES {
         nodes.kill(id);
     }
@@ -46,40 +46,29 @@ pub(crate) async fn end(story: &Story, nodes: &mut Nodes, load: Load) -> Summary
     summary
 }
 
-/// What a consumer is given of each partition, from its beginning to its high watermark.
-async fn consume(nodes: &mut Nodes) -> BTreeMap<i32, Found> {
+/// What a consumer is given of each partition, until it has come to the end of its log.
+async fn consume(nodes: &mut Nodes, logs: &BTreeMap<i32, Found>) -> BTreeMap<i32, Found> {
     let cluster = nodes.client().await;
-    let partitions: Vec<TopicPartition> =
-        (0..PARTITIONS).map(|partition| TopicPartition::new(TOPIC, partition)).collect();
-    let ends = until(nodes, "the logs' ends are known", async |_| ends(&cluster, &partitions).await).await;
-    let mut consumer = Consumer::new(cluster, ConsumerConfig::default()).expect("a consumer");
-    consumer.assign(partitions.clone()).expect("assigned");
-    for partition in &partitions {
-        consumer.seek(partition, 0).expect("it is assigned");
+    let mut consumer =
+        Consumer::new(cluster, ConsumerConfig { max_poll_records: 100_000, ..Default::default() })
+            .expect("a consumer");
+    let partitions = || (0..PARTITIONS).map(|partition| TopicPartition::new(TOPIC, partition));
+    consumer.assign(partitions().collect()).expect("assigned");
+    for partition in partitions() {
+        consumer.seek(&partition, 0).expect("it is assigned");
     }
-    let mut found: BTreeMap<i32, Found> =
-        (0..PARTITIONS).map(|partition| (partition, Found::new())).collect();
-    let is_read = |found: &BTreeMap<i32, Found>| {
-        ends.iter().all(|(partition, end)| {
-            let last = found.get(partition).and_then(|records| records.last());
-            *end == 0 || last.is_some_and(|(offset, _)| offset + 1 >= *end)
-        })
-    };
-    while !is_read(&found) {
-        nodes.assert_alive();
+    let last = |found: &Found| found.last().map(|(offset, _)| *offset);
+    let mut found: BTreeMap<i32, Found> = BTreeMap::new();
+    until(nodes, "a consumer has read all", async |_| {
         for record in consumer.poll(Duration::from_millis(500)).await.expect("records") {
             let value = record.value.map(|value| value.to_vec()).unwrap_or_default();
             found.entry(record.partition.partition).or_default().push((record.offset, value));
         }
-    }
+        let is_read = logs.iter().all(|(partition, log)| found.get(partition).and_then(last) >= last(log));
+        is_read.then_some(())
+    })
+    .await;
     found
-}
-
-async fn ends(cluster: &Cluster, partitions: &[TopicPartition]) -> Option<BTreeMap<i32, i64>> {
-    let asked = partitions.iter().map(|partition| (partition.clone(), OffsetSpec::Latest)).collect();
-    let admin = highwater_client::Admin::new(cluster.clone());
-    let answers = admin.list_offsets(&asked).await.ok()?;
-    answers.into_iter().map(|(of, answer)| Some((of.partition, answer.ok()?.offset))).collect()
 }
 
 /// The records of a partition, which all replicas have byte for byte; some of them may have to fetch the last.

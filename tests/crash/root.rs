@@ -182,8 +182,10 @@ impl Drop for Network {
             let _ = holder.kill();
             let _ = holder.wait();
         }
-        // If that does not work the end of the namespace does it.
-        let _ = Command::new("ip").args(["link", "delete", BRIDGE]).status();
+        // Without that they would be there for a while yet. If it does not work the end of the namespace does it.
+        for link in NODES.map(|id| format!("hw{id}")).into_iter().chain([BRIDGE.to_owned()]) {
+            let _ = Command::new("ip").args(["link", "delete", &link]).stderr(Stdio::null()).status();
+        }
     }
 }
 
@@ -390,24 +392,34 @@ fn links_cut_one_way_at_random_lose_duplicate_and_reorder_nothing() {
         let mut nodes = network.cluster().await;
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty]).await;
         load.goes_on(&mut nodes, 50).await;
-        for _ in 0..6 * ROUNDS * effort() {
-            let mut cuts = Vec::new();
-            for from in NODES {
-                for to in others(from) {
-                    if story.dice.u32(..3) == 0 {
-                        network.cut(from, to);
-                        cuts.push((from, to));
-                    }
-                }
+        let (mut rounds, mut cuts, mut changes) = (0, 0, 0);
+        while rounds < 6 * ROUNDS * effort() || changes == 0 {
+            let before =
+                until(&mut nodes, "all partitions have leaders", async |nodes| nodes.beliefs().await).await;
+            let mut links: Vec<(i32, i32)> = NODES
+                .into_iter()
+                .flat_map(|from| others(from).into_iter().map(move |to| (from, to)))
+                .collect();
+            story.dice.shuffle(&mut links);
+            links.truncate(story.dice.usize(1..=4));
+            story.say(&format!("cut {links:?}"));
+            for &(from, to) in &links {
+                network.cut(from, to);
             }
-            story.say(&format!("cut {cuts:?}"));
-            story.pause(0..4_000).await;
-            for (from, to) in cuts {
+            story.pause(500..4_000).await;
+            for &(from, to) in &links {
                 network.heal(from, to);
             }
             story.say("healed");
             load.goes_on(&mut nodes, 20).await;
+            let after =
+                until(&mut nodes, "all partitions have leaders", async |nodes| nodes.beliefs().await).await;
+            changes +=
+                before.iter().zip(&after).filter(|(before, after)| before.leader != after.leader).count();
+            cuts += links.len();
+            rounds += 1;
         }
+        story.say(&format!("{cuts} cuts, {changes} changes of leaders"));
         let summary = end(&story, &mut nodes, load).await;
         assert!(
             summary.acknowledged >= 300,

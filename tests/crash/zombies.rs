@@ -8,11 +8,11 @@ use crate::load::{Load, Manner};
 use crate::story::{Story, effort, until};
 
 /// How often, for each unit of effort.
-const ROUNDS: u32 = 2;
+const ROUNDS: u32 = 1;
 
 /// The bound of a story of so many rounds. A round takes some seconds, on a machine that is busy some more.
 fn bound() -> Duration {
-    Duration::from_secs(120 + 60 * u64::from(ROUNDS * effort()))
+    Duration::from_secs(120 + 90 * u64::from(ROUNDS * effort()))
 }
 
 #[test]
