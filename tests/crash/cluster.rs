@@ -399,6 +399,10 @@ impl Nodes {
         }
         let agree = all.windows(2).all(|pair| pair[0] == pair[1]);
         let in_sync = all[0].iter().all(|partition| partition.isr.len() == NODES.len());
+        if !(agree && in_sync) {
+            // The last of these tells how it stands, if it fails.
+            println!("not in sync: {all:?}");
+        }
         (agree && in_sync).then_some(())
     }
 
