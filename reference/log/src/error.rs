@@ -71,6 +71,21 @@ impl LogError {
     }
 }
 
+/// What a person can do about an error of the disk: a sentence.
+pub fn cure(error: &io::Error) -> &'static str {
+    use io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded => {
+            "Make room there, or raise the limit, and start again."
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "Give the user that this runs as the right to it, and start again."
+        }
+        ErrorKind::NotFound => "Look whether it was moved or removed.",
+        _ => "Look after the disk, of which the system's own log may say more, and start again.",
+    }
+}
+
 impl Damage {
     pub(crate) fn new(
         file: &str,
@@ -119,7 +134,9 @@ impl fmt::Display for Damage {
 impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { file, doing, error } => write!(f, "{file}: could not {doing}: {error}"),
+            Self::Io { file, doing, error } => {
+                write!(f, "{file}: could not {doing}: {error}. {}", cure(error))
+            }
             Self::Damaged(damage) => write!(f, "{damage}"),
             Self::Poisoned { because } => write!(f, "the log is of no more use: {because}"),
             Self::Batch(error) => write!(f, "{error}"),
@@ -149,5 +166,23 @@ impl std::error::Error for LogError {
             Self::Batch(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_of_a_disk_names_file_error_and_cure() {
+        let told = |number| {
+            LogError::io("orders-0/0.log", "write it")(io::Error::from_raw_os_error(number)).to_string()
+        };
+        // ENOSPC, EROFS and EIO of Linux.
+        let full =
+            "No space left on device (os error 28). Make room there, or raise the limit, and start again.";
+        assert_eq!(told(28), format!("orders-0/0.log: could not write it: {full}"));
+        assert!(told(30).ends_with("Give the user that this runs as the right to it, and start again."));
+        assert!(told(5).contains("Look after the disk"));
     }
 }

@@ -67,6 +67,6 @@ mod sync;
 
 pub use config::{FlushPolicy, LogConfig, Recorded, Retention};
 pub use directory::{DataDirectory, METADATA, PartitionDirectory, directory_name};
-pub use error::{Damage, LogError};
+pub use error::{Damage, LogError, cure};
 pub use log::{Cut, Flushed, Flusher, Log, Recovery, TimestampOffset};
 pub use producers::LogProducers;

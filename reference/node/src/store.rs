@@ -61,7 +61,8 @@ impl From<LogError> for OpenError {
                 OpenError { place: damage.file, message }
             }
             LogError::Io { file, doing, error } => {
-                OpenError { place: file, message: format!("could not {doing}: {error}") }
+                let message = format!("could not {doing}: {error}. {}", highwater_log::cure(&error));
+                OpenError { place: file, message }
             }
             error => OpenError { place: "the data directory".to_owned(), message: error.to_string() },
         }

@@ -168,7 +168,7 @@ impl Server {
                 Err(stopped) => {
                     let ended = self.node.ended.borrow().clone();
                     let why = ended.and_then(Result::err).unwrap_or_else(|| stopped.to_string());
-                    return Err(StartError(why));
+                    return Err(StartError(self.placed(&why)));
                 }
             }
         }
@@ -176,10 +176,16 @@ impl Server {
 
     /// Waits until the node has ended by itself: a disk failed it. Says why.
     pub async fn ended(&mut self) -> Result<(), String> {
-        match self.node.ended.wait_for(Option::is_some).await {
-            Ok(ended) => ended.clone().unwrap_or(Ok(())),
+        let ended = self.node.ended.wait_for(Option::is_some).await.map(|ended| ended.clone());
+        match ended {
+            Ok(ended) => ended.unwrap_or(Ok(())).map_err(|why| self.placed(&why)),
             Err(_) => Err("the node ended without a word".to_owned()),
         }
+    }
+
+    /// Why the node ended, with the directory that files are named from.
+    fn placed(&self, why: &str) -> String {
+        format!("in {}: {why}", self.config().log_directory.display())
     }
 
     /// Stops in good order: leaderships move, the controller resigns, logs are flushed, and what was asked is answered.
@@ -235,8 +241,8 @@ fn open_disk(config: &ServerConfig) -> Result<(RealDisk, MetaProperties), StartE
             meta_properties::NAME
         )));
     }
-    let disk =
-        RealDisk::open(&config.log_directory).map_err(|error| StartError(format!("{place}: {error}")))?;
+    let disk = RealDisk::open(&config.log_directory)
+        .map_err(|error| StartError(format!("{place}: {error}. {}", highwater_log::cure(&error))))?;
     match meta_properties::load(&disk) {
         Ok(Some(identity)) => Ok((disk, identity)),
         Ok(None) => Err(StartError(format!("{place}: found nothing. {format}"))),
@@ -313,10 +319,11 @@ async fn start_node(
     let timeouts = node_config.clone();
     let peers =
         |node: NodeHandle| TcpPeers::new(node, speaker, &timeouts, voters, inter_broker, setup, running);
+    let directory = config.log_directory.display();
     let open = move |now| Node::open(node_config, Rules::default(), disk, seed(), now);
     spawn(origin, config.limits.queued_requests_max, open, peers)
         .await
-        .map_err(|error| StartError(error.to_string()))
+        .map_err(|error| StartError(format!("in {directory}: {error}")))
 }
 
 /// Another at each start.
