@@ -12,7 +12,7 @@ use highwater_wire::messages::offset_commit::request::{
 use highwater_wire::messages::offset_fetch::request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use highwater_wire::messages::sync_group::request::SyncGroupRequestAssignment;
 use highwater_wire::messages::*;
-use highwater_wire::{ErrorCode, Request, Str, Uuid};
+use highwater_wire::{ErrorCode, Str, Uuid};
 
 use crate::support::{Connection, address, found, newest, places, run, until};
 
