@@ -591,7 +591,8 @@ impl<D: Disk> Node<D> {
     }
 
     /// What flushes this log as far as it goes now, on another thread; `None` if there is nothing to flush, or no such log. Asked
-    /// for after [`Output::Flush`], and followed by [`Input::Flushed`].
+    /// for after [`Output::Flush`], and followed by [`Input::Flushed`]; by [`Input::Flush`] if there is nothing to flush, since whoever
+    /// waits for the flush has not heard of what else has flushed the log meanwhile, as a snapshot does before it is made.
     ///
     /// Not more than one of a log should be under way: the next is asked for once the last is done.
     pub fn flusher(&mut self, log: LogId) -> Option<Flusher<D>> {

@@ -199,7 +199,8 @@ impl<D: Disk> QuorumLog<D> {
         self.handle(now, quorum::Input::Flushed { through })
     }
 
-    /// What does it on another thread; nothing if there is nothing to flush.
+    /// What does it on another thread; nothing if there is nothing to flush: [`flush`](Self::flush) then tells the core so, which waits for
+    /// it.
     ///
     /// # Errors
     /// If the disk fails.

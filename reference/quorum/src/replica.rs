@@ -169,7 +169,11 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
         let mut flusher = None;
         self.step(self.now, |replica| {
             flusher = replica.log.flusher()?;
-            Ok(())
+            match flusher {
+                Some(_) => Ok(()),
+                // A snapshot has flushed it, of which the core, which waits, has not heard.
+                None => replica.log.flush(replica.now),
+            }
         });
         flusher
     }

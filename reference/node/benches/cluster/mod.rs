@@ -9,7 +9,7 @@ use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NodeId, Uuid};
 use highwater_log::disk::RealDisk;
 use highwater_node::message::{ClientRequest, ClientResponse, Input, Output, TopicPartition};
-use highwater_node::{Node, NodeConfig, Role, Roles, Rules};
+use highwater_node::{Flusher, Node, NodeConfig, Role, Roles, Rules};
 
 /// How long a message takes.
 const DELAY: Duration = Duration::from_micros(100);
@@ -226,9 +226,8 @@ impl Cluster {
                 }
                 Output::Flush(log) => {
                     let flusher = self.nodes.get_mut(&id).and_then(|node| node.flusher(log));
-                    if let Some(flushed) = flusher.map(|flusher| flusher.flush()) {
-                        self.post(id, Input::Flushed { log, flushed });
-                    }
+                    let done = |flusher: Flusher<_>| Input::Flushed { log, flushed: flusher.flush() };
+                    self.post(id, flusher.map_or(Input::Flush(log), done));
                 }
                 Output::Report(what) => println!("{id}: {what}"),
                 Output::Stopped(why) => assert_eq!(why, None, "{id} stopped"),

@@ -16,7 +16,7 @@ use highwater_node::message::{
     ClientRequest, ClientResponse, Fetch, FetchPartition, FetchReader, Input, ListOffsets, ListedOffset,
     LogId, OffsetAt, OffsetQuery, OffsetReader, Output, PeerRequest, PeerResponse, Produce, TopicPartition,
 };
-use highwater_node::{Node, NodeConfig, OpenError, Role, Roles, Rules};
+use highwater_node::{Flusher, Node, NodeConfig, OpenError, Role, Roles, Rules};
 
 /// How long a message takes, and a flush.
 const DELAY: Duration = Duration::from_millis(1);
@@ -254,9 +254,8 @@ impl Cluster {
                 }
                 Output::Flush(log) if self.flushes_elsewhere => {
                     let flusher = self.nodes.get_mut(&id).and_then(|node| node.flusher(log));
-                    if let Some(flusher) = flusher {
-                        self.post(id, Input::Flushed { log, flushed: flusher.flush() });
-                    }
+                    let done = |flusher: Flusher<_>| Input::Flushed { log, flushed: flusher.flush() };
+                    self.post(id, flusher.map_or(Input::Flush(log), done));
                 }
                 Output::Flush(log) => self.post(id, Input::Flush(log)),
                 Output::Report(what) => self.reports.push((id, what)),

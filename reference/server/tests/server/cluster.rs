@@ -3,7 +3,10 @@
 use highwater_core::NodeId;
 use highwater_server::Server;
 
-use crate::support::{Place, places, run, until};
+use highwater_wire::messages::CreateTopicsRequest;
+use highwater_wire::messages::create_topics::request::CreatableTopic;
+
+use crate::support::{Connection, Place, address, places, run, until};
 
 /// So that elections do not take the time of the test.
 const QUICK: &[(&str, &str)] = &[
@@ -131,6 +134,41 @@ fn node_that_died_comes_back_and_follows() {
         })
         .await;
         again.abandon().await;
+        for server in servers {
+            server.abandon().await;
+        }
+    });
+}
+
+#[test]
+fn snapshots_of_the_metadata_hold_nobody_up() {
+    run(async {
+        let often = [QUICK, &[("metadata.log.max.record.bytes.between.snapshots", "500")]].concat();
+        let places = places(3, &often);
+        let servers = start(&places).await;
+        for server in &servers {
+            server.serves().await.expect("it serves");
+        }
+        let mut connection = Connection::open(address(&servers[0], "PLAINTEXT")).await;
+        for number in 0..60 {
+            let name = format!("topic-{number}");
+            let topic = CreatableTopic {
+                name: name.as_str().into(),
+                num_partitions: 1,
+                replication_factor: 1,
+                ..Default::default()
+            };
+            let request =
+                CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
+            let response = connection.ask(&request, 7).await;
+            assert_eq!(response.topics[0].error_code, 0, "{:?}", response.topics[0]);
+        }
+        for server in &servers {
+            until("it has heard of all topics", async || {
+                server.node().look(|node| node.image().topics().len()).await.expect("it runs") == 60
+            })
+            .await;
+        }
         for server in servers {
             server.abandon().await;
         }
