@@ -82,7 +82,7 @@ fn cores_without_thrift_hold() {
         thrift: 0,
         ..SMALL
     };
-    assert_holds(bounds, 164_993, 32);
+    assert_holds(bounds, 164_661, 32);
     let three = Bounds { voters: 3, epochs: 1, records: 0, messages: 1, thrift: 0, ..SMALL };
     assert_holds(three, 8_610, 25);
 }

@@ -437,6 +437,7 @@ transcripts! {
     delete_group_rests_on_nothing_under_way
     delete_group_that_fails_leaves_it
     delete_group_that_times_out_is_repeated
+    delete_group_that_times_out_is_repeated_though_nobody_asks
     delete_offsets_of_topics_not_read
     fail_over_goes_on_with_what_is_written
     followers_wait_for_the_leaders_assignment
