@@ -18,7 +18,7 @@
 //!
 //! # Invariants
 //! - Nothing here panics, hangs or allocates by an unchecked count, whatever the files hold; what is decompressed is bounded
-//!   ([`codec`]).
+//!   (`highwater-codec`).
 //! - No file is changed but by `storage format`, and that refuses what is another's.
 //! - What a script would read in Kafka's output is in ours, word by word; what differs is said in the essay of the tool.
 
