@@ -16,6 +16,9 @@ pub(crate) fn run(arguments: &ExploreArguments) -> Result<Exit, Failure> {
             arguments.address
         ))
     })?;
+    // Even where the shell has it ignored, as for what runs in the background of a script.
+    ctrlc::set_handler(|| std::process::exit(0))
+        .map_err(|error| Failure::usage(format!("cannot listen for interrupts: {error}")))?;
     output::say(&format!("{} at http://{} until Ctrl-C", entry.name(), arguments.address));
     entry.explore(&request, arguments.address)?;
     Ok(Exit::Holds)
