@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::cluster::{Nodes, longest_file, on_loopback};
 use crate::ending::end;
 use crate::load::{Load, Manner};
-use crate::story::{Story, until};
+use crate::story::{Story, all_in_sync, leaders, until};
 
 const BOUND: Duration = Duration::from_secs(240);
 
@@ -43,8 +43,7 @@ fn node_with_a_full_disk_stops_and_catches_up_once_there_is_room() {
         nodes.serve().await;
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty]).await;
         load.goes_on(&mut nodes, 50).await;
-        let before =
-            until(&mut nodes, "all partitions have leaders", async |nodes| nodes.beliefs().await).await;
+        let before = leaders(&mut nodes).await;
         let full = before[0].leader;
         let room = longest_file(&nodes.data(full)) + (32 << 10);
         story.say(&format!("no file of {full}, a leader, may be longer than {room} bytes"));
@@ -52,13 +51,8 @@ fn node_with_a_full_disk_stops_and_catches_up_once_there_is_room() {
         gives_up(&story, &mut nodes, &load, full, &["ledger-", ".log", "File too large", "Make room"]).await;
         story.say("there is room again");
         nodes.start(full);
-        until(&mut nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        all_in_sync(&mut nodes).await;
+        end(&story, &mut nodes, load, 300).await;
     });
 }
 
@@ -77,8 +71,7 @@ fn node_with_a_read_only_disk_stops_and_catches_up_once_it_can_be_written() {
         nodes.serve().await;
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty]).await;
         load.goes_on(&mut nodes, 50).await;
-        let before =
-            until(&mut nodes, "all partitions have leaders", async |nodes| nodes.beliefs().await).await;
+        let before = leaders(&mut nodes).await;
         let victim = before[0].leader;
         story.say(&format!("nothing in the directories of {victim}, a leader, may be written"));
         permit(&nodes.data(victim), false);
@@ -90,13 +83,8 @@ fn node_with_a_read_only_disk_stops_and_catches_up_once_it_can_be_written() {
         story.say("it may be written again");
         permit(&nodes.data(victim), true);
         nodes.start(victim);
-        until(&mut nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        all_in_sync(&mut nodes).await;
+        end(&story, &mut nodes, load, 300).await;
     });
 }
 

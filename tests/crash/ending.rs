@@ -8,13 +8,14 @@ use highwater_client::{Consumer, ConsumerConfig, TopicPartition};
 use crate::check::{self, Found, Summary};
 use crate::cluster::{NODES, Nodes, PARTITIONS, TOPIC};
 use crate::load::Load;
-use crate::story::{Story, until};
+use crate::story::{Story, all_in_sync, until};
 
-/// Ends the load, waits until all replicas are the same, reads all from their files and as a consumer, and checks it.
-pub(crate) async fn end(story: &Story, nodes: &mut Nodes, load: Load) -> Summary {
+/// Ends the load, waits until all replicas are the same, reads all from their files and as a consumer, and checks it. A story in which fewer than
+/// `least` records were acknowledged shows nothing, and fails.
+pub(crate) async fn end(story: &Story, nodes: &mut Nodes, load: Load, least: usize) {
     story.say("all is healed; the load ends");
     let notes = load.end().await;
-    until(nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
+    all_in_sync(nodes).await;
     let mut logs = BTreeMap::new();
     for partition in 0..PARTITIONS {
         logs.insert(partition, agreed(nodes, partition).await);
@@ -43,7 +44,8 @@ pub(crate) async fn end(story: &Story, nodes: &mut Nodes, load: Load) -> Summary
     wrong.truncate(20);
     assert!(count == 0, "{count} things are wrong:\n{}", wrong.join("\n"));
     story.say(&format!("{summary:?}"));
-    summary
+    let Summary { acknowledged, .. } = summary;
+    assert!(acknowledged >= least, "{acknowledged} records were acknowledged, expected {least}");
 }
 
 /// What a consumer is given of each partition, until it has come to the end of its log.

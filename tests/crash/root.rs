@@ -23,7 +23,7 @@ use crate::cluster::{NODES, Nodes, Place, on_loopback};
 use crate::disks::gives_up;
 use crate::ending::end;
 use crate::load::{Load, Manner};
-use crate::story::{Story, effort, until};
+use crate::story::{Story, all_in_sync, effort, leaders, quorum_leader, until};
 
 /// Of network and mounts there is one.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -110,13 +110,8 @@ fn node_whose_file_system_is_full_stops_and_catches_up_once_it_is_larger() {
         story.say("there is room");
         mounted.remount("size=1g");
         nodes.start(full);
-        until(&mut nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        all_in_sync(&mut nodes).await;
+        end(&story, &mut nodes, load, 300).await;
     });
 }
 
@@ -145,13 +140,8 @@ fn node_whose_file_system_becomes_read_only_stops_and_catches_up_once_it_is_not(
         mounted.remount("rw");
         story.say("it can be written");
         nodes.start(victim);
-        until(&mut nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        all_in_sync(&mut nodes).await;
+        end(&story, &mut nodes, load, 300).await;
     });
 }
 
@@ -307,8 +297,7 @@ fn one_way_cut_between_leader_and_follower_takes_the_follower_out_and_loses_noth
         load.goes_on(&mut nodes, 50).await;
         for half in [Half::Deaf, Half::Mute].repeat(usize::try_from(ROUNDS * effort()).expect("few")) {
             // Neither leads the quorum, so that the link is one between leader and follower only.
-            let (quorum, _) =
-                until(&mut nodes, "the quorum has a leader", async |nodes| nodes.quorum().await).await;
+            let (quorum, _) = quorum_leader(&mut nodes).await;
             let pair = others(quorum);
             let follower = story.one_of(&pair);
             let leader = *pair.iter().find(|id| **id != follower).expect("another");
@@ -331,14 +320,9 @@ fn one_way_cut_between_leader_and_follower_takes_the_follower_out_and_loses_noth
             load.goes_on(&mut nodes, 50).await;
             story.say(&format!("healed, after {before:?} then {:?}", load.acknowledged()));
             network.heal(from, to);
-            until(&mut nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
+            all_in_sync(&mut nodes).await;
         }
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        end(&story, &mut nodes, load, 300).await;
     });
 }
 
@@ -351,8 +335,7 @@ fn half_deaf_or_mute_leader_of_the_quorum_is_replaced_and_nothing_is_lost() {
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty, Manner::Careless]).await;
         load.goes_on(&mut nodes, 50).await;
         for half in [Half::Deaf, Half::Mute].repeat(usize::try_from(ROUNDS * effort()).expect("few")) {
-            let (leader, epoch) =
-                until(&mut nodes, "the quorum has a leader", async |nodes| nodes.quorum().await).await;
+            let (leader, epoch) = quorum_leader(&mut nodes).await;
             story.say(&format!("{leader}, leader of the quorum in epoch {epoch}, is {half:?}"));
             for other in others(leader) {
                 let (from, to) = half.link(leader, other);
@@ -372,15 +355,10 @@ fn half_deaf_or_mute_leader_of_the_quorum_is_replaced_and_nothing_is_lost() {
                 let (from, to) = half.link(leader, other);
                 network.heal(from, to);
             }
-            until(&mut nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
+            all_in_sync(&mut nodes).await;
             load.goes_on(&mut nodes, 20).await;
         }
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        end(&story, &mut nodes, load, 300).await;
     });
 }
 
@@ -394,8 +372,7 @@ fn links_cut_one_way_at_random_lose_duplicate_and_reorder_nothing() {
         load.goes_on(&mut nodes, 50).await;
         let (mut rounds, mut cuts, mut changes) = (0, 0, 0);
         while rounds < 6 * ROUNDS * effort() || changes == 0 {
-            let before =
-                until(&mut nodes, "all partitions have leaders", async |nodes| nodes.beliefs().await).await;
+            let before = leaders(&mut nodes).await;
             let mut links: Vec<(i32, i32)> = NODES
                 .into_iter()
                 .flat_map(|from| others(from).into_iter().map(move |to| (from, to)))
@@ -412,19 +389,13 @@ fn links_cut_one_way_at_random_lose_duplicate_and_reorder_nothing() {
             }
             story.say("healed");
             load.goes_on(&mut nodes, 20).await;
-            let after =
-                until(&mut nodes, "all partitions have leaders", async |nodes| nodes.beliefs().await).await;
+            let after = leaders(&mut nodes).await;
             changes +=
                 before.iter().zip(&after).filter(|(before, after)| before.leader != after.leader).count();
             cuts += links.len();
             rounds += 1;
         }
         story.say(&format!("{cuts} cuts, {changes} changes of leaders"));
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        end(&story, &mut nodes, load, 300).await;
     });
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use crate::cluster::Nodes;
+use crate::cluster::{Beliefs, Nodes};
 
 /// Nothing that is waited for takes longer, not even on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,4 +70,19 @@ pub(crate) async fn until<T>(
         assert!(Instant::now() < deadline, "in vain waited {} s until {what}", PATIENCE.as_secs());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Waits until every replica is in its ISR, as all nodes believe.
+pub(crate) async fn all_in_sync(nodes: &mut Nodes) {
+    until(nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
+}
+
+/// Waits until every partition has a leader who is awake; what is believed then.
+pub(crate) async fn leaders(nodes: &mut Nodes) -> Beliefs {
+    until(nodes, "all partitions have leaders", async |nodes| nodes.beliefs().await).await
+}
+
+/// Waits until the quorum has a leader; who, and in which epoch.
+pub(crate) async fn quorum_leader(nodes: &mut Nodes) -> (i32, i32) {
+    until(nodes, "the quorum has a leader", async |nodes| nodes.quorum().await).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cluster::{Nodes, on_loopback};
 use crate::ending::end;
 use crate::load::{Load, Manner};
-use crate::story::{Story, effort, until};
+use crate::story::{Story, all_in_sync, effort, leaders, quorum_leader, until};
 
 /// How often, for each unit of effort.
 const ROUNDS: u32 = 1;
@@ -23,8 +23,7 @@ fn zombies_that_led_partitions_lose_duplicate_and_reorder_nothing() {
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty, Manner::Careless]).await;
         load.goes_on(&mut nodes, 50).await;
         for _ in 0..ROUNDS * effort() {
-            let before =
-                until(&mut nodes, "all partitions have leaders", async |nodes| nodes.beliefs().await).await;
+            let before = leaders(&mut nodes).await;
             let zombie = story.one_of(&before.iter().map(|partition| partition.leader).collect::<Vec<_>>());
             story.say(&format!("stop {zombie}, a leader"));
             nodes.pause(zombie);
@@ -39,15 +38,10 @@ fn zombies_that_led_partitions_lose_duplicate_and_reorder_nothing() {
             story.pause(0..1_000).await;
             story.say(&format!("{zombie} goes on"));
             nodes.resume(zombie);
-            until(&mut nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
+            all_in_sync(&mut nodes).await;
             load.goes_on(&mut nodes, 20).await;
         }
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        end(&story, &mut nodes, load, 300).await;
     });
 }
 
@@ -58,8 +52,7 @@ fn zombie_that_led_the_quorum_follows_and_nothing_is_lost() {
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty]).await;
         load.goes_on(&mut nodes, 50).await;
         for _ in 0..ROUNDS * effort() {
-            let (zombie, epoch) =
-                until(&mut nodes, "the quorum has a leader", async |nodes| nodes.quorum().await).await;
+            let (zombie, epoch) = quorum_leader(&mut nodes).await;
             story.say(&format!("stop {zombie}, leader of the quorum in epoch {epoch}"));
             nodes.pause(zombie);
             let (next, later) = until(&mut nodes, "another leads", async |nodes| nodes.quorum().await).await;
@@ -67,17 +60,11 @@ fn zombie_that_led_the_quorum_follows_and_nothing_is_lost() {
             load.goes_on(&mut nodes, 50).await;
             story.say(&format!("{zombie} goes on; {next} leads in epoch {later}"));
             nodes.resume(zombie);
-            until(&mut nodes, "all replicas are in sync", async |nodes| nodes.in_sync().await).await;
-            let (leader, now) =
-                until(&mut nodes, "the quorum has a leader", async |nodes| nodes.quorum().await).await;
+            all_in_sync(&mut nodes).await;
+            let (leader, now) = quorum_leader(&mut nodes).await;
             assert!(leader != zombie || now > later, "{zombie} leads in epoch {now}, {next} led in {later}");
             load.goes_on(&mut nodes, 20).await;
         }
-        let summary = end(&story, &mut nodes, load).await;
-        assert!(
-            summary.acknowledged >= 300,
-            "{} records were acknowledged, expected 300",
-            summary.acknowledged
-        );
+        end(&story, &mut nodes, load, 300).await;
     });
 }

@@ -11,20 +11,14 @@ use highwater_wire::ErrorCode;
 use highwater_wire::messages::*;
 
 use crate::harness::{
-    Member, PARTITIONS, SOON, committed, coordinator, create, fetched, find, is_passing, loaded,
+    Member, PARTITIONS, SOON, committed, coordinator, create, fetched, find, is_passing, one,
 };
 use crate::support::{Connection, PATIENCE, address, places, run, until};
 
 #[test]
 fn offsets_survive_a_restart_of_their_coordinator() {
     run(async {
-        let further = [&SOON[..], &[("offsets.topic.replication.factor", "1")]].concat();
-        let place = &places(1, &further)[0];
-        let server = place.start().await;
-        server.serves().await.expect("it serves");
-        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
-        create(&mut connection, "t", 1).await;
-        find(&mut connection, "g").await;
+        let (place, server, mut connection) = one().await;
         let mut member = Member::of("g");
         member.settle(&mut connection).await;
         assert_eq!(committed(&connection.ask(&member.commit(42), 9).await), ErrorCode::NONE);
@@ -116,14 +110,7 @@ async fn three() -> (Vec<crate::support::Place>, Vec<Server>) {
 #[test]
 fn coordinator_that_loads_asks_for_patience_and_then_knows_everything() {
     run(async {
-        let further = [&SOON[..], &[("offsets.topic.replication.factor", "1")]].concat();
-        let place = &places(1, &further)[0];
-        let server = place.start().await;
-        server.serves().await.expect("it serves");
-        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
-        create(&mut connection, "t", 1).await;
-        find(&mut connection, "g").await;
-        loaded(&mut connection, "g").await;
+        let (place, server, mut connection) = one().await;
         // More than a piece of the log, all in one partition.
         let long: highwater_wire::Str = "n".repeat(4_000).into();
         for offset in 0..200 {
@@ -153,14 +140,7 @@ fn coordinator_that_loads_asks_for_patience_and_then_knows_everything() {
 #[test]
 fn compressed_records_of_offsets_are_loaded() {
     run(async {
-        let further = [&SOON[..], &[("offsets.topic.replication.factor", "1")]].concat();
-        let place = &places(1, &further)[0];
-        let server = place.start().await;
-        server.serves().await.expect("it serves");
-        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
-        create(&mut connection, "t", 1).await;
-        find(&mut connection, "g").await;
-        loaded(&mut connection, "g").await;
+        let (place, server, _) = one().await;
         for (offset, codec) in (1..).zip([Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd]) {
             write_as_kafka(&server, &format!("{codec:?}"), offset, codec).await;
         }

@@ -14,7 +14,7 @@ use highwater_wire::messages::sync_group::request::SyncGroupRequestAssignment;
 use highwater_wire::messages::*;
 use highwater_wire::{ErrorCode, Str, Uuid};
 
-use crate::support::{Connection, address, found, newest, places, run, until};
+use crate::support::{Connection, Place, address, found, newest, places, run, until};
 
 /// One partition of offsets would hide that groups are spread.
 pub(crate) const PARTITIONS: i32 = 3;
@@ -32,16 +32,22 @@ pub(crate) const SOON: [(&str, &str); 6] = [
 /// Runs a test with a connection to one node that serves and has the topic `t` of two partitions.
 pub(crate) fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Server, Connection) -> F) {
     run(async {
-        let further = [&SOON[..], &[("offsets.topic.replication.factor", "1")]].concat();
-        let place = &places(1, &further)[0];
-        let server = place.start().await;
-        server.serves().await.expect("it serves");
-        let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
-        create(&mut connection, "t", 1).await;
-        find(&mut connection, "g").await;
-        loaded(&mut connection, "g").await;
+        let (_place, server, connection) = one().await;
         test(server, connection).await;
     });
+}
+
+/// One node that serves, has the topic `t` and coordinates the group `g`; where it is at home, and a connection to it.
+pub(crate) async fn one() -> (Place, Server, Connection) {
+    let further = [&SOON[..], &[("offsets.topic.replication.factor", "1")]].concat();
+    let place = places(1, &further).remove(0);
+    let server = place.start().await;
+    server.serves().await.expect("it serves");
+    let mut connection = Connection::open(address(&server, "PLAINTEXT")).await;
+    create(&mut connection, "t", 1).await;
+    find(&mut connection, "g").await;
+    loaded(&mut connection, "g").await;
+    (place, server, connection)
 }
 
 /// Creates a topic of two partitions. Its id.
