@@ -85,6 +85,8 @@ GOALS = {
     "acks=1": ("records/s", "at least Kafka's", lambda kafka, ours: kafka and ours >= kafka),
     "consuming": ("records/s", "at least Kafka's", lambda kafka, ours: kafka and ours >= kafka),
     "p99 at half of Kafka's acks=all": ("ms", "at most half of Kafka's", lambda kafka, ours: kafka and ours <= kafka / 2),
+    "the same, linger.ms=0": ("ms", "at most half of Kafka's", lambda kafka, ours: kafka and ours <= kafka / 2),
+    "the same, acks=0: the client's own part": ("ms", None, None),
     "processor time of all nodes a million records, acks=all": ("s", None, None),
     "processor time of all nodes a million records, acks=1": ("s", None, None),
     "start to the first acknowledged record": ("s", "at most 0.5", lambda _, ours: ours <= 0.5),
@@ -348,12 +350,12 @@ class Figures:
         return statistics.median(self.seen[figure]) if figure in self.seen else None
 
 
-def produce(cluster, acks, records, throughput=-1):
+def produce(cluster, acks, records, throughput=-1, *more):
     """Records a second and the 99th percentile of latencies, as the producer says, once Java has compiled what is hot in it."""
     warm = WARM_S * throughput if throughput > 0 else records // 4
     out = tool("ProducerPerformance", "--topic", "perf", "--num-records", str(records), "--record-size", "100", "--throughput", str(throughput),
                "--warmup-records", str(warm), "--bootstrap-server", cluster.bootstrap,
-               "--command-property", f"acks={acks}", "enable.idempotence=false")
+               "--command-property", f"acks={acks}", "enable.idempotence=false", *more)
     last = out.strip().splitlines()[-1]
     if "steady state" not in last:
         fail(f"expected the steady state as the producer's last line, found {last!r}")
@@ -403,7 +405,10 @@ def load(figures):
             for name, seen in figures.items():
                 note(f"{name}, {half:,} records/s, turn {turn + 1} of {TURNS}")
                 with Peak(clusters[name]) as peak:
-                    seen.note("p99 at half of Kafka's acks=all", produce(clusters[name], "all", half * HALF_LOAD_S, half)[1])
+                    records = half * HALF_LOAD_S
+                    seen.note("p99 at half of Kafka's acks=all", produce(clusters[name], "all", records, half)[1])
+                    seen.note("the same, linger.ms=0", produce(clusters[name], "all", records, half, "linger.ms=0")[1])
+                    seen.note("the same, acks=0: the client's own part", produce(clusters[name], "0", records, half)[1])
                 seen.note("memory of a node, at half of Kafka's acks=all", peak.mb)
         return half
     finally:

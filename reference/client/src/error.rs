@@ -86,14 +86,17 @@ impl ClientError {
         match self {
             Self::InDoubt { .. } => true,
             Self::TimedOut { last, .. } => last.as_ref().is_some_and(|last| last.is_in_doubt()),
-            Self::Broker { code, .. } => {
-                matches!(
-                    *code,
-                    ErrorCode::REQUEST_TIMED_OUT
-                        | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
-                        | ErrorCode::UNKNOWN_SERVER_ERROR
-                )
-            }
+            Self::Broker { api, code, .. } => match *code {
+                ErrorCode::REQUEST_TIMED_OUT
+                | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+                | ErrorCode::UNKNOWN_SERVER_ERROR => true,
+                // Also what a leader says that appended the records and was then deposed, or lost its disk, before they were replicated:
+                // the next leader may have them.
+                ErrorCode::NOT_LEADER_OR_FOLLOWER
+                | ErrorCode::FENCED_LEADER_EPOCH
+                | ErrorCode::KAFKA_STORAGE_ERROR => *api == "Produce",
+                _ => false,
+            },
             _ => false,
         }
     }
@@ -199,5 +202,22 @@ impl fmt::Display for Unreadable {
             Self::Batch(error) => write!(f, "{error}"),
             Self::Codec(error) => write!(f, "{error}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_whose_leader_was_deposed_may_have_been_written() {
+        let said = |api, code: ErrorCode| ClientError::broker(api, "a topic", code.0, None);
+        let deposed = said("Produce", ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        assert!(deposed.is_in_doubt());
+        let last = Some(Box::new(deposed));
+        assert!(ClientError::TimedOut { what: String::new(), after: Duration::ZERO, last }.is_in_doubt());
+        // Nothing is appended without enough replicas; and what others ask of the wrong broker is not done.
+        assert!(!said("Produce", ErrorCode::NOT_ENOUGH_REPLICAS).is_in_doubt());
+        assert!(!said("DeleteRecords", ErrorCode::NOT_LEADER_OR_FOLLOWER).is_in_doubt());
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct Closed {
     pub(super) attempts: u32,
     /// Whether an attempt may have been written.
     pub(super) in_doubt: Option<ClientError>,
+    /// How the last attempt ended.
+    pub(super) last: Option<ClientError>,
     /// Not before.
     not_before: Option<Instant>,
     outcome: watch::Sender<Outcome>,
@@ -220,6 +222,7 @@ impl Accumulator {
             sequence: None,
             attempts: 0,
             in_doubt: None,
+            last: None,
             not_before: None,
             outcome: open.outcome,
         });
@@ -382,7 +385,7 @@ impl Accumulator {
                 gaps.push(identity);
             }
             let what = format!("Produce of {} records to {}", batch.count, batch.partition);
-            let last = batch.in_doubt.clone().map(Box::new);
+            let last = batch.in_doubt.clone().or_else(|| batch.last.clone()).map(Box::new);
             room += self.finish(batch, Err(ClientError::TimedOut { what, after: limit, last }));
         }
         for identity in gaps {

@@ -283,6 +283,7 @@ fn settle(shared: &Shared, mut batch: Closed, result: Result<(i64, i64), ClientE
     if error.is_in_doubt() {
         batch.in_doubt = Some(error.clone());
     }
+    batch.last = Some(error.clone());
     match (error.code(), batch.sequence) {
         // The broker has it already; where, it does not say.
         (Some(ErrorCode::DUPLICATE_SEQUENCE_NUMBER), Some(_)) => {
@@ -290,8 +291,9 @@ fn settle(shared: &Shared, mut batch: Closed, result: Result<(i64, i64), ClientE
             shared.room.add_permits(room);
             return;
         }
-        // It was not written, by no attempt: else the broker would know it. Whether because of one before that is on its way still, or
-        // because one is missing for good, shows in whether there is one.
+        // This leader does not have it. Whether because of one before that is on its way still, or because one is missing for good, shows in
+        // whether there is one. A doubt stays: what an earlier leader appended comes back if one that has it is elected before it has
+        // truncated. The batch then stands twice, under two epochs of the producer: as with Kafka's own.
         (
             Some(
                 ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
@@ -300,7 +302,6 @@ fn settle(shared: &Shared, mut batch: Closed, result: Result<(i64, i64), ClientE
             ),
             Some((identity, _)),
         ) if retries_left => {
-            batch.in_doubt = None;
             if state.identity != Some(identity) || state.is_oldest(&batch) {
                 state.next_epoch(identity);
                 batch.sequence = None;
