@@ -1,2 +1,15 @@
-//! Holds implementations to the models: the reference's cores under the checker, each step one of the abstract model or none.
+//! Holds implementations to the models.
+//!
+//! | part | is |
+//! |---|---|
+//! | [`scenario`] | what is done to a system and what must be seen: the suite's language |
+//! | [`target`] | the traits by which a system is tested, and the systems at hand: models, the reference, adapters |
+//! | [`play`] | plays a scenario on a target, checks invariants after each step, and gives a verdict |
+//! | [`case`] | the cases |
+//! | [`cores`] | the reference's cores under the checker |
+
+pub mod case;
 pub mod cores;
+pub mod play;
+pub mod scenario;
+pub mod target;

@@ -1,0 +1,1 @@
+//! Adapters: programs that speak the suite's protocol over standard input and output.

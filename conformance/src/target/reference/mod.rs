@@ -1,0 +1,5 @@
+//! The reference as a target: what ships, in simulated time, over simulated disks.
+
+mod quorum;
+
+pub use quorum::ReferenceQuorum;
