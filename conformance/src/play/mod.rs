@@ -1,6 +1,6 @@
 //! Plays a scenario on a target, and says what came of it.
 //!
-//! A target offers single acts; here steps are made of them. After each step everything is looked at, and the invariants ([`invariant`]) are
+//! A target offers single acts; here steps are made of them. After each act everything is looked at, and the invariants ([`invariant`]) are
 //! asked, whatever the scenario itself expects.
 //!
 //! # Verdicts
@@ -20,9 +20,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Expectation, Line, Member, Scenario, Step};
+use crate::scenario::{Expectation, Line, Member, Post, Scenario, Step};
 use crate::target::{Builder, Capability, Envelope, Fault, NodeView, Setup, System};
-use invariant::History;
+use invariant::{Broken, History};
 
 /// What came of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +96,8 @@ pub enum Act {
     Delivered(Envelope),
     /// A message was lost.
     Lost(Envelope),
-    /// A message arrived, and stayed under way.
-    Duplicated(Envelope),
+    /// A message arrived, and a copy of it was held back.
+    Copied(Envelope),
     /// An election timer ran out.
     Expired(Member),
     /// A node was given time.
@@ -108,6 +108,13 @@ pub enum Act {
 enum End {
     Fault(Fault),
     Wrong { found: String, expected: String },
+    Broken(Broken),
+}
+
+impl From<Broken> for End {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
 }
 
 impl From<Fault> for End {
@@ -131,7 +138,7 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             Step::Crash { .. } => needs.insert(Capability::LostTails),
             Step::Wipe { .. } => needs.insert(Capability::LostDisks),
             Step::Expire { .. } => needs.insert(Capability::Timers),
-            Step::Campaign { .. } | Step::Replicate { .. } | Step::Settle => {
+            Step::Campaign { .. } | Step::Replicate { .. } | Step::Exchange { .. } | Step::Settle => {
                 needs.extend([Capability::Timers, Capability::Messages]);
                 true
             }
@@ -140,7 +147,8 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             | Step::Heal { .. }
             | Step::Deliver(_)
             | Step::Drop(_)
-            | Step::Duplicate(_) => needs.insert(Capability::Messages),
+            | Step::Hold(_)
+            | Step::Copy(_) => needs.insert(Capability::Messages),
             Step::Resign { .. } => needs.insert(Capability::Resign),
             Step::Append { .. } => true,
             Step::Expect(Expectation::Voted { .. }) => needs.insert(Capability::Votes),
@@ -178,6 +186,14 @@ struct Player {
     down: BTreeSet<Member>,
     /// Links on which nothing arrives, as from and to.
     cut: BTreeSet<(Member, Member)>,
+    /// The next of these is held back.
+    holding: Vec<Post>,
+    /// The next of these that arrives leaves a copy.
+    copying: Vec<Post>,
+    /// What is held back, by the numbers of messages.
+    held: BTreeSet<u64>,
+    /// What of it has arrived once already.
+    copies: BTreeSet<u64>,
     history: History,
     acts: Vec<Act>,
 }
@@ -189,6 +205,10 @@ impl Player {
             members,
             down: BTreeSet::new(),
             cut: BTreeSet::new(),
+            holding: Vec::new(),
+            copying: Vec::new(),
+            held: BTreeSet::new(),
+            copies: BTreeSet::new(),
             history: History::default(),
             acts: Vec::new(),
         }
@@ -203,11 +223,17 @@ impl Player {
                 let step = step.clone();
                 Verdict::Fail(Failure { line: line.line, step, found, expected, invariant })
             };
-            let result = self.perform(&line.step);
-            let views = self.views();
-            let mut end = match result {
+            let mut result = self.perform(&line.step);
+            // What is broken says more than the step at which it shows.
+            if let Err(end @ End::Broken(_)) = self.look() {
+                result = Err(end);
+            }
+            let end = match result {
                 Ok(()) => None,
                 Err(End::Wrong { found, expected }) => Some(wrong(found, expected, None)),
+                Err(End::Broken(Broken { found, expected, invariant })) => {
+                    Some(wrong(found, expected, Some(invariant.to_owned())))
+                }
                 Err(End::Fault(Fault::Unsupported(because))) => Some(Verdict::Skip { because }),
                 Err(End::Fault(Fault::Refused(why))) => {
                     Some(wrong(format!("a refusal, {why}"), "that it is done".to_owned(), None))
@@ -217,17 +243,7 @@ impl Player {
                 }
                 Err(End::Fault(Fault::Broken(because))) => Some(Verdict::Inconclusive { because }),
             };
-            let views = views.unwrap_or_else(|fault| {
-                let because = fault.to_string();
-                end.get_or_insert(Verdict::Inconclusive { because });
-                BTreeMap::new()
-            });
-            // What is broken says more than the step at which it shows.
-            if let Err(broken) = self.history.look(&views)
-                && !matches!(end, Some(Verdict::Inconclusive { .. }))
-            {
-                end = Some(wrong(broken.found, broken.expected, Some(broken.invariant.to_owned())));
-            }
+            let views = self.views().unwrap_or_default();
             scenes.push(Scene { step, acts: std::mem::take(&mut self.acts), views });
             if let Some(end) = end {
                 verdict = end;
@@ -235,6 +251,12 @@ impl Player {
             }
         }
         Played { verdict, scenes }
+    }
+
+    /// Looks at everything, and whether all invariants hold.
+    fn look(&mut self) -> Result<(), End> {
+        let views = self.views()?;
+        Ok(self.history.look(&views)?)
     }
 
     fn views(&mut self) -> Result<BTreeMap<Member, Option<NodeView>>, Fault> {

@@ -24,14 +24,15 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 /// The verbs, and how they go on: for messages.
-const VERBS: [(&str, &str); 18] = [
+const VERBS: [(&str, &str); 20] = [
     ("append", "append NODE VALUE [refused]"),
     ("campaign", "campaign NODE [loses]"),
+    ("copy", "copy KIND NODE -> NODE"),
     ("crash", "crash NODE"),
     ("cut", "cut NODE -> NODE, or cut NODE -- NODE for both ways"),
     ("deliver", "deliver KIND NODE -> NODE"),
     ("drop", "drop KIND NODE -> NODE"),
-    ("duplicate", "duplicate KIND NODE -> NODE"),
+    ("exchange", "exchange NODE -- NODE"),
     (
         "expect",
         "expect NODE [not] leader|follower|candidate|unattached|observer, NODE follows NODE, NODE epoch N, NODE voted NODE|nobody, \
@@ -39,6 +40,7 @@ const VERBS: [(&str, &str); 18] = [
     ),
     ("expire", "expire NODE"),
     ("heal", "heal [NODE]"),
+    ("hold", "hold KIND NODE -> NODE"),
     ("isolate", "isolate NODE"),
     ("kill", "kill NODE"),
     ("replicate", "replicate LEADER -> FOLLOWER [until VALUE]"),
@@ -243,7 +245,13 @@ fn steps_of(verb: &str, words: &mut Words<'_>) -> Result<Vec<Step>, String> {
         "campaign" => Step::Campaign { node: words.node()?, loses: words.flag("loses") },
         "deliver" => Step::Deliver(post(words)?),
         "drop" => Step::Drop(post(words)?),
-        "duplicate" => Step::Duplicate(post(words)?),
+        "hold" => Step::Hold(post(words)?),
+        "copy" => Step::Copy(post(words)?),
+        "exchange" => {
+            let one = words.node()?;
+            words.exactly("--")?;
+            Step::Exchange { one, other: words.node()? }
+        }
         "append" => {
             let (node, value) = (words.node()?, words.word("a value")?.to_owned());
             Step::Append { node, value, refused: words.flag("refused") }
@@ -334,7 +342,10 @@ impl Step {
             | Self::Resign { node } => vec![*node],
             Self::Cut { from, to } => vec![*from, *to],
             Self::Heal { node } => node.iter().copied().collect(),
-            Self::Deliver(post) | Self::Drop(post) | Self::Duplicate(post) => vec![post.from, post.to],
+            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => {
+                vec![post.from, post.to]
+            }
+            Self::Exchange { one, other } => vec![*one, *other],
             Self::Replicate { leader, follower, .. } => vec![*leader, *follower],
             Self::Settle => Vec::new(),
             Self::Expect(expectation) => expectation.members(),
@@ -405,7 +416,9 @@ impl fmt::Display for Step {
             Self::Campaign { node, loses } => write!(f, "campaign {node}{}", word(*loses, " loses")),
             Self::Deliver(post) => write!(f, "deliver {post}"),
             Self::Drop(post) => write!(f, "drop {post}"),
-            Self::Duplicate(post) => write!(f, "duplicate {post}"),
+            Self::Hold(post) => write!(f, "hold {post}"),
+            Self::Copy(post) => write!(f, "copy {post}"),
+            Self::Exchange { one, other } => write!(f, "exchange {one} -- {other}"),
             Self::Append { node, value, refused } => {
                 write!(f, "append {node} {value}{}", word(*refused, " refused"))
             }
@@ -468,7 +481,7 @@ mod tests {
     #[test]
     fn every_step_reads_as_it_is_written() {
         let steps = "kill n1\ncrash n1\nstart n1\nwipe n1\ncut n1 -> n2\nisolate n3\nheal\nheal n2\nexpire n1\ncampaign n1\n\
-            campaign n2 loses\ndeliver vote n1 -> n2\ndrop vote-answer n2 -> n1\nduplicate records n1 -> n3\nappend n1 x\n\
+            campaign n2 loses\ndeliver vote n1 -> n2\ndrop vote-answer n2 -> n1\nhold records n1 -> n3\ncopy position n3 -> n1\nexchange n1 -- n2\nappend n1 x\n\
             append n2 y refused\nreplicate n1 -> n2\nreplicate n1 -> n2 until x\nresign n1\nsettle\nexpect n1 leader\n\
             expect n1 not leader\nexpect n2 follows n1\nexpect n1 epoch 3\nexpect n1 voted n2\nexpect n1 voted nobody\n\
             expect n1 log is x y\nexpect n1 log is\nexpect n2 committed has x\nexpect n2 log lacks x y\nexpect logs agree\n\
@@ -477,7 +490,7 @@ mod tests {
             quorum: n1 n2 n3\npre-vote: on\n\n";
         let scenario = parse(&format!("{head}{steps}")).expect("it makes sense");
         assert_eq!(scenario.to_string(), format!("{head}{steps}"));
-        assert_eq!(scenario.steps.last().map(|line| line.line), Some(41));
+        assert_eq!(scenario.steps.last().map(|line| line.line), Some(43));
         let json = serde_json::to_string(&scenario).expect("it can be written");
         assert_eq!(serde_json::from_str::<Scenario>(&json).expect("it can be read"), scenario, "{json}");
     }
@@ -493,8 +506,8 @@ mod tests {
     fn errors_name_line_and_cure() {
         assert_eq!(
             error("campain n1"),
-            "line 3: found \"campain\", expected a step: append, campaign, crash, cut, deliver, drop, duplicate, expect, expire, heal, \
-             isolate, kill, replicate, resign, restart, settle, start, wipe"
+            "line 3: found \"campain\", expected a step: append, campaign, copy, crash, cut, deliver, drop, exchange, expect, expire, heal, \
+             hold, isolate, kill, replicate, resign, restart, settle, start, wipe"
         );
         assert_eq!(
             error("\nkill"),
