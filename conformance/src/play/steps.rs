@@ -1,7 +1,7 @@
 //! Steps, made of a target's single acts.
 
 use super::{Act, End, Player, unsupported};
-use crate::scenario::{Kind, Member, Post, Role, Step, Value};
+use crate::scenario::{Kind, Member, Post, Role, Step, Value, Who};
 use crate::target::{Capability, Envelope, Fault, Lifecycle, Messages, NodeView, Quorum, Timers};
 
 /// How often a node campaigns at most until it leads: its epoch may be behind, and its first tells it so.
@@ -17,34 +17,38 @@ impl Player {
     /// Does what a step says.
     pub(super) fn perform(&mut self, step: &Step) -> Result<(), End> {
         match step {
-            Step::Kill { node } => self.end(*node, |nodes, node| nodes.kill(node)),
-            Step::Crash { node } => self.end(*node, |nodes, node| nodes.crash(node)),
+            Step::Kill { node } => self.end(named(*node)?, |nodes, node| nodes.kill(node)),
+            Step::Crash { node } => self.end(named(*node)?, |nodes, node| nodes.crash(node)),
             Step::Start { node } => {
-                if !self.down.contains(node) {
+                let node = named(*node)?;
+                if !self.down.contains(&node) {
                     return Err(wrong(format!("{node} up"), "a node that is down"));
                 }
-                self.lifecycle()?.start(*node)?;
-                self.down.remove(node);
+                self.lifecycle()?.start(node)?;
+                self.down.remove(&node);
                 Ok(())
             }
             Step::Wipe { node } => {
-                self.lose_where(|envelope| envelope.from == *node || envelope.to == *node)?;
-                self.lifecycle()?.wipe(*node)?;
-                self.down.remove(node);
-                self.history.forget(*node);
+                let node = named(*node)?;
+                self.lose_where(|envelope| envelope.from == node || envelope.to == node)?;
+                self.lifecycle()?.wipe(node)?;
+                self.down.remove(&node);
+                self.history.forget(node);
                 Ok(())
             }
             Step::Cut { from, to } => {
-                self.cut.insert((*from, *to));
+                self.cut.insert((named(*from)?, named(*to)?));
                 self.under_way().map(drop)
             }
             Step::Isolate { node } => {
-                for other in self.members.iter().filter(|other| *other != node) {
-                    self.cut.extend([(*node, *other), (*other, *node)]);
+                let node = named(*node)?;
+                for other in self.members.iter().filter(|other| **other != node) {
+                    self.cut.extend([(node, *other), (*other, node)]);
                 }
                 self.under_way().map(drop)
             }
             Step::Heal { node } => {
+                let node = node.map(named).transpose()?;
                 self.cut.retain(|(from, to)| node.is_some_and(|node| *from != node && *to != node));
                 Ok(())
             }
@@ -76,6 +80,13 @@ impl Player {
             Step::Resign { node } => Ok(self.quorum()?.resign(*node)?),
             Step::Settle => self.settle(),
             Step::Expect(expectation) => self.expect(expectation),
+            Step::Stop { .. }
+            | Step::Pause { .. }
+            | Step::Resume { .. }
+            | Step::Create(_)
+            | Step::Produce(_)
+            | Step::Elect { .. }
+            | Step::Configure { .. } => Err(of_clusters()),
         }
     }
 
@@ -346,6 +357,16 @@ impl Player {
     pub(super) fn up(&mut self, node: Member) -> Result<NodeView, End> {
         self.view(node)?.ok_or_else(|| wrong(format!("{node} down"), "a node that is up"))
     }
+}
+
+/// A node of a quorum: only names are allowed there.
+fn named(who: Who) -> Result<Member, End> {
+    who.member().ok_or_else(of_clusters)
+}
+
+/// What reading a scenario refuses already.
+pub(super) fn of_clusters() -> End {
+    wrong("a step of clusters".to_owned(), "one of quorums")
 }
 
 /// Whether two have the same log, as far as both still have it.
