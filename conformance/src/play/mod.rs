@@ -5,7 +5,7 @@
 //!
 //! # Verdicts
 //! - **Pass**: every step went as it says, and every invariant held after each.
-//! - **Fail**: the first step that did not, with what was found and what was expected.
+//! - **Fail**: the first step that did not, with what was found and what was expected. An assertion of the target that fails is one.
 //! - **Skip**: the target lacks what the scenario needs. Never a pass.
 //! - **Inconclusive**: the target itself failed, so that nothing can be said.
 
@@ -15,8 +15,10 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +94,8 @@ pub struct Scene {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
+    /// A message was first seen under way.
+    Sent(Envelope),
     /// A message arrived.
     Delivered(Envelope),
     /// A message was lost.
@@ -103,6 +107,9 @@ pub enum Act {
     /// A node was given time.
     Beat(Member),
 }
+
+/// What each node is like; nothing of one that is down.
+type Views = BTreeMap<Member, Option<NodeView>>;
 
 /// Why a step ended the play.
 enum End {
@@ -180,6 +187,8 @@ struct Player {
     cut: BTreeSet<(Member, Member)>,
     history: History,
     acts: Vec<Act>,
+    /// Messages that were seen under way, by id.
+    seen: BTreeSet<u64>,
 }
 
 impl Player {
@@ -191,6 +200,7 @@ impl Player {
             cut: BTreeSet::new(),
             history: History::default(),
             acts: Vec::new(),
+            seen: BTreeSet::new(),
         }
     }
 
@@ -203,8 +213,12 @@ impl Player {
                 let step = step.clone();
                 Verdict::Fail(Failure { line: line.line, step, found, expected, invariant })
             };
-            let result = self.perform(&line.step);
-            let views = self.views();
+            let (result, views) = match self.perform_and_look(&line.step) {
+                Ok(done) => done,
+                Err(message) => {
+                    (Err(steps::wrong(format!("a panic: {message}"), "none")), Ok(BTreeMap::new()))
+                }
+            };
             let mut end = match result {
                 Ok(()) => None,
                 Err(End::Wrong { found, expected }) => Some(wrong(found, expected, None)),
@@ -237,7 +251,17 @@ impl Player {
         Played { verdict, scenes }
     }
 
-    fn views(&mut self) -> Result<BTreeMap<Member, Option<NodeView>>, Fault> {
+    /// Does what a step says, and looks at everything. An assertion that fails in the system under test fails the step, by its message.
+    fn perform_and_look(&mut self, step: &Step) -> Result<(Result<(), End>, Result<Views, Fault>), String> {
+        // Nothing of a system that panicked is used afterwards.
+        catch_unwind(AssertUnwindSafe(|| {
+            let result = self.perform(step).and_then(|()| Ok(self.notice()?));
+            (result, self.views())
+        }))
+        .map_err(|panic| panic_message(panic.as_ref()))
+    }
+
+    fn views(&mut self) -> Result<Views, Fault> {
         let members = self.members.clone();
         members.into_iter().map(|member| Ok((member, self.view(member)?))).collect()
     }
@@ -253,6 +277,13 @@ impl Player {
             |view| Ok(Some(view)),
         )
     }
+}
+
+/// What a panic says.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "without a message".to_owned())
 }
 
 fn unsupported(capability: Capability) -> Fault {
