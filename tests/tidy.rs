@@ -347,6 +347,14 @@ fn schemas_in_specs_are_fresh() {
     let schemas = [
         ("report", serde_json::to_string_pretty(&schemars::schema_for!(highwater_model::family::Report))),
         ("story", serde_json::to_string_pretty(&schemars::schema_for!(highwater_model::trace::Story))),
+        (
+            "conformance",
+            serde_json::to_string_pretty(&schemars::schema_for!(highwater_conformance::report::Report)),
+        ),
+        (
+            "scenario",
+            serde_json::to_string_pretty(&schemars::schema_for!(highwater_conformance::scenario::Scenario)),
+        ),
     ];
     for (name, schema) in schemas {
         let path = root().join(format!("specs/{name}.schema.json"));

@@ -6,10 +6,14 @@
 //! | [`target`] | the traits by which a system is tested, and the systems at hand: models, the reference, adapters |
 //! | [`play`] | plays a scenario on a target, checks invariants after each step, and gives a verdict |
 //! | [`case`] | the cases |
+//! | [`suite`] | many cases on one target: which of them, on how many threads, what they come to |
+//! | [`report`] | what a run came to, for people and for programs |
 //! | [`cores`] | the reference's cores under the checker |
 
 pub mod case;
 pub mod cores;
 pub mod play;
+pub mod report;
 pub mod scenario;
+pub mod suite;
 pub mod target;

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Expectation, Line, Member, Scenario, Step};
@@ -47,7 +48,7 @@ pub enum Verdict {
 }
 
 /// Where a scenario first went wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The line of the scenario; 0 if it has none.
     pub line: usize,
@@ -58,6 +59,7 @@ pub struct Failure {
     /// What was expected.
     pub expected: String,
     /// The clause of an invariant, if it is one that was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invariant: Option<String>,
 }
 

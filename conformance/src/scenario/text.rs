@@ -82,7 +82,7 @@ pub fn parse(text: &str) -> Result<Scenario, ParseError> {
 }
 
 /// What no single line shows.
-fn check(scenario: &Scenario) -> Result<(), (Option<usize>, String)> {
+pub(super) fn check(scenario: &Scenario) -> Result<(), (Option<usize>, String)> {
     if scenario.title.is_empty() {
         return Err((None, "no title; say in a sentence what the scenario shows: title: …".to_owned()));
     }
