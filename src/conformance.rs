@@ -167,7 +167,9 @@ fn list(items: &[Item]) -> String {
         let title = format!("{} [{}]", scenario.title, scenario.clauses.join(" "));
         table.add_row([id.clone(), demand.to_owned(), title, needs.join(" "), scenario.kills.join(" ")]);
     }
-    format!("{table}\n{} cases; `highwater conformance --target TARGET ID` plays one\n", items.len())
+    let count = items.len();
+    let cases = if count == 1 { "case" } else { "cases" };
+    format!("{table}\n{count} {cases}; `highwater conformance --target TARGET ID` plays one\n")
 }
 
 /// How a run goes, on standard error: one moving line on a terminal, plain lines elsewhere if it takes long.

@@ -51,18 +51,24 @@ pub fn tell(subject: &Subject<'_>, played: &Played) -> Story {
         }
         if is_last && let play::Verdict::Fail(failure) = &played.verdict {
             let lane = line.step.members().first().map_or(0, |member| lane_of(members, *member));
-            events.push(Event::Note { lane, mark: Mark::Expire, text: format!("found {}", failure.found) });
+            // A note stands behind the name of its lane.
+            let name = members.get(lane).map(|member| format!("{member} ")).unwrap_or_default();
+            let text = match failure.found.strip_prefix(&name) {
+                Some(rest) => rest.to_owned(),
+                None => format!("found {}", failure.found),
+            };
+            events.push(Event::Note { lane, mark: Mark::Expire, text });
         }
         let is_quiet = events.is_empty() && matches!(line.step, Does::Expect(_));
         if !is_quiet || is_last {
             let lanes =
                 members.iter().map(|member| lane(after.get(member).and_then(Option::as_ref))).collect();
             let scene = Scene { landmark: None, lanes, state: serde_json::Value::Null };
-            steps.push(Step { action: line.step.to_string(), events, scene });
+            steps.push(Step { action: line.step.to_string().replace(" -> ", "→"), events, scene });
         }
         before = after;
     }
-    let blank = LaneView { up: true, role: String::new(), fields: Vec::new(), log: None };
+    let blank = LaneView { up: true, role: "blank".to_owned(), fields: Vec::new(), log: None };
     let (kind, clause, summary) = match &played.verdict {
         play::Verdict::Fail(failure) => (
             "always",

@@ -147,11 +147,11 @@ pub fn summary(report: &Report) -> String {
     };
     let subject = report.subject();
     format!(
-        "{} {}, seed {}: {} cases{counts}: {style}{word}{style:#}",
-        "target",
+        "target {}, seed {}: {} {}{counts}: {style}{word}{style:#}",
         clean(&subject),
         report.seed,
-        totals.cases
+        totals.cases,
+        if totals.cases == 1 { "case" } else { "cases" },
     )
 }
 
@@ -162,11 +162,10 @@ mod tests {
     use crate::scenario::Demand;
 
     fn plain(report: &Report) -> String {
-        anstream_free(&render(report))
+        without_escapes(&render(report))
     }
 
-    /// Without escapes.
-    fn anstream_free(text: &str) -> String {
+    fn without_escapes(text: &str) -> String {
         let mut plain = String::new();
         let mut parts = text.split('\u{1b}');
         plain.push_str(parts.next().unwrap_or_default());
@@ -222,7 +221,7 @@ target t, seed 1: 4 cases: 1 pass, 2 fail (1 tolerated), 1 skip: violated
     #[test]
     fn run_in_which_nothing_was_played_says_so() {
         let told = plain(&report(vec![case("KH-01", Demand::Must, Verdict::Skip, false)]));
-        assert!(told.ends_with("1 cases: 1 skip: incomplete: nothing was played\n"), "{told}");
+        assert!(told.ends_with("1 case: 1 skip: incomplete: nothing was played\n"), "{told}");
     }
 
     #[test]

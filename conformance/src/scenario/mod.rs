@@ -33,7 +33,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use text::{ParseError, parse};
+pub use text::{HEAD, ParseError, VERBS, parse};
 
 /// Reads a scenario in either of its forms. JSON begins with a brace, which no line of text does.
 ///

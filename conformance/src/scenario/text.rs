@@ -23,8 +23,11 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// The verbs, and how they go on: for messages.
-const VERBS: [(&str, &str); 18] = [
+/// The keys of the head.
+pub const HEAD: [&str; 8] = ["title", "clauses", "source", "demand", "needs", "kills", "quorum", "pre-vote"];
+
+/// The words that steps begin with, each with how it goes on.
+pub const VERBS: [(&str, &str); 18] = [
     ("append", "append NODE VALUE [refused]"),
     ("campaign", "campaign NODE [loses]"),
     ("crash", "crash NODE"),
