@@ -1,46 +1,26 @@
-//! A scenario as it was played, as a story: what the renderers of the models' counterexamples draw.
+//! Scenes of quorums as steps of a story.
 //!
-//! - A step of the scenario is a step of the story. Expectations that hold are left out: nothing happens in them.
-//! - Messages stand where they were first seen under way, and where they arrived or were lost. Of a step in which very many arrive (a
-//!   `settle`), only those are told that something follows from: see [`MESSAGES_MAX`].
-//! - What became of a node in a step is told behind its messages, from what was seen of it before and after.
+//! Messages stand where they were first seen under way, and where they arrived or were lost. Of a step in which very many arrive (a
+//! `settle`), only those are told that say something new: see [`MESSAGES_MAX`].
 
 use std::collections::{BTreeMap, HashSet};
 
-use highwater_model::trace::{
-    Event, Lane, LaneKind, LaneView, LogView, Mark, RecordView, Scene, Step, Story,
-};
+use highwater_model::trace::{Event, LaneView, LogView, Mark, RecordView};
 
-use crate::play::{self, Act, Played};
-use crate::scenario::{Member, Role, Scenario, Step as Does};
-use crate::suite::Target;
-use crate::target::{Envelope, NodeView};
+use super::{Told, lane_of};
+use crate::play::{Act, Played};
+use crate::scenario::{Member, Role, Scenario, Step as Does, Who};
+use crate::target::{Entry, Envelope, NodeView};
 
 /// A step with more messages than this is told without those of them that only say that there is nothing new.
 const MESSAGES_MAX: usize = 14;
 
-/// What a story is about.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The case.
-    pub id: &'a str,
-    /// What was played.
-    pub scenario: &'a Scenario,
-    /// On what.
-    pub target: &'a Target,
-    /// How it is played again.
-    pub repeat: &'a str,
-}
-
-/// Tells how a scenario was played.
-pub fn tell(subject: &Subject<'_>, played: &Played) -> Story {
-    let Subject { id, scenario, target, repeat } = subject;
+/// The steps.
+pub(super) fn steps(scenario: &Scenario, played: &Played) -> Vec<Told> {
     let members = &scenario.quorum;
     let mut before: BTreeMap<Member, Option<NodeView>> = BTreeMap::new();
     let mut steps = Vec::new();
-    let last = played.scenes.len();
-    for (number, (scene, line)) in (1..).zip(played.scenes.iter().zip(&scenario.steps)) {
-        let is_last = number == last;
+    for (scene, line) in played.scenes.iter().zip(&scenario.steps) {
         // What could not be looked at any more is told as it was.
         let after = if scene.views.is_empty() { before.clone() } else { scene.views.clone() };
         let mut events = deeds(members, &line.step);
@@ -49,57 +29,25 @@ pub fn tell(subject: &Subject<'_>, played: &Played) -> Story {
             let seen = |views: &BTreeMap<Member, Option<NodeView>>| views.get(member).cloned().flatten();
             events.extend(changes(lane, seen(&before).as_ref(), seen(&after).as_ref()));
         }
-        if is_last && let play::Verdict::Fail(failure) = &played.verdict {
-            let lane = line.step.members().first().map_or(0, |member| lane_of(members, *member));
-            // A note stands behind the name of its lane.
-            let name = members.get(lane).map(|member| format!("{member} ")).unwrap_or_default();
-            let text = match failure.found.strip_prefix(&name) {
-                Some(rest) => rest.to_owned(),
-                None => format!("found {}", failure.found),
-            };
-            events.push(Event::Note { lane, mark: Mark::Expire, text });
-        }
-        let is_quiet = events.is_empty() && matches!(line.step, Does::Expect(_));
-        if !is_quiet || is_last {
-            let lanes =
-                members.iter().map(|member| lane(after.get(member).and_then(Option::as_ref))).collect();
-            let scene = Scene { landmark: None, lanes, state: serde_json::Value::Null };
-            steps.push(Step { action: line.step.to_string().replace(" -> ", "→"), events, scene });
-        }
+        steps.push(Told {
+            action: line.step.to_string(),
+            is_quiet: events.is_empty() && matches!(line.step, Does::Expect(_)),
+            events,
+            lanes: members.iter().map(|member| lane(after.get(member).and_then(Option::as_ref))).collect(),
+            about: line.step.members().first().map_or(0, |member| lane_of(members, *member)),
+        });
         before = after;
     }
-    let blank = LaneView { up: true, role: "blank".to_owned(), fields: Vec::new(), log: None };
-    let (kind, clause, summary) = match &played.verdict {
-        play::Verdict::Fail(failure) => (
-            "always",
-            failure.invariant.clone().or_else(|| scenario.clauses.first().cloned()),
-            format!("{}.", failure.expected),
-        ),
-        _ => ("sometimes", scenario.clauses.first().cloned(), format!("{}.", scenario.title)),
-    };
-    Story {
-        model: target.name.clone(),
-        switched: target.flaw.clone(),
-        claim: (*id).to_owned(),
-        kind: kind.to_owned(),
-        clause: clause.unwrap_or_default(),
-        summary,
-        command: (*repeat).to_owned(),
-        lanes: members.iter().map(|member| Lane { name: member.to_string(), kind: LaneKind::Node }).collect(),
-        start: Scene { landmark: None, lanes: vec![blank; members.len()], state: serde_json::Value::Null },
-        steps,
-        loop_to: None,
-    }
-}
-
-fn lane_of(members: &[Member], member: Member) -> usize {
-    members.iter().position(|one| *one == member).unwrap_or(members.len())
+    steps
 }
 
 /// What the scenario itself does to a node.
 fn deeds(members: &[Member], step: &Does) -> Vec<Event> {
-    let note = |member: &Member, mark: Mark, text: String| {
-        vec![Event::Note { lane: lane_of(members, *member), mark, text }]
+    let on = |member: Member, mark: Mark, text: String| {
+        vec![Event::Note { lane: lane_of(members, member), mark, text }]
+    };
+    let note = |who: &Who, mark: Mark, text: String| {
+        who.member().map_or_else(Vec::new, |member| on(member, mark, text))
     };
     match step {
         Does::Kill { node } => note(node, Mark::Crash, "is killed".to_owned()),
@@ -112,13 +60,13 @@ fn deeds(members: &[Member], step: &Does) -> Vec<Event> {
         Does::Isolate { node } => note(node, Mark::Plain, "is cut off".to_owned()),
         Does::Heal { node: Some(node) } => note(node, Mark::Plain, "is reached again".to_owned()),
         Does::Heal { node: None } => {
-            members.iter().flat_map(|node| note(node, Mark::Plain, "is reached again".to_owned())).collect()
+            members.iter().flat_map(|node| on(*node, Mark::Plain, "is reached again".to_owned())).collect()
         }
-        Does::Append { node, value, refused: false } => note(node, Mark::Append, format!("is given {value}")),
+        Does::Append { node, value, refused: false } => on(*node, Mark::Append, format!("is given {value}")),
         Does::Append { node, value, refused: true } => {
-            note(node, Mark::Plain, format!("is given {value}, and is to refuse it"))
+            on(*node, Mark::Plain, format!("is given {value}, and is to refuse it"))
         }
-        Does::Resign { node } => note(node, Mark::Plain, "is asked to resign".to_owned()),
+        Does::Resign { node } => on(*node, Mark::Plain, "is asked to resign".to_owned()),
         _ => Vec::new(),
     }
 }
@@ -137,7 +85,7 @@ fn messages(members: &[Member], acts: &[Act]) -> Vec<Event> {
                 let (from, to, text) = route(envelope);
                 events.push(Event::Send { from, to, text });
             }
-            Act::Delivered(envelope) | Act::Duplicated(envelope) if is_told(envelope) => {
+            Act::Delivered(envelope) | Act::Copied(envelope) if is_told(envelope) => {
                 let (from, to, text) = route(envelope);
                 events.push(Event::Receive { from, to, text });
             }
@@ -221,7 +169,7 @@ fn lane(view: Option<&NodeView>) -> LaneView {
     if view.log_start > 0 {
         fields.push(("log starts at".to_owned(), view.log_start.to_string()));
     }
-    let record = |entry: &crate::target::Entry| RecordView {
+    let record = |entry: &Entry| RecordView {
         epoch: entry.epoch,
         value: entry.value.clone().unwrap_or_else(|| "LC".to_owned()),
     };
