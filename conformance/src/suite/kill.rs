@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::select::reasons;
-use super::{Item, Observer, Options, Registry, run};
+use super::{Item, Observer, Options, Registry, Silent, run};
 use crate::report::{Outcome, Report, Verdict};
 use crate::scenario::Demand;
 
@@ -51,7 +51,7 @@ pub struct Row {
     pub first: Option<String>,
     /// The cases with which the target broke.
     pub broke: Vec<String>,
-    /// Cases that say that they kill it, and do not.
+    /// Cases that say that they kill it, and kill it neither here nor in the model.
     pub missed: Vec<String>,
 }
 
@@ -85,9 +85,19 @@ pub fn matrix(
             Ok(target) => Some(run(&target, items, options, observer)?),
             Err(_) => None,
         };
-        rows.push(Row::of(flaw, report.as_ref(), items));
+        let mut row = Row::of(flaw, report.as_ref(), items);
+        // What only the model can show is shown there.
+        row.missed.retain(|id| !fails_on_model(registry, items, id, row.flaw.id, options));
+        rows.push(row);
     }
     Ok(Matrix { control, rows })
+}
+
+fn fails_on_model(registry: &Registry, items: &[Item], id: &str, flaw: &str, options: &Options) -> bool {
+    let Ok(model) = registry.open("model", Some(flaw)) else { return false };
+    let item: Vec<Item> = items.iter().filter(|item| item.id == id).cloned().collect();
+    let report = run(&model, &item, options, &Silent);
+    report.is_ok_and(|report| report.totals.fail > 0)
 }
 
 impl Row {
@@ -196,7 +206,7 @@ impl Matrix {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Silent, all};
+    use super::super::all;
     use super::*;
 
     fn of(text: &str) -> Matrix {
