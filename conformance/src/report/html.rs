@@ -20,6 +20,9 @@ pub fn render(reports: &[Report]) -> Result<String, String> {
     Page::of(reports).render().map_err(|error| format!("a page cannot be made of this run: {error}"))
 }
 
+/// So many failures are unfolded from the start.
+const OPEN_MAX: usize = 2;
+
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page {
@@ -105,6 +108,11 @@ impl Page {
             if let Some(last) = groups.last_mut() {
                 last.rows.push(Row::of(id, reports, &of, &mut diagrams));
             }
+        }
+        // A few failures are shown at once; many would hide the matrix.
+        let open = groups.iter().flat_map(|group| &group.rows).filter(|row| row.open).count();
+        if open > OPEN_MAX {
+            groups.iter_mut().flat_map(|group| &mut group.rows).for_each(|row| row.open = false);
         }
         let subjects: Vec<String> = reports.iter().map(Report::subject).collect();
         Self {
