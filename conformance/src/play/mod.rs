@@ -5,7 +5,7 @@
 //!
 //! # Verdicts
 //! - **Pass**: every step went as it says, and every invariant held after each.
-//! - **Fail**: the first step that did not, with what was found and what was expected.
+//! - **Fail**: the first step that did not, with what was found and what was expected. An assertion of the target that fails is one.
 //! - **Skip**: the target lacks what the scenario needs. Never a pass.
 //! - **Inconclusive**: the target itself failed, so that nothing can be said.
 //!
@@ -19,13 +19,16 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::{Cause, Event, Recorder};
-use crate::scenario::{Line, Member, Post, Scenario};
+use crate::scenario::{Line, Member, Post, Scenario, Step};
 use crate::target::{Builder, Capability, Envelope, Fault, NodeView, Setup, System};
 use invariant::{Broken, History};
 pub use needs::needs;
@@ -51,7 +54,7 @@ pub enum Verdict {
 }
 
 /// Where a scenario first went wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The line of the scenario; 0 if it has none.
     pub line: usize,
@@ -62,6 +65,7 @@ pub struct Failure {
     /// What was expected.
     pub expected: String,
     /// The clause of an invariant, if it is one that was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invariant: Option<String>,
 }
 
@@ -105,6 +109,8 @@ pub struct Scene {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
+    /// A message was first seen under way.
+    Sent(Envelope),
     /// A message arrived.
     Delivered(Envelope),
     /// A message was lost.
@@ -223,6 +229,8 @@ struct Player {
     history: History,
     recorder: Recorder,
     acts: Vec<Act>,
+    /// Messages that were seen under way, by id.
+    seen: BTreeSet<u64>,
 }
 
 impl Player {
@@ -239,6 +247,7 @@ impl Player {
             history: History::default(),
             recorder: Recorder::default(),
             acts: Vec::new(),
+            seen: BTreeSet::new(),
         }
     }
 
@@ -248,23 +257,29 @@ impl Player {
         // What blank nodes are like: a target that cannot be looked at shows that at the first step.
         let _ = self.look();
         for line in steps {
-            let step = line.step.to_string();
-            let mut result = self.perform(&line.step);
-            // What is broken says more than the step at which it shows.
-            match self.look() {
-                Err(end @ End::Broken(_)) => result = Err(end),
-                Err(end) if result.is_ok() => result = Err(end),
-                _ => {}
-            }
-            let end = result.err().map(|end| verdict(line, end));
-            let views = self.views().unwrap_or_default();
-            scenes.push(Scene { step, acts: std::mem::take(&mut self.acts), views, cluster: None });
+            let performed = caught(|| self.perform_and_look(&line.step));
+            let panicked = performed.is_err();
+            let end = performed.and_then(|result| result).err().map(|end| verdict(line, end));
+            // Nothing of a system that panicked is used any more.
+            let views = if panicked { BTreeMap::new() } else { self.views().unwrap_or_default() };
+            let (step, acts) = (line.step.to_string(), std::mem::take(&mut self.acts));
+            scenes.push(Scene { step, acts, views, cluster: None });
             if let Some(end) = end {
                 came_to = end;
                 break;
             }
         }
         Played { verdict: came_to, scenes, events: self.recorder.events() }
+    }
+
+    fn perform_and_look(&mut self, step: &Step) -> Result<(), End> {
+        let result = self.perform(step).and_then(|()| Ok(self.notice()?));
+        match self.look() {
+            // What is broken says more than the step at which it shows.
+            Err(end @ End::Broken(_)) => Err(end),
+            Err(end) => result.and(Err(end)),
+            Ok(()) => result,
+        }
     }
 
     /// Looks at everything, and whether all invariants hold.
@@ -297,6 +312,19 @@ impl Player {
             |view| Ok(Some(view)),
         )
     }
+}
+
+/// Does something with a system under test. An assertion that fails there is what was found.
+fn caught<T>(act: impl FnOnce() -> T) -> Result<T, End> {
+    catch_unwind(AssertUnwindSafe(act))
+        .map_err(|panic| steps::wrong(format!("a panic: {}", panic_message(panic.as_ref())), "none"))
+}
+
+/// What a panic says.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "without a message".to_owned())
 }
 
 fn unsupported(capability: Capability) -> Fault {

@@ -167,8 +167,24 @@ impl Player {
         if self.system.messages().is_none() {
             return Ok(());
         }
-        let pending = self.messages()?.pending()?;
+        let pending = self.pending()?;
         pending.into_iter().filter(lost).try_for_each(|envelope| self.lose(envelope))
+    }
+
+    /// What is under way. What was not so before was sent meanwhile, and is noted down.
+    fn pending(&mut self) -> Result<Vec<Envelope>, Fault> {
+        let pending = self.messages()?.pending()?;
+        for envelope in &pending {
+            if self.seen.insert(envelope.id) {
+                self.acts.push(Act::Sent(envelope.clone()));
+            }
+        }
+        Ok(pending)
+    }
+
+    /// Notes down what was sent since anybody looked.
+    pub(super) fn notice(&mut self) -> Result<(), Fault> {
+        if self.system.messages().is_some() { self.pending().map(drop) } else { Ok(()) }
     }
 
     /// What is under way on links that work and is not held back, oldest first. What is on other links is lost, there and then.
@@ -193,7 +209,7 @@ impl Player {
     /// What is under way on links that work.
     fn sweep(&mut self) -> Result<Vec<Envelope>, End> {
         let (stays, goes): (Vec<Envelope>, Vec<Envelope>) =
-            self.messages()?.pending()?.into_iter().partition(|envelope| {
+            self.pending()?.into_iter().partition(|envelope| {
                 let ends = [envelope.from, envelope.to];
                 !self.cut.contains(&(envelope.from, envelope.to))
                     && !ends.iter().any(|end| self.down.contains(end))

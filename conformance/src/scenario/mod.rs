@@ -53,9 +53,31 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{Fate, OfTopic, Produce, Sight, Who};
-pub use text::{ParseError, parse};
+pub use text::{HEAD, ParseError, VERBS, parse};
 
 use crate::target::cluster::{Election, Topic};
+
+/// Reads a scenario in either of its forms. JSON begins with a brace, which no line of text does.
+///
+/// # Errors
+/// The first line that makes no sense.
+pub fn read(text: &str) -> Result<Scenario, ParseError> {
+    if !text.trim_start().starts_with('{') {
+        return parse(text);
+    }
+    let scenario: Scenario = serde_json::from_str(text).map_err(|error| ParseError {
+        line: error.line(),
+        because: format!(
+            "column {}: {error}; specs/scenario.schema.json says what is expected",
+            error.column()
+        ),
+    })?;
+    text::check(&scenario).map_err(|(line, because)| ParseError {
+        line: line.filter(|line| *line > 0).unwrap_or(1),
+        because,
+    })?;
+    Ok(scenario)
+}
 
 /// The name of a node: `n1`, `n2`, …
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::steps::wrong;
-use super::{Act, End, Played, Scene, Verdict, unsupported, verdict};
+use super::{Act, End, Played, Scene, Verdict, caught, unsupported, verdict};
 use crate::scenario::{Line, Member, Scenario, Sight, Step, Who};
 use crate::target::cluster::{Clients, Clock, PartitionView, Partitions, ReplicaView, Topic};
 use crate::target::{Capability, Fault, System};
@@ -79,9 +79,19 @@ pub(super) fn play(system: Box<dyn System>, scenario: &Scenario) -> Played {
     let mut scenes = Vec::new();
     let created = scenario.topics.iter().map(|topic| Line { line: 0, step: Step::Create(topic.clone()) });
     for line in created.chain(scenario.steps.iter().cloned()) {
-        let result = player.perform(&line.step);
-        if let Some(verdict) = player.close(&line, &mut scenes, result) {
-            return Played { verdict, scenes, events: Vec::new() };
+        let played = caught(|| {
+            let result = player.perform(&line.step);
+            player.close(&line, &mut scenes, result)
+        });
+        match played {
+            Ok(None) => {}
+            Ok(Some(verdict)) => return Played { verdict, scenes, events: Vec::new() },
+            Err(end) => {
+                // Nothing of a system that panicked is used any more.
+                let (step, acts) = (line.step.to_string(), std::mem::take(&mut player.acts));
+                scenes.push(Scene { step, acts, views: BTreeMap::new(), cluster: None });
+                return Played { verdict: verdict(&line, end), scenes, events: Vec::new() };
+            }
         }
     }
     let result = player.finish();

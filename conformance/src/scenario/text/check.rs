@@ -6,10 +6,10 @@ use super::super::{Expectation, Line, Member, Scenario, Sight, Step, Who};
 use crate::target::cluster::Topic;
 
 /// The line, if it is one, and what is wrong.
-type Wrong = (Option<usize>, String);
+pub(in super::super) type Wrong = (Option<usize>, String);
 
 /// Refuses what makes no sense as a whole.
-pub(super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
+pub(in super::super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
     if scenario.title.is_empty() {
         return Err((None, "no title; say in a sentence what the scenario shows: title: …".to_owned()));
     }

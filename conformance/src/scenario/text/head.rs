@@ -7,6 +7,12 @@ use super::cluster;
 use super::words::Words;
 use crate::target::Capability;
 
+/// Its keys.
+pub const HEAD: [&str; 13] = [
+    "title", "clauses", "source", "demand", "needs", "kills", "quorum", "pre-vote", "cluster", "topic",
+    "config", "within", "loses",
+];
+
 /// Takes one line of it.
 pub(super) fn take(scenario: &mut Scenario, key: &str, value: &str) -> Result<(), String> {
     let words = || value.split_whitespace().map(str::to_owned).collect::<Vec<String>>();

@@ -11,6 +11,10 @@ mod write;
 
 use std::fmt;
 
+pub(super) use check::check;
+pub use head::HEAD;
+pub use steps::VERBS;
+
 use super::{Line, Scenario};
 use words::Words;
 
@@ -59,6 +63,6 @@ pub fn parse(text: &str) -> Result<Scenario, ParseError> {
         }
     }
     let last = text.lines().count().max(1);
-    check::check(&scenario).map_err(|(line, because)| ParseError { line: line.unwrap_or(last), because })?;
+    check(&scenario).map_err(|(line, because)| ParseError { line: line.unwrap_or(last), because })?;
     Ok(scenario)
 }

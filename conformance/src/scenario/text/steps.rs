@@ -4,8 +4,8 @@ use super::super::{Expectation, Kind, Post, Role, Step, Who};
 use super::cluster;
 use super::words::Words;
 
-/// The verbs, and how they go on: for messages.
-const VERBS: [(&str, &str); 27] = [
+/// The words that steps begin with, each with how it goes on.
+pub const VERBS: [(&str, &str); 27] = [
     ("append", "append NODE VALUE [refused]"),
     ("campaign", "campaign NODE [loses]"),
     ("configure", "configure TOPIC KEY=VALUE [refused NAME]"),
