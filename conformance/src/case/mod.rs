@@ -21,7 +21,13 @@ macro_rules! sources {
 }
 
 /// All cases, in the order of their ids.
-pub static SOURCES: &[Source] = sources!["KH-01"];
+pub static SOURCES: &[Source] = sources![
+    "CF-01", "CF-02", "CF-03", "CF-07", "DT-08", "DT-10", "DT-11", "FE-06", "FE-12", "IC-01", "IC-02",
+    "IC-04", "IC-10", "IC-12", "IC-14", "IC-15", "IC-16", "IC-18", "IC-20", "IC-21", "IU-01", "IU-02",
+    "IU-03", "IU-05", "IU-07", "IU-08", "IU-10", "KE-18", "KE-24", "KH-01", "KH-11", "KH-14", "KH-15",
+    "PA-01", "PA-02", "PA-03", "PA-04", "PA-05", "PA-06", "PA-07", "PA-08", "PA-09", "PA-12", "PA-13",
+    "PA-16",
+];
 
 /// A case.
 #[derive(Debug, Clone, PartialEq, Eq)]
