@@ -1,6 +1,6 @@
 //! Plays a scenario on a target, and says what came of it.
 //!
-//! A target offers single acts; here steps are made of them. After each step everything is looked at, and the invariants ([`invariant`]) are
+//! A target offers single acts; here steps are made of them. After each act everything is looked at, and the invariants ([`invariant`]) are
 //! asked, whatever the scenario itself expects.
 //!
 //! # Verdicts
@@ -24,7 +24,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Line, Member, Scenario};
+use crate::scenario::{Line, Member, Post, Scenario};
 use crate::target::{Builder, Capability, Envelope, Fault, NodeView, Setup, System};
 use invariant::{Broken, History};
 pub use needs::needs;
@@ -105,8 +105,8 @@ pub enum Act {
     Delivered(Envelope),
     /// A message was lost.
     Lost(Envelope),
-    /// A message arrived, and stayed under way.
-    Duplicated(Envelope),
+    /// A message arrived, and a copy of it was held back.
+    Copied(Envelope),
     /// An election timer ran out.
     Expired(Member),
     /// A node was given time.
@@ -203,6 +203,14 @@ struct Player {
     down: BTreeSet<Member>,
     /// Links on which nothing arrives, as from and to.
     cut: BTreeSet<(Member, Member)>,
+    /// The next of these is held back.
+    holding: Vec<Post>,
+    /// The next of these that arrives leaves a copy.
+    copying: Vec<Post>,
+    /// What is held back, by the numbers of messages.
+    held: BTreeSet<u64>,
+    /// What of it has arrived once already.
+    copies: BTreeSet<u64>,
     history: History,
     acts: Vec<Act>,
 }
@@ -214,6 +222,10 @@ impl Player {
             members,
             down: BTreeSet::new(),
             cut: BTreeSet::new(),
+            holding: Vec::new(),
+            copying: Vec::new(),
+            held: BTreeSet::new(),
+            copies: BTreeSet::new(),
             history: History::default(),
             acts: Vec::new(),
         }
@@ -224,20 +236,13 @@ impl Player {
         let mut came_to = Verdict::Pass;
         for line in steps {
             let step = line.step.to_string();
-            let result = self.perform(&line.step);
-            let views = self.views();
-            let mut end = result.err().map(|end| verdict(line, end));
-            let views = views.unwrap_or_else(|fault| {
-                let because = fault.to_string();
-                end.get_or_insert(Verdict::Inconclusive { because });
-                BTreeMap::new()
-            });
+            let mut result = self.perform(&line.step);
             // What is broken says more than the step at which it shows.
-            if let Err(broken) = self.history.look(&views)
-                && !matches!(end, Some(Verdict::Inconclusive { .. }))
-            {
-                end = Some(verdict(line, broken.into()));
+            if let Err(end @ End::Broken(_)) = self.look() {
+                result = Err(end);
             }
+            let end = result.err().map(|end| verdict(line, end));
+            let views = self.views().unwrap_or_default();
             scenes.push(Scene { step, acts: std::mem::take(&mut self.acts), views, cluster: None });
             if let Some(end) = end {
                 came_to = end;
@@ -245,6 +250,12 @@ impl Player {
             }
         }
         Played { verdict: came_to, scenes }
+    }
+
+    /// Looks at everything, and whether all invariants hold.
+    fn look(&mut self) -> Result<(), End> {
+        let views = self.views()?;
+        Ok(self.history.look(&views)?)
     }
 
     fn views(&mut self) -> Result<BTreeMap<Member, Option<NodeView>>, Fault> {

@@ -24,12 +24,14 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             Step::Stop { .. } => needs.insert(Capability::GracefulStop),
             Step::Pause { .. } | Step::Resume { .. } => needs.insert(Capability::Pauses),
             Step::Expire { .. } => needs.insert(Capability::Timers),
-            Step::Campaign { .. } | Step::Replicate { .. } | Step::Settle => {
+            Step::Campaign { .. } | Step::Replicate { .. } | Step::Exchange { .. } | Step::Settle => {
                 needs.extend([Capability::Timers, Capability::Messages]);
                 true
             }
             Step::Cut { .. } | Step::Isolate { .. } | Step::Heal { .. } => needs.insert(links),
-            Step::Deliver(_) | Step::Drop(_) | Step::Duplicate(_) => needs.insert(Capability::Messages),
+            Step::Deliver(_) | Step::Drop(_) | Step::Hold(_) | Step::Copy(_) => {
+                needs.insert(Capability::Messages)
+            }
             Step::Resign { .. } => needs.insert(Capability::Resign),
             Step::Expect(Expectation::Voted { .. }) => needs.insert(Capability::Votes),
             Step::Expect(Expectation::Topic(OfTopic { sight: Sight::Elr(_), .. })) => {

@@ -239,12 +239,21 @@ pub enum Step {
         #[serde(default)]
         loses: bool,
     },
-    /// The oldest message of a kind from one node to another arrives.
+    /// The oldest message of a kind from one node to another arrives; one that was held back before others.
     Deliver(Post),
     /// It is lost.
     Drop(Post),
-    /// It arrives, and another copy of it stays under way.
-    Duplicate(Post),
+    /// The next message of a kind from one node to another is held back, until it is delivered or dropped by name.
+    Hold(Post),
+    /// The next message of a kind that arrives from one node at another leaves a copy, which is held back until it is delivered or dropped by name.
+    Copy(Post),
+    /// All that two nodes have to say to each other arrives, until nothing changes or only what is held back is left. No timer of elections runs out.
+    Exchange {
+        /// The one.
+        one: Member,
+        /// The other.
+        other: Member,
+    },
     /// A client's record is given to a node.
     Append {
         /// To which.
@@ -344,13 +353,15 @@ pub enum Kind {
     Records,
     /// To a leader: how far the log goes, which acknowledges what is before. Where followers pull, the request.
     Position,
+    /// Of a node to itself: what it has written gets to disk. At once, where it is not held back.
+    Flush,
     /// Anything else: parts of snapshots.
     Other,
 }
 
 impl Kind {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Vote,
         Self::VoteAnswer,
         Self::Announcement,
@@ -359,6 +370,7 @@ impl Kind {
         Self::ResignationAnswer,
         Self::Records,
         Self::Position,
+        Self::Flush,
         Self::Other,
     ];
 
@@ -373,6 +385,7 @@ impl Kind {
             Self::ResignationAnswer => "resignation-answer",
             Self::Records => "records",
             Self::Position => "position",
+            Self::Flush => "flush",
             Self::Other => "other",
         }
     }

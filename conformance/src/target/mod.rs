@@ -63,6 +63,8 @@ pub enum Capability {
     OpeningRecord,
     /// A leader takes clients' records at once, before its opening record is committed.
     EagerAppends,
+    /// A flush is a message of its own ([`Kind::Flush`]), which can be held back.
+    Flushes,
     /// Leaders announce themselves by a message that carries nothing else.
     Announcements,
     /// A leader that restarts does not vote in its epoch again, nor lead it (KRaft's resigned).
@@ -85,7 +87,7 @@ pub enum Capability {
 
 impl Capability {
     /// All.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Processes,
         Self::LostTails,
         Self::LostDisks,
@@ -100,6 +102,7 @@ impl Capability {
         Self::Push,
         Self::OpeningRecord,
         Self::EagerAppends,
+        Self::Flushes,
         Self::Announcements,
         Self::ResignedAfterRestart,
         Self::CheckQuorum,
@@ -128,6 +131,7 @@ impl Capability {
             Self::Push => "push",
             Self::OpeningRecord => "opening-record",
             Self::EagerAppends => "eager-appends",
+            Self::Flushes => "flushes",
             Self::Announcements => "announcements",
             Self::ResignedAfterRestart => "resigned-after-restart",
             Self::CheckQuorum => "check-quorum",

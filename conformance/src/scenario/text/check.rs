@@ -128,7 +128,10 @@ impl Step {
             | Self::Resign { node } => {
                 vec![*node]
             }
-            Self::Deliver(post) | Self::Drop(post) | Self::Duplicate(post) => vec![post.from, post.to],
+            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => {
+                vec![post.from, post.to]
+            }
+            Self::Exchange { one, other } => vec![*one, *other],
             Self::Replicate { leader, follower, .. } => vec![*leader, *follower],
             Self::Create(topic) => topic.replicas.clone(),
             Self::Expect(expectation) => expectation.members(),
@@ -184,7 +187,9 @@ impl Step {
             | Self::Campaign { .. }
             | Self::Deliver(_)
             | Self::Drop(_)
-            | Self::Duplicate(_)
+            | Self::Hold(_)
+            | Self::Copy(_)
+            | Self::Exchange { .. }
             | Self::Append { .. }
             | Self::Replicate { .. }
             | Self::Resign { .. }

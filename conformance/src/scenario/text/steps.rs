@@ -5,17 +5,18 @@ use super::cluster;
 use super::words::Words;
 
 /// The verbs, and how they go on: for messages.
-const VERBS: [(&str, &str); 25] = [
+const VERBS: [(&str, &str); 27] = [
     ("append", "append NODE VALUE [refused]"),
     ("campaign", "campaign NODE [loses]"),
     ("configure", "configure TOPIC KEY=VALUE [refused NAME]"),
+    ("copy", "copy KIND NODE -> NODE"),
     ("crash", "crash NODE"),
     ("create", "create TOPIC on NODE… [min-isr N] [unclean on|off]"),
     ("cut", "cut NODE -> NODE, or cut NODE -- NODE for both ways"),
     ("deliver", "deliver KIND NODE -> NODE"),
     ("drop", "drop KIND NODE -> NODE"),
-    ("duplicate", "duplicate KIND NODE -> NODE"),
     ("elect", "elect preferred|unclean TOPIC [refused NAME]"),
+    ("exchange", "exchange NODE -- NODE"),
     (
         "expect",
         "expect NODE [not] leader|follower|candidate|unattached|observer, NODE follows NODE, NODE epoch N, NODE voted NODE|nobody, \
@@ -25,6 +26,7 @@ const VERBS: [(&str, &str); 25] = [
     ),
     ("expire", "expire NODE"),
     ("heal", "heal [NODE]"),
+    ("hold", "hold KIND NODE -> NODE"),
     ("isolate", "isolate NODE"),
     ("kill", "kill NODE"),
     ("pause", "pause NODE"),
@@ -87,7 +89,13 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
         "campaign" => Step::Campaign { node: words.node()?, loses: words.flag("loses") },
         "deliver" => Step::Deliver(post(words)?),
         "drop" => Step::Drop(post(words)?),
-        "duplicate" => Step::Duplicate(post(words)?),
+        "hold" => Step::Hold(post(words)?),
+        "copy" => Step::Copy(post(words)?),
+        "exchange" => {
+            let one = words.node()?;
+            words.exactly("--")?;
+            Step::Exchange { one, other: words.node()? }
+        }
         "append" => {
             let (node, value) = (words.node()?, words.word("a value")?.to_owned());
             Step::Append { node, value, refused: words.flag("refused") }

@@ -64,7 +64,9 @@ impl fmt::Display for Step {
             Self::Campaign { node, loses } => write!(f, "campaign {node}{}", word(*loses, " loses")),
             Self::Deliver(post) => write!(f, "deliver {post}"),
             Self::Drop(post) => write!(f, "drop {post}"),
-            Self::Duplicate(post) => write!(f, "duplicate {post}"),
+            Self::Hold(post) => write!(f, "hold {post}"),
+            Self::Copy(post) => write!(f, "copy {post}"),
+            Self::Exchange { one, other } => write!(f, "exchange {one} -- {other}"),
             Self::Append { node, value, refused } => {
                 write!(f, "append {node} {value}{}", word(*refused, " refused"))
             }

@@ -2,6 +2,11 @@
 //!
 //! The simulation's invariants are checked after every step of a node; one that does not hold fails the scenario ([`Fault::Violated`]).
 //! Requests of clients take virtual time, everything that is only looked at takes none.
+//! Followers are not read from.
+//!
+//! # What is not here
+//! Idempotent producers, transactions, groups. Configuration of brokers other than `min.insync.replicas` and `unclean.leader.election.enable`. Brokers and
+//! controllers in processes of their own.
 
 mod clients;
 mod errors;
