@@ -6,8 +6,10 @@
 //! | [`target`] | the traits by which a system is tested, and the systems at hand: models, the reference, adapters |
 //! | [`play`] | plays a scenario on a target, checks invariants after each step, and gives a verdict |
 //! | [`case`] | the cases |
+//! | [`admission`] | whether what was seen is a behaviour of the model |
 //! | [`cores`] | the reference's cores under the checker |
 
+pub mod admission;
 pub mod case;
 pub mod cores;
 pub mod play;

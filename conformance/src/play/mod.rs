@@ -24,6 +24,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::admission::{Cause, Event, Recorder};
 use crate::scenario::{Line, Member, Post, Scenario};
 use crate::target::{Builder, Capability, Envelope, Fault, NodeView, Setup, System};
 use invariant::{Broken, History};
@@ -80,6 +81,9 @@ pub struct Played {
     pub verdict: Verdict,
     /// What happened, step by step.
     pub scenes: Vec<Scene>,
+    /// What the nodes of a quorum were seen to do, for [`admission`](crate::admission).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
 }
 
 /// A step as it was played.
@@ -138,7 +142,8 @@ impl From<Fault> for End {
 
 /// Plays a scenario on a fresh system.
 pub fn play(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Played {
-    let skip = |because| Played { verdict: Verdict::Skip { because }, scenes: Vec::new() };
+    let skip =
+        |because| Played { verdict: Verdict::Skip { because }, scenes: Vec::new(), events: Vec::new() };
     let capabilities = builder.capabilities();
     let missing: Vec<String> = needs(scenario).difference(&capabilities).map(Capability::to_string).collect();
     if !missing.is_empty() {
@@ -153,11 +158,15 @@ pub fn play(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Played
         Err(Fault::Unsupported(because)) => return skip(because),
         Err(Fault::Violated(what)) => {
             let failure = Failure { step: "the beginning".to_owned(), ..violated(what) };
-            return Played { verdict: Verdict::Fail(failure), scenes: Vec::new() };
+            return Played { verdict: Verdict::Fail(failure), scenes: Vec::new(), events: Vec::new() };
         }
         Err(fault) => {
             let because = format!("no system to play on: {fault}");
-            return Played { verdict: Verdict::Inconclusive { because }, scenes: Vec::new() };
+            return Played {
+                verdict: Verdict::Inconclusive { because },
+                scenes: Vec::new(),
+                events: Vec::new(),
+            };
         }
     };
     if scenario.is_of_cluster() {
@@ -212,6 +221,7 @@ struct Player {
     /// What of it has arrived once already.
     copies: BTreeSet<u64>,
     history: History,
+    recorder: Recorder,
     acts: Vec<Act>,
 }
 
@@ -227,6 +237,7 @@ impl Player {
             held: BTreeSet::new(),
             copies: BTreeSet::new(),
             history: History::default(),
+            recorder: Recorder::default(),
             acts: Vec::new(),
         }
     }
@@ -234,12 +245,16 @@ impl Player {
     fn play(mut self, steps: &[Line]) -> Played {
         let mut scenes = Vec::new();
         let mut came_to = Verdict::Pass;
+        // What blank nodes are like: a target that cannot be looked at shows that at the first step.
+        let _ = self.look();
         for line in steps {
             let step = line.step.to_string();
             let mut result = self.perform(&line.step);
             // What is broken says more than the step at which it shows.
-            if let Err(end @ End::Broken(_)) = self.look() {
-                result = Err(end);
+            match self.look() {
+                Err(end @ End::Broken(_)) => result = Err(end),
+                Err(end) if result.is_ok() => result = Err(end),
+                _ => {}
             }
             let end = result.err().map(|end| verdict(line, end));
             let views = self.views().unwrap_or_default();
@@ -249,12 +264,20 @@ impl Player {
                 break;
             }
         }
-        Played { verdict: came_to, scenes }
+        Played { verdict: came_to, scenes, events: self.recorder.events() }
     }
 
     /// Looks at everything, and whether all invariants hold.
     fn look(&mut self) -> Result<(), End> {
         let views = self.views()?;
+        let cause = match self.acts.last() {
+            Some(Act::Delivered(envelope) | Act::Copied(envelope)) => {
+                Cause::Message { kind: envelope.kind, from: envelope.from }
+            }
+            Some(Act::Expired(_)) => Cause::Timer,
+            _ => Cause::Other,
+        };
+        self.recorder.note(&views, &cause);
         Ok(self.history.look(&views)?)
     }
 

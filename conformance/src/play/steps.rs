@@ -34,6 +34,8 @@ impl Player {
                 self.lifecycle()?.wipe(node)?;
                 self.down.remove(&node);
                 self.history.forget(node);
+                let view = self.view(node)?;
+                self.recorder.wiped(node, view);
                 Ok(())
             }
             Step::Cut { from, to } => {

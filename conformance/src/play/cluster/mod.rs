@@ -81,7 +81,7 @@ pub(super) fn play(system: Box<dyn System>, scenario: &Scenario) -> Played {
     for line in created.chain(scenario.steps.iter().cloned()) {
         let result = player.perform(&line.step);
         if let Some(verdict) = player.close(&line, &mut scenes, result) {
-            return Played { verdict, scenes };
+            return Played { verdict, scenes, events: Vec::new() };
         }
     }
     let result = player.finish();
@@ -95,7 +95,7 @@ pub(super) fn play(system: Box<dyn System>, scenario: &Scenario) -> Played {
         Verdict::Fail(failure) => Verdict::Fail(super::Failure { step: told.to_owned(), ..failure }),
         other => other,
     };
-    Played { verdict, scenes }
+    Played { verdict, scenes, events: Vec::new() }
 }
 
 /// Plays on one cluster.
