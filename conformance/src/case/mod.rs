@@ -22,9 +22,13 @@ macro_rules! sources {
 
 /// All cases, in the order of their ids.
 pub static SOURCES: &[Source] = sources![
-    "DT-05", "DT-08", "DT-11", "FE-04", "FE-04b", "FE-05", "FE-12", "KE-01", "KE-03", "KE-04", "KE-06",
-    "KE-07", "KE-07b", "KE-08", "KE-09", "KE-11", "KE-14", "KE-15", "KE-20", "KE-21", "KH-01", "KH-02",
-    "KH-03", "KH-04", "KH-05", "KH-06", "KH-11", "KH-11b", "KH-11c", "KH-11d", "KH-12",
+    "CF-01", "CF-02", "CF-03", "CF-07", "DT-05", "DT-08", "DT-08b", "DT-10", "DT-11", "DT-11b", "FE-04",
+    "FE-04b", "FE-05", "FE-06", "FE-12", "FE-12b", "IC-01", "IC-02", "IC-04", "IC-10", "IC-12", "IC-14",
+    "IC-15", "IC-16", "IC-18", "IC-20", "IC-21", "IU-01", "IU-02", "IU-03", "IU-05", "IU-07", "IU-08",
+    "IU-10", "KE-01", "KE-03", "KE-04", "KE-06", "KE-07", "KE-07b", "KE-08", "KE-09", "KE-11", "KE-14",
+    "KE-15", "KE-18", "KE-20", "KE-21", "KE-24", "KH-01", "KH-02", "KH-03", "KH-04", "KH-05", "KH-06",
+    "KH-11", "KH-11b", "KH-11c", "KH-11d", "KH-11e", "KH-12", "KH-14", "KH-15", "PA-01", "PA-02", "PA-03",
+    "PA-04", "PA-05", "PA-06", "PA-07", "PA-08", "PA-09", "PA-12", "PA-13", "PA-16",
 ];
 
 /// A case.

@@ -6,16 +6,16 @@ use highwater_model::kraft::Kraft;
 
 use crate::case::{Case, cases};
 use crate::target::model::KraftModel;
-use crate::target::reference::ReferenceQuorum;
+use crate::target::reference::Reference;
 
 /// Cases that a target fails, or cannot play, are told in full.
-fn all_pass(builder: &mut dyn Builder) {
+fn all_pass(builder: &mut dyn Builder, seed: u64) {
     for case in cases().expect("cases that can be read") {
-        let played = play(&case.scenario, builder, 1);
+        let played = play(&case.scenario, builder, seed);
         let may_skip = matches!(&played.verdict, Verdict::Skip { because } if because.contains("has no"));
         assert!(
             played.verdict == Verdict::Pass || may_skip,
-            "{} on {}: {:?}",
+            "{} on {} with the seed {seed}: {:?}",
             case.id,
             builder.name(),
             played.verdict
@@ -25,12 +25,19 @@ fn all_pass(builder: &mut dyn Builder) {
 
 #[test]
 fn model_passes_every_case() {
-    all_pass(&mut KraftModel::default());
+    all_pass(&mut KraftModel::default(), 1);
 }
 
 #[test]
-fn reference_passes_every_case() {
-    all_pass(&mut ReferenceQuorum::default());
+fn reference_passes_every_case_whatever_the_seed() {
+    (1..=3).for_each(|seed| all_pass(&mut Reference::default(), seed));
+}
+
+#[test]
+fn reference_plays_every_case_of_clusters() {
+    for case in cases().expect("cases that can be read").iter().filter(|case| case.scenario.is_of_cluster()) {
+        assert_eq!(play(&case.scenario, &mut Reference::default(), 1).verdict, Verdict::Pass, "{}", case.id);
+    }
 }
 
 /// Whether a case fails on a target with this flaw: on the model, on the reference. None where the target has no such flaw.
@@ -39,7 +46,7 @@ fn fails(case: &Case, flaw: &str) -> [Option<bool>; 2] {
         |builder: &mut dyn Builder| matches!(play(&case.scenario, builder, 1).verdict, Verdict::Fail(_));
     let model = KraftModel::with_flaw(flaw).ok().map(|mut model| fails(&mut model));
     #[cfg(feature = "flaws")]
-    let reference = ReferenceQuorum::with_flaw(flaw).ok().map(|mut reference| fails(&mut reference));
+    let reference = Reference::with_flaw(flaw).ok().map(|mut reference| fails(&mut reference));
     #[cfg(not(feature = "flaws"))]
     let reference = None;
     [model, reference]
@@ -58,9 +65,24 @@ fn no_flaw_of_the_model_survives_the_cases() {
 #[cfg(feature = "flaws")]
 #[test]
 fn case_fails_with_each_flaw_that_it_names() {
+    let mut passed = Vec::new();
     for case in cases().expect("cases that can be read") {
-        for flaw in &case.scenario.kills {
-            assert!(fails(&case, flaw).contains(&Some(true)), "{} passes with {flaw}", case.id);
-        }
+        let passes = |flaw: &&String| !fails(&case, flaw).contains(&Some(true));
+        let kills = case.scenario.kills.iter().filter(passes);
+        passed.extend(kills.map(|flaw| format!("{} with {flaw}", case.id)));
     }
+    assert!(passed.is_empty(), "{passed:?} pass");
+}
+
+/// Flaws that no case finds on the reference. A43 needs an observer, E09 a vote that arrives after its sender's machine has failed, E28 a consumer of a follower, B39 a
+/// leader that takes its time to recover; the others need a message among brokers that is late by itself. No step says any of that.
+#[cfg(feature = "flaws")]
+#[test]
+fn flaws_of_the_reference_that_survive_the_cases_are_known() {
+    let cases = cases().expect("cases that can be read");
+    let survives = |flaw: &&str| !cases.iter().any(|case| fails(case, flaw)[1] == Some(true));
+    let survivors: Vec<&str> = highwater_simulation::flaws().map(|(id, _)| id).filter(survives).collect();
+    let known =
+        ["A43", "B06", "B08", "B11", "B12", "B15", "B17", "B39", "B43", "E06", "E09", "E27", "E28", "E29"];
+    assert_eq!(survivors, known);
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::target::Builder;
 use crate::target::model::KraftModel;
-use crate::target::reference::ReferenceQuorum;
+use crate::target::reference::Reference;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +142,7 @@ impl Default for Registry {
             }),
             Kind::new("reference", "the reference's nodes, in simulated time over simulated disks", |wish| {
                 wish.no_argument()?;
-                let builder = wish.flaw.map_or(Ok(ReferenceQuorum::default()), reference_with_flaw)?;
+                let builder = wish.flaw.map_or(Ok(Reference::default()), reference_with_flaw)?;
                 Ok(Target::new(wish.name, usize::MAX, move || Ok(Box::new(builder))).flawed(wish.flaw))
             }),
         ];
@@ -177,12 +177,12 @@ impl Registry {
 }
 
 #[cfg(feature = "flaws")]
-fn reference_with_flaw(id: &str) -> Result<ReferenceQuorum, String> {
-    ReferenceQuorum::with_flaw(id)
+fn reference_with_flaw(id: &str) -> Result<Reference, String> {
+    Reference::with_flaw(id)
 }
 
 #[cfg(not(feature = "flaws"))]
-fn reference_with_flaw(id: &str) -> Result<ReferenceQuorum, String> {
+fn reference_with_flaw(id: &str) -> Result<Reference, String> {
     Err(not_built(id))
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{LOOK, NotYet, Player, REQUEST};
 use crate::play::{Act, End};
-use crate::scenario::{Expectation, Member, OfTopic, Sight, Who};
+use crate::scenario::{Content, Expectation, Member, OfTopic, Sight, Who};
 use crate::target::Fault;
 use crate::target::cluster::PartitionView;
 
@@ -73,9 +73,12 @@ impl Player {
                     [] => format!("a consumer of {topic} that reads nothing"),
                     values => format!("a consumer of {topic} that reads {}", values.join(" ")),
                 };
-                Ok(hold(content.holds(&values), found, || {
-                    format!("one that reads what {content}").replace("what is", "just")
-                }))
+                let expected = || match content {
+                    Content::Is(values) => format!("one that reads just {}", values.join(" ")),
+                    Content::Has(values) => format!("one that reads {}", values.join(" ")),
+                    Content::Lacks(values) => format!("one that does not read {}", values.join(" ")),
+                };
+                Ok(hold(content.holds(&values), found, expected))
             }
             Sight::HighWatermark(offset) => self.look_at_replica(topic, "high watermark", *offset, at),
             Sight::LogEnd(offset) => self.look_at_replica(topic, "log end", *offset, at),
