@@ -5,7 +5,7 @@
 //!
 //! # Verdicts
 //! - **Pass**: every step went as it says, and every invariant held after each.
-//! - **Fail**: the first step that did not, with what was found and what was expected.
+//! - **Fail**: the first step that did not, with what was found and what was expected. So ends what an adapter does that its protocol does not allow.
 //! - **Skip**: the target lacks what the scenario needs. Never a pass.
 //! - **Inconclusive**: the target itself failed, so that nothing can be said.
 
@@ -163,6 +163,11 @@ pub fn play(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Played
     let system = match builder.build(&setup) {
         Ok(system) => system,
         Err(Fault::Unsupported(because)) => return skip(because),
+        Err(Fault::Misbehaved { found, expected }) => {
+            let step = "the beginning".to_owned();
+            let verdict = Verdict::Fail(Failure { line: 0, step, found, expected, invariant: None });
+            return Played { verdict, scenes: Vec::new() };
+        }
         Err(fault) => {
             let because = format!("no system to play on: {fault}");
             return Played { verdict: Verdict::Inconclusive { because }, scenes: Vec::new() };
@@ -207,7 +212,9 @@ impl Player {
             let views = self.views();
             let mut end = match result {
                 Ok(()) => None,
-                Err(End::Wrong { found, expected }) => Some(wrong(found, expected, None)),
+                Err(End::Wrong { found, expected } | End::Fault(Fault::Misbehaved { found, expected })) => {
+                    Some(wrong(found, expected, None))
+                }
                 Err(End::Fault(Fault::Unsupported(because))) => Some(Verdict::Skip { because }),
                 Err(End::Fault(Fault::Refused(why))) => {
                     Some(wrong(format!("a refusal, {why}"), "that it is done".to_owned(), None))
@@ -218,8 +225,10 @@ impl Player {
                 Err(End::Fault(Fault::Broken(because))) => Some(Verdict::Inconclusive { because }),
             };
             let views = views.unwrap_or_else(|fault| {
-                let because = fault.to_string();
-                end.get_or_insert(Verdict::Inconclusive { because });
+                end.get_or_insert(match fault {
+                    Fault::Misbehaved { found, expected } => wrong(found, expected, None),
+                    fault => Verdict::Inconclusive { because: fault.to_string() },
+                });
                 BTreeMap::new()
             });
             // What is broken says more than the step at which it shows.

@@ -14,7 +14,8 @@
 //!
 //! # Errors
 //! An error is **definite** only where it is known that nothing happened: [`Fault::Refused`]; else it is indefinite, [`Fault::InDoubt`]. [`Fault::Unsupported`] says that the system has no such
-//! thing, and is always legal: the scenario is skipped, with the reason. All else ([`Fault::Broken`]) is a failure of the target, not a verdict about it.
+//! thing, and is always legal: the scenario is skipped, with the reason. [`Fault::Misbehaved`] is an adapter's breach of its protocol, which fails the scenario. All
+//! else ([`Fault::Broken`]) is a failure of the target, not a verdict about it.
 
 pub mod cluster;
 pub mod exec;
@@ -169,6 +170,13 @@ pub enum Fault {
     InDoubt(String),
     /// The target failed, or what it did makes no sense.
     Broken(String),
+    /// The target is an adapter that does not keep to its protocol, which fails the scenario ([`exec`]).
+    Misbehaved {
+        /// What was sent and what came.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -178,6 +186,7 @@ impl fmt::Display for Fault {
             Self::Refused(why) => write!(f, "refused: {why}"),
             Self::InDoubt(why) => write!(f, "in doubt: {why}"),
             Self::Broken(why) => write!(f, "the target is broken: {why}"),
+            Self::Misbehaved { found, expected } => write!(f, "found {found}, expected {expected}"),
         }
     }
 }
