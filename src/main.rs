@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
+mod adapter;
 mod arguments;
 mod broker;
 mod check;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Subcommand::Models { model } => models::run(model.as_deref()),
         Subcommand::Explore(arguments) => explore::run(arguments),
         Subcommand::Simulate(arguments) => simulate::run_command(arguments),
+        Subcommand::Adapter { subcommand } => adapter::run(subcommand),
         Subcommand::Broker(arguments) => broker::run(arguments),
         Subcommand::Cluster(arguments) => cluster::run(arguments),
         Subcommand::Storage(arguments) => tool::run(|out, err| storage::run(arguments, out, err)),

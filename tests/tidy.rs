@@ -347,6 +347,12 @@ fn schemas_in_specs_are_fresh() {
     let schemas = [
         ("report", serde_json::to_string_pretty(&schemars::schema_for!(highwater_model::family::Report))),
         ("story", serde_json::to_string_pretty(&schemars::schema_for!(highwater_model::trace::Story))),
+        (
+            "adapter",
+            serde_json::to_string_pretty(&schemars::schema_for!(
+                highwater_conformance::target::exec::protocol::Message
+            )),
+        ),
     ];
     for (name, schema) in schemas {
         let path = root().join(format!("specs/{name}.schema.json"));

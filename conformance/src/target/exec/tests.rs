@@ -14,7 +14,12 @@ const BLANK: &str = r#""ok":{"role":"unattached","epoch":0,"log":[],"committed":
 /// Time limits for tests: what hangs, hangs for a second.
 fn limits() -> Limits {
     let second = Duration::from_secs(1);
-    Limits { answer: second, hello: Duration::from_secs(20), bye: Duration::from_millis(200), line_bytes_max: 100_000 }
+    Limits {
+        answer: second,
+        hello: Duration::from_secs(20),
+        bye: Duration::from_millis(200),
+        line_bytes_max: 100_000,
+    }
 }
 
 /// A script that answers `hello` and `build`, and goes on with `rest`. `ask` reads a request, `say` answers it.

@@ -67,7 +67,8 @@ impl Report {
         self.broke.is_none() && self.wrong().count() == 0
     }
 
-    fn wrong(&self) -> impl Iterator<Item = &Finding> {
+    /// What did not make sense.
+    pub fn wrong(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.judgement != Judgement::Sense)
     }
 }
@@ -92,21 +93,30 @@ impl fmt::Display for Report {
                 part = finding.part;
                 writeln!(f, "\n{part}")?;
             }
-            let Finding { sent, came, judgement, .. } = finding;
-            match judgement {
-                Judgement::Sense => writeln!(f, "  ok     {sent}\n         {came}")?,
-                Judgement::Nonsense(expected) => {
-                    writeln!(f, "  WRONG  {sent}\n         {came}\n         expected {expected}")?;
-                }
-            }
+            writeln!(f, "{finding}")?;
         }
         writeln!(f)?;
+        for finding in self.wrong() {
+            writeln!(f, "{finding}")?;
+        }
         if let Some(broke) = &self.broke {
             writeln!(f, "BROKE OFF: {broke}")?;
         }
         let wrong = self.wrong().count();
         let sense = self.findings.len() - wrong;
         write!(f, "{} answers: {sense} make sense, {wrong} do not", self.findings.len())
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { part, sent, came, judgement } = self;
+        match judgement {
+            Judgement::Sense => write!(f, "  ok     {sent}\n         {came}"),
+            Judgement::Nonsense(expected) => {
+                write!(f, "  WRONG  {sent}\n         {came}\n         expected {expected} ({part})")
+            }
+        }
     }
 }
 
