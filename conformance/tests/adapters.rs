@@ -1,6 +1,8 @@
 //! The adapters of `conformance/adapters` under the suite. `.ci/adapters` builds them and runs this: it needs Python and Go.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use highwater_conformance::case::cases;
 use highwater_conformance::play::{Verdict, play};
@@ -88,6 +90,29 @@ fn adapter_of_etcd_raft_makes_sense() {
 #[test]
 fn adapter_of_toy_makes_sense() {
     makes_sense(&toy());
+}
+
+#[test]
+fn exchange_in_the_documentation_is_what_the_toy_answers() {
+    let page = std::fs::read_to_string(root().join("specs/adapter.md")).expect("the protocol's page");
+    let (_, exchange) = page.split_once("## An exchange\n").expect("the page has an exchange");
+    let lines = |mark: &str| -> Vec<String> {
+        exchange.lines().filter_map(|line| line.strip_prefix(mark).map(str::to_owned)).collect()
+    };
+    let (requests, answers) = (lines("> "), lines("< "));
+    assert!(requests.len() > 10 && requests.len() == answers.len(), "{} requests", requests.len());
+    let mut toy = Command::new("sh")
+        .args(["-c", &toy()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the toy is started");
+    let mut stdin = toy.stdin.take().expect("a pipe");
+    stdin.write_all((requests.join("\n") + "\n").as_bytes()).expect("the toy reads");
+    drop(stdin);
+    let output = toy.wait_with_output().expect("the toy ends");
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(told.lines().map(str::to_owned).collect::<Vec<_>>(), answers);
 }
 
 #[test]

@@ -21,7 +21,7 @@ macro_rules! sources {
 }
 
 /// All cases, in the order of their ids.
-pub static SOURCES: &[Source] = sources!["KH-01"];
+pub static SOURCES: &[Source] = sources!["DT-04", "DT-06", "KE-02", "KE-05", "KH-01"];
 
 /// A case.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,9 +16,10 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
 use super::process::{Exchange, Limits, Misbehaviour, Process, shown};
-use super::protocol::{Act, ErrorKind, Hello, VERSION};
+use super::protocol::{Act, Error, ErrorKind, Hello, VERSION};
 use super::{hello_of, typed};
 use crate::scenario::{Member, Role};
 use crate::target::{Capability, Envelope, NodeView};
@@ -127,7 +128,8 @@ pub fn check(command: &str, limits: Limits) -> Report {
         Ok(process) => process,
         Err(misbehaviour) => return Report { broke: Some(misbehaviour.to_string()), ..report },
     };
-    let mut inspector = Inspector { process, part: "hello", findings: Vec::new(), known: Known::default() };
+    let mut inspector =
+        Inspector { process, part: "hello", findings: Vec::new(), said: Vec::new(), known: Known::default() };
     let broke = inspector.greet(&mut report).and_then(|()| inspector.try_all(&report.capabilities)).err();
     report.findings = inspector.findings;
     Report { broke: broke.map(|misbehaviour| misbehaviour.to_string()), ..report }
@@ -149,6 +151,8 @@ struct Inspector {
     process: Process,
     part: &'static str,
     findings: Vec<Finding>,
+    /// What each answer said, whole.
+    said: Vec<Result<Json, Error>>,
     known: Known,
 }
 
@@ -170,6 +174,7 @@ impl Inspector {
 
     fn ask(&mut self, act: Act) -> Tried<Exchange> {
         let exchange = self.process.ask(act)?;
+        self.said.push(exchange.answer.clone());
         self.findings.push(Finding {
             part: self.part,
             sent: exchange.sent.clone(),
