@@ -51,6 +51,11 @@ pub(crate) enum Subcommand {
     /// Play a scenario from a file on a target
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArguments),
+    /// For whoever writes an adapter, to have a system tested by the conformance suite (specs/adapter.md)
+    Adapter {
+        #[command(subcommand)]
+        subcommand: AdapterSubcommand,
+    },
     /// Run a broker, a controller or both, from a property file as Kafka's, until SIGTERM or Ctrl-C
     #[command(after_help = BROKER_EXAMPLES)]
     Broker(BrokerArguments),
@@ -107,6 +112,48 @@ pub(crate) enum SchemaOf {
     Conformance,
     /// A scenario of the suite
     Scenario,
+    /// The lines between the conformance suite and an adapter
+    Adapter,
+}
+
+const ADAPTER_CHECK_EXAMPLES: &str = "\
+Examples:
+  highwater adapter check \"python3 conformance/adapters/toy/toy.py\"
+  highwater adapter check \"highwater adapter serve model\"
+  highwater adapter check --time-limit 60s --json - ./adapter
+
+Exit code 1: an answer made no sense, or the adapter broke the protocol.";
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum AdapterSubcommand {
+    /// Try everything that an adapter promises, act by act, and judge each answer
+    #[command(after_help = ADAPTER_CHECK_EXAMPLES)]
+    Check(AdapterCheckArguments),
+    /// Speak the protocol for a target of the suite: what a sound adapter says
+    Serve {
+        /// Which
+        target: ServedTarget,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdapterCheckArguments {
+    /// Starts the adapter; given to `sh -c`
+    pub(crate) command: String,
+    /// How long an answer may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) time_limit: Duration,
+    /// Write the report as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServedTarget {
+    /// The model kraft
+    Model,
+    /// The reference's quorum, in simulated time
+    Reference,
 }
 
 const TOPICS_EXAMPLES: &str = "\

@@ -29,6 +29,7 @@ pub(crate) fn schema(which: SchemaOf) -> Result<Exit, Failure> {
         SchemaOf::Story => schemars::schema_for!(Story),
         SchemaOf::Conformance => schemars::schema_for!(highwater_conformance::report::Report),
         SchemaOf::Scenario => schemars::schema_for!(highwater_conformance::scenario::Scenario),
+        SchemaOf::Adapter => schemars::schema_for!(highwater_conformance::target::exec::protocol::Message),
     };
     let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
     output::print(&format!("{text}\n"))?;

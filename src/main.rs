@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
+mod adapter;
 mod arguments;
 mod broker;
 mod check;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Subcommand::Simulate(arguments) => simulate::run_command(arguments),
         Subcommand::Conformance(arguments) => conformance::run(arguments),
         Subcommand::Replay(arguments) => replay::run(arguments),
+        Subcommand::Adapter { subcommand } => adapter::run(subcommand),
         Subcommand::Broker(arguments) => broker::run(arguments),
         Subcommand::Cluster(arguments) => cluster::run(arguments),
         Subcommand::Storage(arguments) => tool::run(|out, err| storage::run(arguments, out, err)),

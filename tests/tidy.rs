@@ -397,6 +397,12 @@ fn schemas_in_specs_are_fresh() {
             "scenario",
             serde_json::to_string_pretty(&schemars::schema_for!(highwater_conformance::scenario::Scenario)),
         ),
+        (
+            "adapter",
+            serde_json::to_string_pretty(&schemars::schema_for!(
+                highwater_conformance::target::exec::protocol::Message
+            )),
+        ),
     ];
     for (name, schema) in schemas {
         let path = root().join(format!("specs/{name}.schema.json"));

@@ -5,7 +5,8 @@
 //!
 //! # Verdicts
 //! - **Pass**: every step went as it says, and every invariant held after each.
-//! - **Fail**: the first step that did not, with what was found and what was expected. An assertion of the target that fails is one.
+//! - **Fail**: the first step that did not, with what was found and what was expected. An assertion of the target that fails is one, and so is what an
+//!   adapter does that its protocol does not allow.
 //! - **Skip**: the target lacks what the scenario needs. Never a pass.
 //! - **Inconclusive**: the target itself failed, so that nothing can be said.
 //!
@@ -166,6 +167,11 @@ pub fn play(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Played
             let failure = Failure { step: "the beginning".to_owned(), ..violated(what) };
             return Played { verdict: Verdict::Fail(failure), scenes: Vec::new(), events: Vec::new() };
         }
+        Err(Fault::Misbehaved { found, expected }) => {
+            let step = "the beginning".to_owned();
+            let verdict = Verdict::Fail(Failure { line: 0, step, found, expected, invariant: None });
+            return Played { verdict, scenes: Vec::new(), events: Vec::new() };
+        }
         Err(fault) => {
             let because = format!("no system to play on: {fault}");
             return Played {
@@ -188,7 +194,9 @@ fn verdict(line: &Line, end: End) -> Verdict {
         Verdict::Fail(Failure { line: line.line, step, found, expected, invariant })
     };
     match end {
-        End::Wrong { found, expected } => wrong(found, expected, None),
+        End::Wrong { found, expected } | End::Fault(Fault::Misbehaved { found, expected }) => {
+            wrong(found, expected, None)
+        }
         End::Broken(broken) => wrong(broken.found, broken.expected, Some(broken.invariant.to_owned())),
         End::Fault(Fault::Unsupported(because)) => Verdict::Skip { because },
         End::Fault(Fault::Refused(why)) => {

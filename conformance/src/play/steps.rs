@@ -10,7 +10,7 @@ const ROUNDS: usize = 4;
 const EXCHANGE_MAX: usize = 300;
 /// So many messages it takes at most until nothing changes.
 const SETTLING_MAX: usize = 3_000;
-/// So often nothing happens until nothing will.
+/// So often two nodes beat and nothing changes until nothing will.
 const PATIENCE: usize = 4;
 
 impl Player {
@@ -260,9 +260,15 @@ impl Player {
     }
 
     fn replicate(&mut self, leader: Member, follower: Member, until: Option<&Value>) -> Result<(), End> {
-        let (mut idle, mut rested) = (0, None);
+        let (mut idle, mut rested, mut before) = (0, None, None);
         for _ in 0..EXCHANGE_MAX {
             let (at, from) = (self.up(follower)?, self.up(leader)?);
+            // Patience is with what does not move: some followers have to be made to beat for each of their fetches.
+            let now = Some((at.clone(), from.clone()));
+            if now != before {
+                idle = 0;
+                before = now;
+            }
             if until.is_some_and(|value| at.values().contains(value)) {
                 return self.acknowledge(leader, follower);
             }
@@ -271,7 +277,6 @@ impl Player {
                     && [(leader, follower), (follower, leader)].contains(&(envelope.from, envelope.to))
             });
             if let Some(envelope) = between {
-                idle = 0;
                 self.deliver(envelope)?;
                 continue;
             }

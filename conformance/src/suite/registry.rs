@@ -143,7 +143,8 @@ impl Default for Registry {
             Kind::new("reference", "the reference's nodes, in simulated time over simulated disks", |wish| {
                 wish.no_argument()?;
                 let builder = wish.flaw.map_or(Ok(Reference::default()), reference_with_flaw)?;
-                Ok(Target::new(wish.name, usize::MAX, move || Ok(Box::new(builder))).flawed(wish.flaw))
+                Ok(Target::new(wish.name, usize::MAX, move || Ok(Box::new(builder.clone())))
+                    .flawed(wish.flaw))
             }),
         ];
         Self { kinds }

@@ -15,7 +15,8 @@
 //! # Errors
 //! An error is **definite** only where it is known that nothing happened: [`Fault::Refused`]; else it is indefinite, [`Fault::InDoubt`]. [`Fault::Unsupported`] says that the system has no such
 //! thing, and is always legal: the scenario is skipped, with the reason. A system that watches itself may find that an
-//! invariant does not hold: [`Fault::Violated`] fails the scenario. All else ([`Fault::Broken`]) is a failure of the target, not a verdict about it.
+//! invariant does not hold: [`Fault::Violated`] fails the scenario, and so does an adapter that breaks its protocol, [`Fault::Misbehaved`]. All
+//! else ([`Fault::Broken`]) is a failure of the target, not a verdict about it.
 
 pub mod cluster;
 pub mod exec;
@@ -176,6 +177,13 @@ pub enum Fault {
     Broken(String),
     /// The system watches invariants of its own, and one does not hold: which, what was found, what was expected.
     Violated(String),
+    /// The target is an adapter that does not keep to its protocol, which fails the scenario ([`exec`]).
+    Misbehaved {
+        /// What was sent and what came.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -186,6 +194,7 @@ impl fmt::Display for Fault {
             Self::InDoubt(why) => write!(f, "in doubt: {why}"),
             Self::Broken(why) => write!(f, "the target is broken: {why}"),
             Self::Violated(what) => write!(f, "violated: {what}"),
+            Self::Misbehaved { found, expected } => write!(f, "found {found}, expected {expected}"),
         }
     }
 }
