@@ -1,0 +1,35 @@
+//! The plays on real Apache Kafka. `.ci/kafka-cases` fetches it and runs this.
+//!
+//! `HIGHWATER_KAFKA_LIB` names the directory of its jars.
+
+#![expect(clippy::print_stdout, reason = "what a test prints is shown if it fails")]
+
+mod plays;
+
+use std::path::PathBuf;
+
+use highwater_conformance_wire::{Product, Started};
+
+fn kafka() -> Started {
+    let lib = std::env::var_os("HIGHWATER_KAFKA_LIB").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/kafka/lib")),
+        PathBuf::from,
+    );
+    Started::new(Product::Kafka { java: "java".into(), lib }).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// One test, since all plays share a cluster as long as it is clean.
+#[test]
+fn plays_go_the_same_way_on_kafka() {
+    let mut kafka = kafka();
+    plays::leader_that_is_killed_is_followed_and_comes_back(&mut kafka);
+    plays::too_few_in_sync_replicas_refuse_and_commit_nothing(&mut kafka);
+    plays::leader_that_stands_still_is_replaced_and_follows(&mut kafka);
+    plays::controller_that_is_killed_is_followed(&mut kafka);
+    plays::disk_that_is_lost_is_filled_again(&mut kafka);
+    if let Some(obstacle) = kafka.unlinked() {
+        println!("SKIPPED: links cannot be cut: {obstacle}");
+    } else {
+        plays::follower_that_is_not_heard_leaves_the_isr_until_healed(&mut kafka);
+    }
+}
