@@ -21,7 +21,11 @@ macro_rules! sources {
 }
 
 /// All cases, in the order of their ids.
-pub static SOURCES: &[Source] = sources!["KH-01"];
+pub static SOURCES: &[Source] = sources![
+    "DT-05", "DT-08", "DT-11", "FE-04", "FE-04b", "FE-05", "FE-12", "KE-01", "KE-03", "KE-04", "KE-06",
+    "KE-07", "KE-07b", "KE-08", "KE-09", "KE-11", "KE-14", "KE-15", "KE-20", "KE-21", "KH-01", "KH-02",
+    "KH-03", "KH-04", "KH-05", "KH-06", "KH-11", "KH-11b", "KH-11c", "KH-11d", "KH-12",
+];
 
 /// A case.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What has to be seen.
 
-use super::steps::{is_same, told, wrong};
+use super::steps::{is_same, of_clusters, told, wrong};
 use super::{End, Player};
 use crate::scenario::{Content, Expectation, Member, Role, Value};
 use crate::target::NodeView;
@@ -58,6 +58,7 @@ impl Player {
                     .find(|(_, view)| view.as_ref().is_some_and(|view| view.role == Role::Leader));
                 leader.map_or(Ok(()), |(node, _)| Err(wrong(format!("{node} leading"), "no leader")))
             }
+            Expectation::Topic(_) | Expectation::Controller { .. } => Err(of_clusters()),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | log matching | logs that have the same epoch at an offset are the same up to there | `kraft/safety/4` |
 //! | leader completeness | who leads a later epoch has all that was committed before | `kraft/safety/5` |
 //! | state machine safety | what was committed at an offset is never another | `kraft/safety/6` |
+//! | follower's high watermark | is not beyond the end of its own log | `kraft/commit/5` |
 //! | high watermark | that of a node that is up does not go back | `kraft/safety/7` |
 //!
 //! They are asked of what is seen between steps. What goes wrong and right again within one step is not seen.
@@ -55,6 +56,17 @@ impl History {
                         "one leader an epoch",
                     );
                 }
+            }
+            if view.committed > view.log_end() {
+                return broken(
+                    "kraft/commit/5",
+                    format!(
+                        "the high watermark {} at {node}, whose log ends at {}",
+                        view.committed,
+                        view.log_end()
+                    ),
+                    "none beyond the end of its own log",
+                );
             }
             if let Some(before) = self.before.get(&node) {
                 not_back(node, before, view)?;

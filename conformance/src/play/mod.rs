@@ -1,6 +1,6 @@
 //! Plays a scenario on a target, and says what came of it.
 //!
-//! A target offers single acts; here steps are made of them. After each step everything is looked at, and the invariants ([`invariant`]) are
+//! A target offers single acts; here steps are made of them. After each act everything is looked at, and the invariants ([`invariant`]) are
 //! asked, whatever the scenario itself expects.
 //!
 //! # Verdicts
@@ -8,9 +8,13 @@
 //! - **Fail**: the first step that did not, with what was found and what was expected.
 //! - **Skip**: the target lacks what the scenario needs. Never a pass.
 //! - **Inconclusive**: the target itself failed, so that nothing can be said.
+//!
+//! Quorums are played here, clusters of brokers in [`cluster`].
 
+pub mod cluster;
 mod expect;
 pub mod invariant;
+mod needs;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -20,9 +24,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Expectation, Line, Member, Scenario, Step};
+use crate::scenario::{Line, Member, Post, Scenario};
 use crate::target::{Builder, Capability, Envelope, Fault, NodeView, Setup, System};
-use invariant::History;
+use invariant::{Broken, History};
+pub use needs::needs;
 
 /// What came of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +89,12 @@ pub struct Scene {
     pub step: String,
     /// What was done for it.
     pub acts: Vec<Act>,
-    /// What each node was like afterwards; nothing of one that is down.
+    /// What each node of a quorum was like afterwards; nothing of one that is down.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub views: BTreeMap<Member, Option<NodeView>>,
+    /// What a cluster was like afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<cluster::View>,
 }
 
 /// A single act.
@@ -96,58 +105,35 @@ pub enum Act {
     Delivered(Envelope),
     /// A message was lost.
     Lost(Envelope),
-    /// A message arrived, and stayed under way.
-    Duplicated(Envelope),
+    /// A message arrived, and a copy of it was held back.
+    Copied(Envelope),
     /// An election timer ran out.
     Expired(Member),
     /// A node was given time.
     Beat(Member),
+    /// A producer sent a record.
+    Produced(cluster::Produced),
+    /// A consumer read.
+    Consumed(cluster::Consumed),
 }
 
 /// Why a step ended the play.
 enum End {
     Fault(Fault),
     Wrong { found: String, expected: String },
+    Broken(Broken),
+}
+
+impl From<Broken> for End {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
 }
 
 impl From<Fault> for End {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
-}
-
-/// What a scenario needs of a target.
-pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
-    let mut needs: BTreeSet<Capability> = scenario.needs.iter().copied().collect();
-    match scenario.pre_vote {
-        Some(true) => needs.insert(Capability::PreVote),
-        Some(false) => needs.insert(Capability::NoPreVote),
-        None => false,
-    };
-    for line in &scenario.steps {
-        needs.insert(Capability::Quorum);
-        match &line.step {
-            Step::Kill { .. } | Step::Start { .. } => needs.insert(Capability::Processes),
-            Step::Crash { .. } => needs.insert(Capability::LostTails),
-            Step::Wipe { .. } => needs.insert(Capability::LostDisks),
-            Step::Expire { .. } => needs.insert(Capability::Timers),
-            Step::Campaign { .. } | Step::Replicate { .. } | Step::Settle => {
-                needs.extend([Capability::Timers, Capability::Messages]);
-                true
-            }
-            Step::Cut { .. }
-            | Step::Isolate { .. }
-            | Step::Heal { .. }
-            | Step::Deliver(_)
-            | Step::Drop(_)
-            | Step::Duplicate(_) => needs.insert(Capability::Messages),
-            Step::Resign { .. } => needs.insert(Capability::Resign),
-            Step::Append { .. } => true,
-            Step::Expect(Expectation::Voted { .. }) => needs.insert(Capability::Votes),
-            Step::Expect(_) => true,
-        };
-    }
-    needs
 }
 
 /// Plays a scenario on a fresh system.
@@ -159,16 +145,55 @@ pub fn play(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Played
         return skip(format!("{} has no {}", builder.name(), missing.join(", ")));
     }
     let pre_vote = scenario.pre_vote.unwrap_or(!capabilities.contains(&Capability::NoPreVote));
-    let setup = Setup { quorum: scenario.quorum.clone(), pre_vote, seed };
+    let (quorum, cluster, config) =
+        (scenario.quorum.clone(), scenario.cluster.clone(), scenario.config.clone());
+    let setup = Setup { quorum, cluster, config, pre_vote, seed };
     let system = match builder.build(&setup) {
         Ok(system) => system,
         Err(Fault::Unsupported(because)) => return skip(because),
+        Err(Fault::Violated(what)) => {
+            let failure = Failure { step: "the beginning".to_owned(), ..violated(what) };
+            return Played { verdict: Verdict::Fail(failure), scenes: Vec::new() };
+        }
         Err(fault) => {
             let because = format!("no system to play on: {fault}");
             return Played { verdict: Verdict::Inconclusive { because }, scenes: Vec::new() };
         }
     };
+    if scenario.is_of_cluster() {
+        return cluster::play(system, scenario);
+    }
     Player::new(system, scenario.quorum.clone()).play(&scenario.steps)
+}
+
+/// What a step came to that did not go as it says.
+fn verdict(line: &Line, end: End) -> Verdict {
+    let wrong = |found, expected, invariant| {
+        let step = line.step.to_string();
+        Verdict::Fail(Failure { line: line.line, step, found, expected, invariant })
+    };
+    match end {
+        End::Wrong { found, expected } => wrong(found, expected, None),
+        End::Broken(broken) => wrong(broken.found, broken.expected, Some(broken.invariant.to_owned())),
+        End::Fault(Fault::Unsupported(because)) => Verdict::Skip { because },
+        End::Fault(Fault::Refused(why)) => {
+            wrong(format!("a refusal, {why}"), "that it is done".to_owned(), None)
+        }
+        End::Fault(Fault::InDoubt(why)) => {
+            wrong(format!("no answer, {why}"), "that it is done".to_owned(), None)
+        }
+        End::Fault(Fault::Violated(what)) => {
+            let step = line.step.to_string();
+            Verdict::Fail(Failure { line: line.line, step, ..violated(what) })
+        }
+        End::Fault(Fault::Broken(because)) => Verdict::Inconclusive { because },
+    }
+}
+
+/// The system found by itself that something does not hold.
+fn violated(found: String) -> Failure {
+    let expected = "all that the system watches by itself to hold".to_owned();
+    Failure { line: 0, step: String::new(), found, expected, invariant: None }
 }
 
 /// Plays on one system.
@@ -178,6 +203,14 @@ struct Player {
     down: BTreeSet<Member>,
     /// Links on which nothing arrives, as from and to.
     cut: BTreeSet<(Member, Member)>,
+    /// The next of these is held back.
+    holding: Vec<Post>,
+    /// The next of these that arrives leaves a copy.
+    copying: Vec<Post>,
+    /// What is held back, by the numbers of messages.
+    held: BTreeSet<u64>,
+    /// What of it has arrived once already.
+    copies: BTreeSet<u64>,
     history: History,
     acts: Vec<Act>,
 }
@@ -189,6 +222,10 @@ impl Player {
             members,
             down: BTreeSet::new(),
             cut: BTreeSet::new(),
+            holding: Vec::new(),
+            copying: Vec::new(),
+            held: BTreeSet::new(),
+            copies: BTreeSet::new(),
             history: History::default(),
             acts: Vec::new(),
         }
@@ -196,45 +233,29 @@ impl Player {
 
     fn play(mut self, steps: &[Line]) -> Played {
         let mut scenes = Vec::new();
-        let mut verdict = Verdict::Pass;
+        let mut came_to = Verdict::Pass;
         for line in steps {
             let step = line.step.to_string();
-            let wrong = |found, expected, invariant| {
-                let step = step.clone();
-                Verdict::Fail(Failure { line: line.line, step, found, expected, invariant })
-            };
-            let result = self.perform(&line.step);
-            let views = self.views();
-            let mut end = match result {
-                Ok(()) => None,
-                Err(End::Wrong { found, expected }) => Some(wrong(found, expected, None)),
-                Err(End::Fault(Fault::Unsupported(because))) => Some(Verdict::Skip { because }),
-                Err(End::Fault(Fault::Refused(why))) => {
-                    Some(wrong(format!("a refusal, {why}"), "that it is done".to_owned(), None))
-                }
-                Err(End::Fault(Fault::InDoubt(why))) => {
-                    Some(wrong(format!("no answer, {why}"), "that it is done".to_owned(), None))
-                }
-                Err(End::Fault(Fault::Broken(because))) => Some(Verdict::Inconclusive { because }),
-            };
-            let views = views.unwrap_or_else(|fault| {
-                let because = fault.to_string();
-                end.get_or_insert(Verdict::Inconclusive { because });
-                BTreeMap::new()
-            });
+            let mut result = self.perform(&line.step);
             // What is broken says more than the step at which it shows.
-            if let Err(broken) = self.history.look(&views)
-                && !matches!(end, Some(Verdict::Inconclusive { .. }))
-            {
-                end = Some(wrong(broken.found, broken.expected, Some(broken.invariant.to_owned())));
+            if let Err(end @ End::Broken(_)) = self.look() {
+                result = Err(end);
             }
-            scenes.push(Scene { step, acts: std::mem::take(&mut self.acts), views });
+            let end = result.err().map(|end| verdict(line, end));
+            let views = self.views().unwrap_or_default();
+            scenes.push(Scene { step, acts: std::mem::take(&mut self.acts), views, cluster: None });
             if let Some(end) = end {
-                verdict = end;
+                came_to = end;
                 break;
             }
         }
-        Played { verdict, scenes }
+        Played { verdict: came_to, scenes }
+    }
+
+    /// Looks at everything, and whether all invariants hold.
+    fn look(&mut self) -> Result<(), End> {
+        let views = self.views()?;
+        Ok(self.history.look(&views)?)
     }
 
     fn views(&mut self) -> Result<BTreeMap<Member, Option<NodeView>>, Fault> {

@@ -1,7 +1,7 @@
 //! Steps, made of a target's single acts.
 
 use super::{Act, End, Player, unsupported};
-use crate::scenario::{Kind, Member, Post, Role, Step, Value};
+use crate::scenario::{Kind, Member, Post, Role, Step, Value, Who};
 use crate::target::{Capability, Envelope, Fault, Lifecycle, Messages, NodeView, Quorum, Timers};
 
 /// How often a node campaigns at most until it leads: its epoch may be behind, and its first tells it so.
@@ -17,34 +17,38 @@ impl Player {
     /// Does what a step says.
     pub(super) fn perform(&mut self, step: &Step) -> Result<(), End> {
         match step {
-            Step::Kill { node } => self.end(*node, |nodes, node| nodes.kill(node)),
-            Step::Crash { node } => self.end(*node, |nodes, node| nodes.crash(node)),
+            Step::Kill { node } => self.end(named(*node)?, |nodes, node| nodes.kill(node)),
+            Step::Crash { node } => self.end(named(*node)?, |nodes, node| nodes.crash(node)),
             Step::Start { node } => {
-                if !self.down.contains(node) {
+                let node = named(*node)?;
+                if !self.down.contains(&node) {
                     return Err(wrong(format!("{node} up"), "a node that is down"));
                 }
-                self.lifecycle()?.start(*node)?;
-                self.down.remove(node);
+                self.lifecycle()?.start(node)?;
+                self.down.remove(&node);
                 Ok(())
             }
             Step::Wipe { node } => {
-                self.lose_where(|envelope| envelope.from == *node || envelope.to == *node)?;
-                self.lifecycle()?.wipe(*node)?;
-                self.down.remove(node);
-                self.history.forget(*node);
+                let node = named(*node)?;
+                self.lose_where(|envelope| envelope.from == node || envelope.to == node)?;
+                self.lifecycle()?.wipe(node)?;
+                self.down.remove(&node);
+                self.history.forget(node);
                 Ok(())
             }
             Step::Cut { from, to } => {
-                self.cut.insert((*from, *to));
+                self.cut.insert((named(*from)?, named(*to)?));
                 self.under_way().map(drop)
             }
             Step::Isolate { node } => {
-                for other in self.members.iter().filter(|other| *other != node) {
-                    self.cut.extend([(*node, *other), (*other, *node)]);
+                let node = named(*node)?;
+                for other in self.members.iter().filter(|other| **other != node) {
+                    self.cut.extend([(node, *other), (*other, node)]);
                 }
                 self.under_way().map(drop)
             }
             Step::Heal { node } => {
+                let node = node.map(named).transpose()?;
                 self.cut.retain(|(from, to)| node.is_some_and(|node| *from != node && *to != node));
                 Ok(())
             }
@@ -58,12 +62,15 @@ impl Player {
                 let envelope = self.find(*post)?;
                 self.lose(envelope)
             }
-            Step::Duplicate(post) => {
-                let envelope = self.find(*post)?;
-                self.messages()?.duplicate(envelope.id)?;
-                self.acts.push(Act::Duplicated(envelope));
+            Step::Hold(post) => {
+                self.holding.push(*post);
+                self.under_way().map(drop)
+            }
+            Step::Copy(post) => {
+                self.copying.push(*post);
                 Ok(())
             }
+            Step::Exchange { one, other } => self.exchange(*one, *other),
             Step::Append { node, value, refused } => match (self.quorum()?.append(*node, value), refused) {
                 (Ok(()), false) | (Err(Fault::Refused(_)), true) => Ok(()),
                 (Ok(()), true) => Err(wrong(format!("{value} taken"), "a refusal")),
@@ -73,6 +80,13 @@ impl Player {
             Step::Resign { node } => Ok(self.quorum()?.resign(*node)?),
             Step::Settle => self.settle(),
             Step::Expect(expectation) => self.expect(expectation),
+            Step::Stop { .. }
+            | Step::Pause { .. }
+            | Step::Resume { .. }
+            | Step::Create(_)
+            | Step::Produce(_)
+            | Step::Elect { .. }
+            | Step::Configure { .. } => Err(of_clusters()),
         }
     }
 
@@ -113,7 +127,7 @@ impl Player {
     fn expire(&mut self, node: Member) -> Result<(), End> {
         self.timers()?.expire(node)?;
         self.acts.push(Act::Expired(node));
-        Ok(())
+        self.look()
     }
 
     fn beat(&mut self, node: Member) -> Result<(), End> {
@@ -123,13 +137,26 @@ impl Player {
     }
 
     fn deliver(&mut self, envelope: Envelope) -> Result<(), End> {
-        self.messages()?.deliver(envelope.id)?;
-        self.acts.push(Act::Delivered(envelope));
-        Ok(())
+        let copied = self.copying.iter().position(|post| *post == post_of(&envelope));
+        match copied.map(|place| self.copying.swap_remove(place)) {
+            Some(_) => {
+                self.messages()?.duplicate(envelope.id)?;
+                self.held.insert(envelope.id);
+                self.copies.insert(envelope.id);
+                self.acts.push(Act::Copied(envelope));
+            }
+            None => {
+                self.messages()?.deliver(envelope.id)?;
+                self.held.remove(&envelope.id);
+                self.acts.push(Act::Delivered(envelope));
+            }
+        }
+        self.look()
     }
 
     fn lose(&mut self, envelope: Envelope) -> Result<(), End> {
         self.messages()?.lose(envelope.id)?;
+        self.held.remove(&envelope.id);
         self.acts.push(Act::Lost(envelope));
         Ok(())
     }
@@ -142,8 +169,27 @@ impl Player {
         pending.into_iter().filter(lost).try_for_each(|envelope| self.lose(envelope))
     }
 
-    /// What is under way on links that work, oldest first. What is on others is lost, there and then.
+    /// What is under way on links that work and is not held back, oldest first. What is on other links is lost, there and then.
     fn under_way(&mut self) -> Result<Vec<Envelope>, End> {
+        let mut all = self.all_under_way()?;
+        all.retain(|envelope| !self.held.contains(&envelope.id));
+        Ok(all)
+    }
+
+    fn all_under_way(&mut self) -> Result<Vec<Envelope>, End> {
+        loop {
+            let all = self.sweep()?;
+            let flush =
+                all.iter().find(|envelope| envelope.kind == Kind::Flush && !self.held.contains(&envelope.id));
+            match flush.cloned() {
+                Some(flush) => self.deliver(flush)?,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// What is under way on links that work.
+    fn sweep(&mut self) -> Result<Vec<Envelope>, End> {
         let (stays, goes): (Vec<Envelope>, Vec<Envelope>) =
             self.messages()?.pending()?.into_iter().partition(|envelope| {
                 let ends = [envelope.from, envelope.to];
@@ -151,19 +197,22 @@ impl Player {
                     && !ends.iter().any(|end| self.down.contains(end))
             });
         goes.into_iter().try_for_each(|envelope| self.lose(envelope))?;
+        for envelope in &stays {
+            let place = self.holding.iter().position(|post| *post == post_of(envelope));
+            if let Some(place) = place.filter(|_| !self.held.contains(&envelope.id)) {
+                self.holding.swap_remove(place);
+                self.held.insert(envelope.id);
+            }
+        }
         Ok(stays)
     }
 
     fn find(&mut self, post: Post) -> Result<Envelope, End> {
-        let under_way = self.under_way()?;
-        let is_it = |envelope: &&Envelope| {
-            (envelope.kind, envelope.from, envelope.to) == (post.kind, post.from, post.to)
-        };
-        under_way.iter().find(is_it).cloned().ok_or_else(|| {
-            let told: Vec<String> = under_way
-                .iter()
-                .map(|Envelope { kind, from, to, .. }| Post { kind: *kind, from: *from, to: *to }.to_string())
-                .collect();
+        let mut under_way = self.all_under_way()?;
+        under_way.sort_by_key(|envelope| !self.held.contains(&envelope.id));
+        let found = under_way.iter().find(|envelope| post_of(envelope) == post);
+        found.cloned().ok_or_else(|| {
+            let told: Vec<String> = under_way.iter().map(|envelope| post_of(envelope).to_string()).collect();
             let told = if told.is_empty() { "nothing".to_owned() } else { told.join("; ") };
             wrong(format!("{told} under way"), &format!("{post}"))
         })
@@ -193,7 +242,7 @@ impl Player {
     }
 
     fn replicate(&mut self, leader: Member, follower: Member, until: Option<&Value>) -> Result<(), End> {
-        let mut idle = 0;
+        let (mut idle, mut rested) = (0, None);
         for _ in 0..EXCHANGE_MAX {
             let (at, from) = (self.up(follower)?, self.up(leader)?);
             if until.is_some_and(|value| at.values().contains(value)) {
@@ -204,16 +253,23 @@ impl Player {
                     && [(leader, follower), (follower, leader)].contains(&(envelope.from, envelope.to))
             });
             if let Some(envelope) = between {
+                idle = 0;
                 self.deliver(envelope)?;
                 continue;
             }
-            if until.is_none() && is_same(&at, &from) && at.committed == from.committed {
+            // The same twice, with all that both had to say in between: so the leader has been told.
+            let now = Some((at, from));
+            if let Some((at, from)) = now.as_ref().filter(|_| until.is_none() && now == rested)
+                && is_same(at, from)
+                && at.committed == from.committed
+            {
                 return Ok(());
             }
             if idle == PATIENCE {
                 break;
             }
             idle += 1;
+            rested = now;
             self.beat(follower)?;
             self.beat(leader)?;
         }
@@ -223,6 +279,30 @@ impl Player {
             None => format!("what {leader} has, {}", told(&from)),
         };
         Err(wrong(format!("{follower} with {}", told(&at)), &expected))
+    }
+
+    fn exchange(&mut self, one: Member, other: Member) -> Result<(), End> {
+        let is_between =
+            |envelope: &Envelope| [(one, other), (other, one)].contains(&(envelope.from, envelope.to));
+        let mut rested = None;
+        for _ in 0..EXCHANGE_MAX {
+            if let Some(envelope) = self.under_way()?.into_iter().find(is_between) {
+                self.deliver(envelope)?;
+                continue;
+            }
+            // Who waits for what is held back would only say the same again.
+            let all = self.all_under_way()?;
+            let is_held =
+                all.iter().any(|envelope| is_between(envelope) && !self.copies.contains(&envelope.id));
+            let now = Some((self.up(one)?, self.up(other)?));
+            if is_held || now == rested {
+                return Ok(());
+            }
+            rested = now;
+            self.beat(one)?;
+            self.beat(other)?;
+        }
+        Err(wrong(format!("more after {EXCHANGE_MAX} messages"), "the two to come to rest"))
     }
 
     /// The leader hears how far the follower has got.
@@ -279,6 +359,16 @@ impl Player {
     }
 }
 
+/// A node of a quorum: only names are allowed there.
+fn named(who: Who) -> Result<Member, End> {
+    who.member().ok_or_else(of_clusters)
+}
+
+/// What reading a scenario refuses already.
+pub(super) fn of_clusters() -> End {
+    wrong("a step of clusters".to_owned(), "one of quorums")
+}
+
 /// Whether two have the same log, as far as both still have it.
 pub(super) fn is_same(one: &NodeView, other: &NodeView) -> bool {
     let start = one.log_start.max(other.log_start);
@@ -296,6 +386,10 @@ pub(super) fn told(view: &NodeView) -> String {
     let log: Vec<String> = view.log.iter().map(entry).collect();
     let log = if log.is_empty() { "an empty log".to_owned() } else { format!("the log {}", log.join(" ")) };
     format!("{log}, committed below {}", view.committed)
+}
+
+fn post_of(envelope: &Envelope) -> Post {
+    Post { kind: envelope.kind, from: envelope.from, to: envelope.to }
 }
 
 pub(super) fn wrong(found: String, expected: &str) -> End {

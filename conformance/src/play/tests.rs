@@ -1,7 +1,10 @@
 //! The cases on the models and on the reference.
 
 use super::*;
-use crate::case::cases;
+use highwater_model::family::Family;
+use highwater_model::kraft::Kraft;
+
+use crate::case::{Case, cases};
 use crate::target::model::KraftModel;
 use crate::target::reference::ReferenceQuorum;
 
@@ -30,35 +33,34 @@ fn reference_passes_every_case() {
     all_pass(&mut ReferenceQuorum::default());
 }
 
+/// Whether a case fails on a target with this flaw: on the model, on the reference. None where the target has no such flaw.
+fn fails(case: &Case, flaw: &str) -> [Option<bool>; 2] {
+    let fails =
+        |builder: &mut dyn Builder| matches!(play(&case.scenario, builder, 1).verdict, Verdict::Fail(_));
+    let model = KraftModel::with_flaw(flaw).ok().map(|mut model| fails(&mut model));
+    #[cfg(feature = "flaws")]
+    let reference = ReferenceQuorum::with_flaw(flaw).ok().map(|mut reference| fails(&mut reference));
+    #[cfg(not(feature = "flaws"))]
+    let reference = None;
+    [model, reference]
+}
+
+/// Every flaw of the model fails a case, but those of which no case can tell.
 #[test]
-fn case_fails_the_model_with_each_flaw_that_it_names() {
-    for case in cases().expect("cases that can be read") {
-        for flaw in &case.scenario.kills {
-            let Ok(mut model) = KraftModel::with_flaw(flaw) else { continue };
-            let played = play(&case.scenario, &mut model, 1);
-            assert!(
-                matches!(played.verdict, Verdict::Fail(_)),
-                "{} with {flaw}: {:?}",
-                case.id,
-                played.verdict
-            );
-        }
-    }
+fn no_flaw_of_the_model_survives_the_cases() {
+    let cases = cases().expect("cases that can be read");
+    let survives = |flaw: &&str| !cases.iter().any(|case| fails(case, flaw)[0].expect("the model has it"));
+    let survivors: Vec<&str> = Kraft::flaws().iter().map(|flaw| flaw.id).filter(survives).collect();
+    // E09 needs a vote that arrives although the machine of the candidate has failed: here its connections break with it.
+    assert_eq!(survivors, ["E09"]);
 }
 
 #[cfg(feature = "flaws")]
 #[test]
-fn case_fails_the_reference_with_each_flaw_that_it_names() {
+fn case_fails_with_each_flaw_that_it_names() {
     for case in cases().expect("cases that can be read") {
         for flaw in &case.scenario.kills {
-            let Ok(mut reference) = ReferenceQuorum::with_flaw(flaw) else { continue };
-            let played = play(&case.scenario, &mut reference, 1);
-            assert!(
-                matches!(played.verdict, Verdict::Fail(_)),
-                "{} with {flaw}: {:?}",
-                case.id,
-                played.verdict
-            );
+            assert!(fails(&case, flaw).contains(&Some(true)), "{} passes with {flaw}", case.id);
         }
     }
 }

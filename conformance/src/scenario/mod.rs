@@ -17,6 +17,20 @@
 //! expect n3 log lacks x
 //! ```
 //!
+//! A scenario is about a **quorum**, a replicated log with a leader, or about a **cluster** of brokers with topics, producers and consumers:
+//!
+//! ```text
+//! title: A leader that fails is followed by a member of the ISR
+//! clauses: isr/elect/1
+//! cluster: n1 n2 n3
+//! topic: t on n1 n2 n3 min-isr 2
+//!
+//! produce t a b                   # acknowledged by all of the ISR
+//! kill n1
+//! expect t leader not n1
+//! expect t reads is a b
+//! ```
+//!
 //! # What a step means
 //! Steps say what is to be so, not with which messages. `replicate n1 -> n3 until x` is a handful of fetches where followers pull, and an append
 //! with its answer where leaders push. What a target needs for it are a few single acts (`target`); the suite makes the steps of them.
@@ -25,15 +39,23 @@
 //!
 //! Nothing moves by itself: a message stays under way until a step delivers it, or its link is cut. Where a system's own clock
 //! moves things (real processes), steps wait for what they say, up to a deadline.
+//!
+//! In a cluster time does move by itself. What is expected is waited for ([`Scenario::within_seconds`]), and what must not come is
+//! watched for as long as the scenario says (`for 5s`). Clients reach every node, whatever is cut between nodes.
 
+mod cluster;
 mod text;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use cluster::{Fate, OfTopic, Produce, Sight, Who};
 pub use text::{ParseError, parse};
+
+use crate::target::cluster::{Election, Topic};
 
 /// The name of a node: `n1`, `n2`, …
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
@@ -106,12 +128,43 @@ pub struct Scenario {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kills: Vec<String>,
     /// The voters, all up and blank at the beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quorum: Vec<Member>,
+    /// Or the brokers, controllers as well, all up and blank at the beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster: Vec<Member>,
+    /// The topics that there are before the first step, every replica in sync.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<Topic>,
+    /// The brokers' configuration, in Kafka's names, beyond what the target sets by itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
+    /// How long a cluster has for what is expected of it; 30 seconds if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_seconds: Option<u32>,
+    /// The topics of which records may be lost that were acknowledged: nothing is claimed of them but what the scenario expects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loses: Vec<String>,
     /// Whether candidates ask for the promise of votes first (KIP-996); as the target likes, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_vote: Option<bool>,
     /// What happens.
     pub steps: Vec<Line>,
+}
+
+impl Scenario {
+    /// How long a cluster has for what is expected of it, if nothing is said.
+    pub const WITHIN_SECONDS: u32 = 30;
+
+    /// Its nodes.
+    pub fn members(&self) -> &[Member] {
+        if self.is_of_cluster() { &self.cluster } else { &self.quorum }
+    }
+
+    /// Whether it is about a cluster of brokers.
+    pub fn is_of_cluster(&self) -> bool {
+        !self.cluster.is_empty()
+    }
 }
 
 /// A step, and where it was written.
@@ -133,40 +186,45 @@ pub enum Step {
     /// The process ends at once. What it wrote stays, flushed or not.
     Kill {
         /// Which.
-        node: Member,
+        node: Who,
     },
     /// The machine fails: what was not flushed is lost.
     Crash {
         /// Which.
-        node: Member,
+        node: Who,
+    },
+    /// It ends in good order: of a cluster only.
+    Stop {
+        /// Which.
+        node: Who,
     },
     /// It comes back, over what is on its disk.
     Start {
         /// Which.
-        node: Member,
+        node: Who,
     },
     /// Its disk is lost; it comes back on a blank one.
     Wipe {
         /// Which.
-        node: Member,
+        node: Who,
     },
     /// What one says does not reach the other from now on, nor what is under way.
     Cut {
         /// Who is not heard.
-        from: Member,
+        from: Who,
         /// By whom.
-        to: Member,
+        to: Who,
     },
     /// It hears nobody, and nobody hears it.
     Isolate {
         /// Which.
-        node: Member,
+        node: Who,
     },
     /// All links of a node work again; without one, all.
     Heal {
         /// Which.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        node: Option<Member>,
+        node: Option<Who>,
     },
     /// Its timer runs out: it has not heard of a leader, or of a majority, for too long. What it then says is under way.
     Expire {
@@ -181,12 +239,21 @@ pub enum Step {
         #[serde(default)]
         loses: bool,
     },
-    /// The oldest message of a kind from one node to another arrives.
+    /// The oldest message of a kind from one node to another arrives; one that was held back before others.
     Deliver(Post),
     /// It is lost.
     Drop(Post),
-    /// It arrives, and another copy of it stays under way.
-    Duplicate(Post),
+    /// The next message of a kind from one node to another is held back, until it is delivered or dropped by name.
+    Hold(Post),
+    /// The next message of a kind that arrives from one node at another leaves a copy, which is held back until it is delivered or dropped by name.
+    Copy(Post),
+    /// All that two nodes have to say to each other arrives, until nothing changes or only what is held back is left. No timer of elections runs out.
+    Exchange {
+        /// The one.
+        one: Member,
+        /// The other.
+        other: Member,
+    },
     /// A client's record is given to a node.
     Append {
         /// To which.
@@ -214,6 +281,42 @@ pub enum Step {
     },
     /// Everything is delivered on links that work, and whoever has something to send sends it, until nothing changes. No timer of elections runs out.
     Settle,
+    /// The process stands still: of a cluster only, like all that follow but what is expected.
+    Pause {
+        /// Which.
+        node: Who,
+    },
+    /// It goes on.
+    Resume {
+        /// Which.
+        node: Who,
+    },
+    /// A topic is created, and all that run know it.
+    Create(Topic),
+    /// A producer writes.
+    Produce(Produce),
+    /// A leader is elected on request.
+    Elect {
+        /// Of which topic's partition.
+        topic: String,
+        /// How.
+        election: Election,
+        /// That it is refused, by this name of Kafka's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+    },
+    /// A topic's configuration is set.
+    Configure {
+        /// Which topic's.
+        topic: String,
+        /// Its key.
+        key: String,
+        /// To what.
+        value: String,
+        /// That it is refused, by this name of Kafka's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+    },
     /// Something has to be seen.
     Expect(Expectation),
 }
@@ -250,13 +353,15 @@ pub enum Kind {
     Records,
     /// To a leader: how far the log goes, which acknowledges what is before. Where followers pull, the request.
     Position,
+    /// Of a node to itself: what it has written gets to disk. At once, where it is not held back.
+    Flush,
     /// Anything else: parts of snapshots.
     Other,
 }
 
 impl Kind {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Vote,
         Self::VoteAnswer,
         Self::Announcement,
@@ -265,6 +370,7 @@ impl Kind {
         Self::ResignationAnswer,
         Self::Records,
         Self::Position,
+        Self::Flush,
         Self::Other,
     ];
 
@@ -279,6 +385,7 @@ impl Kind {
             Self::ResignationAnswer => "resignation-answer",
             Self::Records => "records",
             Self::Position => "position",
+            Self::Flush => "flush",
             Self::Other => "other",
         }
     }
@@ -378,6 +485,17 @@ pub enum Expectation {
     LogsAgree,
     /// No node that is up leads.
     NoLeader,
+    /// What there is of a topic's partition.
+    Topic(OfTopic),
+    /// Who is the active controller, as all say that run and reach a majority.
+    Controller {
+        /// This node; anyone, if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<Who>,
+        /// That it is not this one.
+        #[serde(default)]
+        not: bool,
+    },
 }
 
 /// What there is of records.

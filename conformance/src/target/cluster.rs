@@ -120,7 +120,7 @@ pub struct ReplicaView {
 pub trait Clients {
     /// Writes records, one after another, each in a request of its own, without repeating any, to whoever the metadata says leads. Their offsets, in order; without any
     /// for acks=0. Ends at the first that is not acknowledged within the time: [`Fault::Refused`] with Kafka's name of the error if it is known not to be written,
-    /// [`Fault::InDoubt`] otherwise.
+    /// [`Fault::InDoubt`] otherwise. Either text begins with Kafka's name of the error, if there was one.
     ///
     /// # Errors
     /// See [`Fault`].
@@ -160,6 +160,11 @@ pub trait Clock {
     /// # Errors
     /// See [`Fault`].
     fn pass(&mut self, time: Duration) -> Result<(), Fault>;
+
+    /// How much time has passed in the system since it was built, in requests too, where its time is not that of the wall.
+    fn elapsed(&mut self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The network between nodes. Clients are not cut off by it.

@@ -14,14 +14,15 @@
 //!
 //! # Errors
 //! An error is **definite** only where it is known that nothing happened: [`Fault::Refused`]; else it is indefinite, [`Fault::InDoubt`]. [`Fault::Unsupported`] says that the system has no such
-//! thing, and is always legal: the scenario is skipped, with the reason. All else ([`Fault::Broken`]) is a failure of the target, not a verdict about it.
+//! thing, and is always legal: the scenario is skipped, with the reason. A system that watches itself may find that an
+//! invariant does not hold: [`Fault::Violated`] fails the scenario. All else ([`Fault::Broken`]) is a failure of the target, not a verdict about it.
 
 pub mod cluster;
 pub mod exec;
 pub mod model;
 pub mod reference;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -62,6 +63,8 @@ pub enum Capability {
     OpeningRecord,
     /// A leader takes clients' records at once, before its opening record is committed.
     EagerAppends,
+    /// A flush is a message of its own ([`Kind::Flush`]), which can be held back.
+    Flushes,
     /// Leaders announce themselves by a message that carries nothing else.
     Announcements,
     /// A leader that restarts does not vote in its epoch again, nor lead it (KRaft's resigned).
@@ -84,7 +87,7 @@ pub enum Capability {
 
 impl Capability {
     /// All.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Processes,
         Self::LostTails,
         Self::LostDisks,
@@ -99,6 +102,7 @@ impl Capability {
         Self::Push,
         Self::OpeningRecord,
         Self::EagerAppends,
+        Self::Flushes,
         Self::Announcements,
         Self::ResignedAfterRestart,
         Self::CheckQuorum,
@@ -127,6 +131,7 @@ impl Capability {
             Self::Push => "push",
             Self::OpeningRecord => "opening-record",
             Self::EagerAppends => "eager-appends",
+            Self::Flushes => "flushes",
             Self::Announcements => "announcements",
             Self::ResignedAfterRestart => "resigned-after-restart",
             Self::CheckQuorum => "check-quorum",
@@ -169,6 +174,8 @@ pub enum Fault {
     InDoubt(String),
     /// The target failed, or what it did makes no sense.
     Broken(String),
+    /// The system watches invariants of its own, and one does not hold: which, what was found, what was expected.
+    Violated(String),
 }
 
 impl fmt::Display for Fault {
@@ -178,19 +185,28 @@ impl fmt::Display for Fault {
             Self::Refused(why) => write!(f, "refused: {why}"),
             Self::InDoubt(why) => write!(f, "in doubt: {why}"),
             Self::Broken(why) => write!(f, "the target is broken: {why}"),
+            Self::Violated(what) => write!(f, "violated: {what}"),
         }
     }
 }
 
 impl std::error::Error for Fault {}
 
-/// What a scenario begins with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What a scenario begins with: a quorum, or a cluster of brokers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Setup {
-    /// The voters, all of them to be up, on blank disks.
+    /// The voters, all of them to be up, on blank disks; none if a cluster is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quorum: Vec<Member>,
+    /// The brokers, each a controller as well, all of them to be up, on blank disks; none if a quorum is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster: Vec<Member>,
+    /// Configuration of all brokers, in Kafka's names: `unclean.leader.election.enable` and the like.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
     /// Whether candidates ask for the promise of votes first.
+    #[serde(default)]
     pub pre_vote: bool,
     /// For all chance in the system.
     pub seed: u64,
@@ -207,7 +223,7 @@ pub trait Builder {
     /// A fresh system.
     ///
     /// # Errors
-    /// If there is none to be had, or none of this setup.
+    /// If there is none to be had, or none of this setup: [`Fault::Unsupported`] of who builds quorums alone, or clusters alone.
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault>;
 }
 

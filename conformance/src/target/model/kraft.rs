@@ -157,8 +157,19 @@ impl Driven {
         let may = enabled.contains(&action);
         if may && let Some(next) = self.kraft.next_state(&self.state, action) {
             self.state = next;
+            // Each has a name from the beginning, by which it is known when it means nothing any more.
+            for message in self.state.in_flight().collect::<Vec<_>>() {
+                self.name(Item::Flying(message));
+            }
         }
         may
+    }
+
+    fn name(&mut self, item: Item) -> u64 {
+        *self.names.entry(item).or_insert_with(|| {
+            self.last += 1;
+            self.last
+        })
     }
 
     /// Whether the model has room for what may come.
@@ -192,6 +203,10 @@ impl Driven {
             }
         }
         items.extend(self.state.in_flight().map(Item::Flying));
+        // The model drops what would change nothing any more; here it is under way until it arrives.
+        let dead = |item: &Item| matches!(item, Item::Flying(_)) && !items.contains(item);
+        let dead: Vec<Item> = self.names.keys().copied().filter(dead).collect();
+        items.extend(dead);
         items.retain(|item| !self.gone.contains(item));
         items
     }
@@ -202,10 +217,7 @@ impl Driven {
     }
 
     fn envelope(&mut self, item: Item) -> Envelope {
-        let id = *self.names.entry(item).or_insert_with(|| {
-            self.last += 1;
-            self.last
-        });
+        let id = self.name(item);
         let (kind, from, to, text) = match item {
             Item::Vote { candidate, voter, epoch } => {
                 (Kind::Vote, usize::from(candidate), usize::from(voter), format!("epoch {epoch}"))
@@ -229,10 +241,10 @@ impl Driven {
     fn arrive(&mut self, item: Item, stays: bool) -> Result<(), Fault> {
         match item {
             Item::Flying(message) if stays => {
-                if !self.take(Action::Duplicate { message }) {
-                    return Err(Fault::Unsupported(
-                        "a copy of this: the model has no room for it".to_owned(),
-                    ));
+                // A copy that would change nothing is not kept in the model's state, but its name is.
+                match self.kraft.next_state(&self.state, Action::Duplicate { message }) {
+                    Some(next) => self.state = next,
+                    None => drop(self.take(Action::Deliver { message })),
                 }
             }
             Item::Flying(message) => {
@@ -310,9 +322,8 @@ impl Timers for Driven {
         if self.node(node).leads() {
             return Err(Fault::Unsupported("a leader's timer: in the model a leader resigns".to_owned()));
         }
-        if !self.take(Action::FetchTimeout { node }) && !self.take(Action::ElectionTimeout { node }) {
-            return Err(Fault::Refused("it does not campaign: it is no voter".to_owned()));
-        }
+        // Who is no voter does nothing when its timer runs out.
+        let _ = self.take(Action::FetchTimeout { node }) || self.take(Action::ElectionTimeout { node });
         Ok(())
     }
 
@@ -346,7 +357,9 @@ impl Messages for Driven {
             // It is always possible that a message is lost; the model lists it only where it makes room.
             Item::Flying(message) => {
                 self.names.remove(&item);
-                if let Some(next) = self.kraft.next_state(&self.state, Action::Lose { message }) {
+                if self.state.in_flight().any(|other| other == message)
+                    && let Some(next) = self.kraft.next_state(&self.state, Action::Lose { message })
+                {
                     self.state = next;
                 }
             }

@@ -2,9 +2,10 @@
 //!
 //! - Each node has a clock of its own, and it moves only when a node is made to beat, or its timer runs out. Clocks decide nothing but when to give up
 //!   waiting, so that no two of them need agree.
-//! - What times an election is long (hours), and what repeats a request is short: so the one never runs out because of the other.
+//! - How long a leader may be silent is far longer than a request may be (hours, a minute), and that is longer than an election takes (a second or two): so a node that
+//!   beats does not campaign, and a candidate whose timer runs out still takes answers to what it asked before.
 //! - A leader takes records only once the record that begins its epoch is committed, as Kafka's controllers do.
-//! - A flush is done at once when it is asked for. An answer brings one batch, which is one record.
+//! - A flush is a message of a node to itself. An answer brings one batch, which is one record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
@@ -24,7 +25,7 @@ use crate::target::{
     Builder, Capability, Entry, Envelope, Fault, Lifecycle, Messages, NodeView, Quorum, Setup, System, Timers,
 };
 
-/// What times an election. Far longer than all beats of a scenario together.
+/// How long a leader may be silent. Far longer than all beats of a scenario together.
 const PATIENCE: Duration = Duration::from_secs(10 * 3_600);
 
 /// Builds quorums of the reference.
@@ -68,6 +69,7 @@ impl Builder for ReferenceQuorum {
             C::NoPreVote,
             C::Pull,
             C::OpeningRecord,
+            C::Flushes,
             C::Announcements,
             C::ResignedAfterRestart,
             C::CheckQuorum,
@@ -79,8 +81,8 @@ impl Builder for ReferenceQuorum {
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault> {
         let mut config = Config::new("conformance", 1, []);
         config.pre_vote = setup.pre_vote;
-        (config.fetch_timeout, config.election_timeout) = (PATIENCE, PATIENCE);
-        (config.first_election_timeout_max, config.election_backoff_max) = (None, PATIENCE);
+        (config.fetch_timeout, config.request_timeout) = (PATIENCE, PATIENCE / 600);
+        config.first_election_timeout_max = None;
         config.fetch_bytes_max = 1;
         let mut world = World {
             rules: self.rules,
@@ -134,6 +136,7 @@ struct Node {
 enum Mail {
     Request { correlation: u64, request: Request },
     Response { correlation: u64, request: Kind, response: Response, bytes: Bytes },
+    Flush,
 }
 
 struct World {
@@ -204,7 +207,7 @@ impl World {
 
     fn carry_out(&mut self, member: Member) -> Result<(), Fault> {
         loop {
-            let (replica, now) = self.replica(member)?;
+            let (replica, _) = self.replica(member)?;
             let Some(output) = replica.poll() else { return Ok(()) };
             match output {
                 Output::Send { to, correlation, request } => {
@@ -218,7 +221,15 @@ impl World {
                     let mail = Mail::Response { correlation, request, response, bytes };
                     self.mail.insert(id, (member, to, mail));
                 }
-                Output::Flush => replica.flush(now),
+                Output::Flush => {
+                    let is_flush = |(from, _, mail): &(Member, Member, Mail)| {
+                        *from == member && matches!(mail, Mail::Flush)
+                    };
+                    if !self.mail.values().any(is_flush) {
+                        let id = self.next();
+                        self.mail.insert(id, (member, member, Mail::Flush));
+                    }
+                }
                 Output::Proposed { .. } | Output::Readable { .. } | Output::Report(_) => {}
                 Output::Stopped(why) => return Err(Fault::Broken(format!("{member} stopped: {why}"))),
             }
@@ -234,6 +245,11 @@ impl World {
             }
             Mail::Response { correlation, response, bytes, .. } => {
                 self.handle(to, Input::Response { correlation, response, bytes })
+            }
+            Mail::Flush => {
+                let (replica, now) = self.replica(to)?;
+                replica.flush(now);
+                self.carry_out(to)
             }
         }
     }
@@ -339,7 +355,8 @@ impl Timers for World {
         let replica = at.replica.as_mut().ok_or_else(|| broken(format!("{node} is down")))?;
         let timers = [Timer::Election, Timer::Fetch, Timer::CheckQuorum];
         let due = timers.into_iter().find_map(|timer| replica.quorum().deadline_of(timer));
-        let due = due.ok_or_else(|| Fault::Refused(format!("{node} waits for no timer")))?;
+        // An observer that knows no leader waits for none.
+        let Some(due) = due else { return Ok(()) };
         at.now = due.max(at.now);
         replica.elapse(at.now);
         self.carry_out(node)
@@ -350,8 +367,9 @@ impl Timers for World {
         let replica = at.replica.as_mut().ok_or_else(|| broken(format!("{node} is down")))?;
         let elections = [Timer::Election, Timer::Fetch, Timer::CheckQuorum];
         let election = elections.into_iter().find_map(|timer| replica.quorum().deadline_of(timer));
-        // What is due next, unless that is an election.
-        let due = replica.deadline().filter(|due| election.is_none_or(|election| *due < election));
+        // A leader announces itself to the silent; others do what is due next. Either unless an election is due before.
+        let due = replica.quorum().deadline_of(Timer::Beat).or_else(|| replica.deadline());
+        let due = due.filter(|due| election.is_none_or(|election| *due < election));
         if let Some(due) = due {
             at.now = due.max(at.now);
             replica.elapse(at.now);
@@ -369,6 +387,7 @@ impl Messages for World {
                     let (epoch, _) = response.epoch_and_leader();
                     (kind_of_answer(*request), format!("epoch {epoch}"))
                 }
+                Mail::Flush => (Kind::Flush, String::new()),
             };
             Envelope { id: *id, kind, from: *from, to: *to, text }
         };
@@ -458,7 +477,7 @@ impl Quorum for World {
             voted: voted.map(|candidate| member_of(candidate.id)).transpose()?,
             log_start: number(status.log_start)?,
             log,
-            committed: number(status.committed)?,
+            committed: number(replica.quorum().high_watermark().unwrap_or(0))?,
         }))
     }
 }
