@@ -52,9 +52,9 @@ impl Started {
     }
 
     /// The nodes of the scenario before, all up again; nothing if there are none, or they are not fit.
-    fn again(&mut self, ids: &[i32]) -> Option<Cluster> {
+    fn again(&mut self, ids: &[i32], config: &BTreeMap<String, String>) -> Option<Cluster> {
         let (mut nodes, left) = self.kept.borrow_mut().take()?;
-        if !self.reuses || !nodes.places().keys().eq(ids) {
+        if !self.reuses || !nodes.are(ids, config) {
             return None;
         }
         // What goes wrong here is no fault of the scenario to come: it gets nodes of its own.
@@ -68,12 +68,12 @@ impl Started {
         Some(cluster)
     }
 
-    fn afresh(&mut self, ids: &[i32]) -> Result<Cluster, Fault> {
+    fn afresh(&mut self, ids: &[i32], config: &BTreeMap<String, String>) -> Result<Cluster, Fault> {
         let blank = match &self.blank {
             Some(blank) => blank.clone(),
             None => self.blank.insert(Blank::new(&self.product)?).clone(),
         };
-        let mut nodes = Nodes::new(&self.product, &blank, ids, self.unlinked.is_none())?;
+        let mut nodes = Nodes::new(&self.product, &blank, ids, config, self.unlinked.is_none())?;
         nodes.mend()?;
         let mut cluster = Cluster::new(Wire::new(nodes.places()), Some(nodes), self.kept.clone())?;
         cluster.serve()?;
@@ -102,21 +102,22 @@ impl Builder for Started {
     }
 
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault> {
-        let mut ids: Vec<i32> = setup.quorum.iter().map(|member| i32::from(member.0)).collect();
+        is_cluster(setup)?;
+        let mut ids: Vec<i32> = setup.cluster.iter().map(|member| i32::from(member.0)).collect();
         ids.sort_unstable();
-        let expected = || (1..).zip(&ids).all(|(number, id)| number == *id);
-        if ids.is_empty() || !expected() {
+        if !(1..).zip(&ids).all(|(number, id)| number == *id) {
             return Err(Fault::Unsupported(format!(
                 "nodes {ids:?}: they are called n1, n2, … without a gap"
             )));
         }
-        if let Some(cluster) = self.again(&ids) {
+        if let Some(cluster) = self.again(&ids, &setup.config) {
             return Ok(Box::new(cluster));
         }
-        let mut attempts = (1..=ATTEMPTS).map(|_| self.afresh(&ids));
-        let mut last = attempts.next().unwrap_or_else(|| Err(Fault::Broken("no attempt".to_owned())));
-        while let (Err(Fault::Broken(_)), Some(next)) = (&last, attempts.next()) {
-            last = next;
+        let mut last = self.afresh(&ids, &setup.config);
+        for _ in 1..ATTEMPTS {
+            if matches!(last, Err(Fault::Broken(_))) {
+                last = self.afresh(&ids, &setup.config);
+            }
         }
         Ok(Box::new(last?))
     }
@@ -185,12 +186,23 @@ impl Builder for Reached {
     }
 
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault> {
-        let (asked, found) = (setup.quorum.len(), self.places.len());
-        if asked > found {
+        is_cluster(setup)?;
+        let (asked, found) = (setup.cluster.len(), self.places.len());
+        if asked != found {
             return Err(Fault::Unsupported(format!("{asked} nodes: the cluster has {found}")));
+        }
+        if let Some((key, value)) = setup.config.first_key_value() {
+            return Err(Fault::Unsupported(format!("{key}={value}: the cluster was configured by others")));
         }
         Ok(Box::new(Cluster::new(Wire::new(&self.places), None, Kept::default())?))
     }
+}
+
+fn is_cluster(setup: &Setup) -> Result<(), Fault> {
+    if setup.cluster.is_empty() {
+        return Err(Fault::Unsupported("a quorum: there are clusters of brokers only".to_owned()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

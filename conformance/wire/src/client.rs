@@ -393,34 +393,30 @@ impl Wire {
             Ok(leader) => leader,
             Err(because) => return Ok(Err(because)),
         };
-        let mut ends = [0; 2];
-        for (end, timestamp) in ends.iter_mut().zip([EARLIEST, LATEST]) {
-            match self.list_offsets(leader, topic, CONSUMER, timestamp, epoch).await {
-                Ok(Some(said)) if said.error_code == 0 => *end = said.offset,
-                Ok(Some(said)) => {
-                    return Ok(Err(format!("{leader} says {}", name(ErrorCode(said.error_code)))));
-                }
-                Ok(None) => return Ok(Err(format!("{leader} gave an empty answer"))),
-                Err(Silence::Fault(fault)) => return Err(fault),
-                Err(silence) => return Ok(Err(silence.to_string())),
-            }
-        }
-        let [mut at, end] = ends;
+        let mut at = match self.list_offsets(leader, topic, CONSUMER, EARLIEST, epoch).await {
+            Ok(Some(said)) if said.error_code == 0 => said.offset,
+            Ok(said) => return Ok(Err(refuses(leader, said.map(|said| said.error_code)))),
+            Err(Silence::Fault(fault)) => return Err(fault),
+            Err(silence) => return Ok(Err(silence.to_string())),
+        };
+        // What the first answer says. A new leader may not give its log's end yet, and still gives records.
+        let mut end = None;
         let mut records = Vec::new();
-        while at < end {
+        loop {
             let fetched = match self.fetch(leader, topic, at, FETCH_BYTES, "").await {
                 Ok(Some(fetched)) if fetched.error_code == 0 => fetched,
-                Ok(Some(fetched)) => {
-                    return Ok(Err(format!("{leader} says {}", name(ErrorCode(fetched.error_code)))));
-                }
-                Ok(None) => return Ok(Err(format!("{leader} gave an empty answer"))),
+                Ok(said) => return Ok(Err(refuses(leader, said.map(|said| said.error_code)))),
                 Err(Silence::Fault(fault)) => return Err(fault),
                 Err(silence) => return Ok(Err(silence.to_string())),
             };
+            let end = *end.get_or_insert(fetched.high_watermark);
             let bytes = fetched.records.unwrap_or_default();
             let next = unpack(&bytes, at, end, &mut records).map_err(|why| {
                 Fault::Broken(format!("{leader} sent for offset {at} what is no record: {why}"))
             })?;
+            if next >= end {
+                return Ok(Ok(records));
+            }
             if next <= at {
                 return Ok(Err(format!(
                     "{leader} has no record at offset {at}, below the high watermark {end}"
@@ -428,8 +424,13 @@ impl Wire {
             }
             at = next;
         }
-        Ok(Ok(records))
     }
+}
+
+/// What an answer says that is of no use.
+fn refuses(node: Member, code: Option<i16>) -> String {
+    let said = code.map_or_else(|| "nothing of the partition".to_owned(), |code| name(ErrorCode(code)));
+    format!("{node} says {said}")
 }
 
 /// What comes of it before the deadline.

@@ -15,7 +15,8 @@
 //! whoever tests a system of their own, or the cores alone, has no use for tokio and a client of Kafka's protocol.
 //!
 //! # Invariants
-//! - Nothing outlives the suite, whatever way that ends: neither process nor file (`process`).
+//! - No process outlives the suite, whatever way that ends, nor do its files (`process`). Where the guards are killed as well, as all is at
+//!   the end of a PID namespace, files stay in the directory of temporary ones.
 //! - A record leaves at most once; an error says whether it may have been written (`client`).
 //! - Nothing sleeps for a fixed time but [`Clock::pass`](highwater_conformance::target::cluster::Clock::pass), which is asked to. All else looks
 //!   again and again until a deadline.

@@ -71,10 +71,11 @@ impl Network {
         if let Some(obstacle) = Self::obstacle() {
             return Err(io::Error::other(obstacle));
         }
-        let mut network = Self { holders: Vec::new() };
         // A new namespace has not even loopback.
         run("ip", "link set lo up")?;
         run("ip", &format!("link add {BRIDGE} type bridge"))?;
+        // Only now, for its end removes the bridge, which must not be that of another.
+        let mut network = Self { holders: Vec::new() };
         run("ip", &format!("address add 10.77.0.254/24 dev {BRIDGE}"))?;
         run("ip", &format!("link set {BRIDGE} up"))?;
         for &id in ids {

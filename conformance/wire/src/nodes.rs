@@ -31,6 +31,7 @@ pub(crate) struct Nodes {
     product: Product,
     blank: Blank,
     cluster: String,
+    config: BTreeMap<String, String>,
     places: BTreeMap<i32, Place>,
     processes: BTreeMap<i32, Process>,
     paused: BTreeSet<i32>,
@@ -41,8 +42,14 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Formats nodes with these ids. None of them runs yet. With `linked`, links between them can be cut.
-    pub(crate) fn new(product: &Product, blank: &Blank, ids: &[i32], linked: bool) -> Result<Self, Fault> {
+    /// Formats nodes with these ids, which share this configuration. None of them runs yet. With `linked`, links between them can be cut.
+    pub(crate) fn new(
+        product: &Product,
+        blank: &Blank,
+        ids: &[i32],
+        config: &BTreeMap<String, String>,
+        linked: bool,
+    ) -> Result<Self, Fault> {
         let made = || -> io::Result<Self> {
             let scratch = tempfile::Builder::new().prefix("hw-nodes-").tempdir()?;
             let network = if linked { Some(Network::new(ids)?) } else { None };
@@ -51,6 +58,7 @@ impl Nodes {
                 product: product.clone(),
                 blank: blank.clone(),
                 cluster: identity(),
+                config: config.clone(),
                 places,
                 processes: BTreeMap::new(),
                 paused: BTreeSet::new(),
@@ -62,7 +70,10 @@ impl Nodes {
             for &id in ids {
                 fs::create_dir_all(nodes.home(id))?;
                 nodes.blank.write(&nodes.data(id), id, &nodes.cluster)?;
-                fs::write(nodes.properties(id), product.properties(id, &nodes.places, &nodes.data(id)))?;
+                fs::write(
+                    nodes.properties(id),
+                    product.properties(id, &nodes.places, &nodes.data(id), config),
+                )?;
             }
             Ok(nodes)
         };
@@ -72,6 +83,11 @@ impl Nodes {
     /// Where each is reached.
     pub(crate) fn places(&self) -> &BTreeMap<i32, Place> {
         &self.places
+    }
+
+    /// Whether they have these ids, and this configuration.
+    pub(crate) fn are(&self, ids: &[i32], config: &BTreeMap<String, String>) -> bool {
+        self.places.keys().eq(ids) && self.config == *config
     }
 
     fn ids(&self) -> Vec<i32> {

@@ -124,8 +124,14 @@ impl Product {
         }
     }
 
-    /// The property file of a node.
-    pub(crate) fn properties(&self, id: i32, places: &BTreeMap<i32, Place>, data: &Path) -> String {
+    /// The property file of a node. `config` is what a scenario wants of all brokers.
+    pub(crate) fn properties(
+        &self,
+        id: i32,
+        places: &BTreeMap<i32, Place>,
+        data: &Path,
+        config: &BTreeMap<String, String>,
+    ) -> String {
         let mut text = COMMON.to_owned();
         text.push_str(match self {
             Self::Reference { .. } => OF_REFERENCE,
@@ -144,6 +150,13 @@ impl Product {
         }
         let _ = write!(text, "node.id={id}\ncontroller.quorum.voters={}\n", voters.join(","));
         let _ = writeln!(text, "log.dirs={}", data.display());
+        for (key, value) in config {
+            // What was said of it above no longer holds.
+            let others =
+                text.lines().filter(|line| line.split_once('=').is_none_or(|(other, _)| other != key));
+            text = others.map(|line| format!("{line}\n")).collect();
+            let _ = writeln!(text, "{key}={value}");
+        }
         text
     }
 
@@ -210,7 +223,7 @@ impl Blank {
         let (data, properties) = (scratch.path().join("data"), scratch.path().join("server.properties"));
         fs::create_dir(&data).map_err(failed)?;
         let place = Place { host: "127.0.0.1".to_owned(), broker: 9092, controller: Some(9093) };
-        let text = product.properties(1, &BTreeMap::from([(1, place)]), &data);
+        let text = product.properties(1, &BTreeMap::from([(1, place)]), &data, &BTreeMap::new());
         fs::write(&properties, text).map_err(failed)?;
         let output = product.format(&properties, &identity()).output().map_err(failed)?;
         if !output.status.success() {

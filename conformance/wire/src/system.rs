@@ -239,9 +239,9 @@ impl Lifecycle for Cluster {
 
 impl Partitions for Cluster {
     fn create(&mut self, topic: &Topic) -> Result<(), Fault> {
-        let real = format!("{}-{:08x}", topic.name, fastrand::u32(..));
-        // Before it is asked for: it is to be deleted even if nobody says that it is there.
-        self.topics.insert(topic.name.clone(), real.clone());
+        let fresh = || format!("{}-{:08x}", topic.name, fastrand::u32(..));
+        // Before it is asked for: it is to be deleted even if nobody says that it is there. Who asks again means the same.
+        let real = self.topics.entry(topic.name.clone()).or_insert_with(fresh).clone();
         self.with_awake(async |wire, awake| wire.create(awake, topic, &real).await)
     }
 

@@ -260,12 +260,13 @@ impl Wire {
 
     /// End and high watermark of a node's own replica.
     pub(crate) async fn replica(&mut self, node: Member, topic: &str) -> Result<Option<ReplicaView>, Fault> {
-        let end = match self.list_offsets(node, topic, ANY_REPLICA, LATEST, -1).await {
-            Ok(end) => end,
-            Err(silence) => return silence.nothing(),
-        };
+        // The end last: it is never behind a high watermark of before.
         let fetched = match self.fetch(node, topic, 0, 1, "suite").await {
             Ok(fetched) => fetched,
+            Err(silence) => return silence.nothing(),
+        };
+        let end = match self.list_offsets(node, topic, ANY_REPLICA, LATEST, -1).await {
+            Ok(end) => end,
             Err(silence) => return silence.nothing(),
         };
         let known = |code: i16, offset: i64| (code == 0).then(|| u64::try_from(offset).ok()).flatten();

@@ -1,5 +1,7 @@
 //! Small plays, the same for every product: what a target does and tells, act by act. What clusters must do is the cases' part.
 
+pub(crate) mod cases;
+
 use std::time::{Duration, Instant};
 
 use highwater_conformance::scenario::Member;
@@ -26,7 +28,7 @@ struct Play {
 
 impl Play {
     fn new(builder: &mut dyn Builder) -> Self {
-        let setup = Setup { quorum: ALL.to_vec(), pre_vote: true, seed: 1 };
+        let setup = Setup { cluster: ALL.to_vec(), ..Setup::default() };
         Self { system: builder.build(&setup).unwrap_or_else(|fault| panic!("{fault}")) }
     }
 
@@ -101,6 +103,17 @@ fn refusal<T: std::fmt::Debug>(done: Result<T, Fault>) -> String {
         Err(Fault::Refused(why)) => why,
         other => panic!("found {other:?}, expected a refusal"),
     }
+}
+
+/// Without any fault, as on a cluster that nobody here started.
+pub(crate) fn records_that_are_written_are_read(builder: &mut dyn Builder) {
+    let mut play = Play::new(builder);
+    play.topic(&[N2, N3, N1], 2, false);
+    assert_eq!(play.produce(Acks::All, &["a", "b"]), Ok(vec![0, 1]));
+    assert_eq!(play.produce(Acks::None, &["c"]), Ok(vec![]));
+    play.until("all is read", |play| (play.consumed() == ["a", "b", "c"]).then_some(()));
+    let known = ALL.map(|node| play.partitions().controller(node).expect("an answer"));
+    assert!(known[0].is_some() && known.iter().all(|one| *one == known[0]), "{known:?}");
 }
 
 /// A killed leader's records are read of the next, and it joins the ISR when it is back.
