@@ -6,7 +6,7 @@
 //! | end of a replica's log | ListOffsets as the tool that looks at any replica (replica id -2) |
 //! | high watermark of a replica | Fetch as a consumer that may read of followers (KIP-392) |
 //! | active controller as a node knows it | a Fetch of the metadata log, whose answer names leader and epoch, whatever else it says |
-//! | the same, where only brokers can be reached | DescribeQuorum, which a broker hands on |
+//! | the same, where only brokers can be reached, or that is refused | DescribeQuorum, which a broker hands on; a controller that does not lead may name who does |
 //!
 //! A node that does not answer soon has said nothing: who asks asks again.
 
@@ -322,7 +322,7 @@ impl Wire {
     /// The active controller as a node knows it, and its epoch.
     pub(crate) async fn controller(&mut self, node: Member) -> Result<Option<(Member, i32)>, Fault> {
         if self.seat(node)?.place.controller.is_none() {
-            return self.controller_by_broker(node).await;
+            return self.controller_by_quorum(node, Door::Broker).await;
         }
         let partition = FetchPartition {
             current_leader_epoch: 1,
@@ -339,20 +339,23 @@ impl Wire {
         };
         let partition = answer.responses.into_iter().flat_map(|topic| topic.partitions).next();
         let Some(partition) = partition else {
-            let code = ErrorCode(answer.error_code);
-            return Err(Fault::Broken(format!(
-                "found {code} as the controller's answer to Fetch, expected it to name a leader"
-            )));
+            // A controller that hears no fetch of a stranger.
+            return self.controller_by_quorum(node, Door::Controller).await;
         };
         let known = partition.current_leader;
         Ok(self.member(known.leader_id)?.map(|leader| (leader, known.leader_epoch)))
     }
 
-    async fn controller_by_broker(&mut self, node: Member) -> Result<Option<(Member, i32)>, Fault> {
+    /// Of a broker, which hands on; or of a controller, which may name the leader although it refuses to speak for it.
+    async fn controller_by_quorum(
+        &mut self,
+        node: Member,
+        door: Door,
+    ) -> Result<Option<(Member, i32)>, Fault> {
         let partitions = vec![PartitionData { partition_index: 0 }];
         let topic_name = Str::from_static("__cluster_metadata");
         let request = DescribeQuorumRequest { topics: vec![TopicData { topic_name, partitions }] };
-        let answer = match self.ask(node, &request).await {
+        let answer = match self.knock(node, door, &request, i16::MAX, None).await {
             Ok(answer) => answer,
             Err(Silence::Asking(ClientError::Unsupported { .. })) => {
                 return Err(Fault::Unsupported(format!("{node} has no DescribeQuorum")));
@@ -360,7 +363,8 @@ impl Wire {
             Err(silence) => return silence.nothing(),
         };
         let partition = answer.topics.into_iter().flat_map(|topic| topic.partitions).next();
-        let Some(found) = partition.filter(|found| found.error_code == 0 && answer.error_code == 0) else {
+        // No quorum has an epoch 0 with a leader: who refuses and says that says nothing.
+        let Some(found) = partition.filter(|found| found.leader_epoch > 0) else {
             return Ok(None);
         };
         // A controller that is no broker has no name here.

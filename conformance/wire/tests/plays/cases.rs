@@ -55,5 +55,6 @@ pub(crate) fn hold(builder: &mut dyn Builder, within: Duration) {
     );
     assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), builder.name(), failed.join("\n"));
     assert!(only.len() == passed + skipped || only.is_empty(), "expected the cases {only:?}, found others");
+    assert!(passed > 0, "no case of clusters was played");
     assert!(took < within, "found {took:?}, expected at most {within:?}");
 }
