@@ -29,7 +29,7 @@ use highwater_wire::messages::{
     DescribeQuorumRequest, DescribeTopicPartitionsRequest, FetchRequest, ListOffsetsRequest, MetadataRequest,
     MetadataResponse,
 };
-use highwater_wire::{ErrorCode, Request, Str};
+use highwater_wire::{Request, Str};
 
 use crate::Place;
 
