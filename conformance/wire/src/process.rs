@@ -35,7 +35,7 @@ pub(crate) struct Process {
     child: Child,
     pid: Pid,
     /// Its end tells the guard that the suite is gone.
-    _guard: Option<ChildStdin>,
+    guard: Option<ChildStdin>,
 }
 
 impl Process {
@@ -57,7 +57,7 @@ impl Process {
         let guard = child.stdin.take();
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("the process has no id"))?;
-        Ok(Self { child, pid, _guard: guard })
+        Ok(Self { child, pid, guard })
     }
 
     /// How it ended, if it did by itself.
@@ -100,11 +100,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // The guard is to end with the broker, not after it.
+        let guard = self.guard.take();
         // Who has ended already is no error.
         if let Ok(None) = self.child.try_wait() {
             let _ = kill_process_group(self.pid, Signal::KILL);
             let _ = self.child.wait();
         }
+        drop(guard);
     }
 }
 
@@ -119,4 +122,27 @@ pub(crate) fn tail(log: &Path) -> String {
         Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
     };
     read().unwrap_or_else(|error| format!("{} cannot be read: {error}", log.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broker_and_its_files_end_with_the_suite() {
+        let home = tempfile::tempdir().expect("a directory");
+        let logs = tempfile::tempdir().expect("a directory");
+        let command = ["sleep", "600"].map(OsString::from);
+        let started = Process::start(&[], &command, home.path(), &logs.path().join("log"));
+        let mut process = started.expect("it starts");
+        assert_eq!(process.ended().expect("its state"), None);
+        // As when the suite is killed: the system closes what it had open.
+        process.guard = None;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        // The broker goes first, and is seen here; its files go next, unless this ends the guard before.
+        while process.child.try_wait().expect("its state").is_none() || home.path().exists() {
+            assert!(Instant::now() < deadline, "the broker or its files are still there");
+            std::thread::sleep(LOOK);
+        }
+    }
 }
