@@ -51,6 +51,9 @@ pub(crate) enum Subcommand {
     /// Play a scenario from a file on a target
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArguments),
+    /// Tell whether what was seen of a quorum is a behaviour of the model
+    #[command(after_help = ADMIT_EXAMPLES)]
+    Admit(AdmitArguments),
     /// For whoever writes an adapter, to have a system tested by the conformance suite (specs/adapter.md)
     Adapter {
         #[command(subcommand)]
@@ -114,6 +117,8 @@ pub(crate) enum SchemaOf {
     Scenario,
     /// The lines between the conformance suite and an adapter
     Adapter,
+    /// What `replay --events` writes and `admit` reads
+    Trace,
 }
 
 const ADAPTER_CHECK_EXAMPLES: &str = "\
@@ -487,6 +492,30 @@ pub(crate) struct ReplayArguments {
     /// Write what happened as one self-contained HTML page
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Write what the nodes of a quorum were seen to do, for `admit`; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+}
+
+const ADMIT_EXAMPLES: &str = "\
+Examples:
+  highwater replay figure-8.scenario --target reference --events trace.json
+  highwater admit trace.json
+
+Exit code 1: the trace is no behaviour of the model; 3: it goes beyond what the model has room for.";
+
+/// What is judged, and by which rules.
+#[derive(Debug, Args)]
+pub(crate) struct AdmitArguments {
+    /// The trace, as `replay --events` writes it; `-` is standard input
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// The model
+    #[arg(long, default_value = "kraft", value_parser = ["kraft"])]
+    pub(crate) model: String,
+    /// Write the verdict as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

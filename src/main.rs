@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 mod adapter;
+mod admit;
 mod arguments;
 mod broker;
 mod check;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Subcommand::Simulate(arguments) => simulate::run_command(arguments),
         Subcommand::Conformance(arguments) => conformance::run(arguments),
         Subcommand::Replay(arguments) => replay::run(arguments),
+        Subcommand::Admit(arguments) => admit::run(arguments),
         Subcommand::Adapter { subcommand } => adapter::run(subcommand),
         Subcommand::Broker(arguments) => broker::run(arguments),
         Subcommand::Cluster(arguments) => cluster::run(arguments),

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use highwater_conformance::admission::Trace;
 use highwater_conformance::report::{quoted, terminal};
 use highwater_conformance::scenario;
 use highwater_conformance::suite::{self, Item, Options};
@@ -24,11 +25,17 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Failure> {
     let scenario =
         scenario::read(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     let target = targets::open(&arguments.on)?;
-    let [json, svg, html] = output::open_all([
+    let [json, svg, html, events] = output::open_all([
         ("--json", &arguments.json),
         ("--svg", &arguments.svg),
         ("--html", &arguments.html),
+        ("--events", &arguments.events),
     ])?;
+    let seen = Trace {
+        quorum: scenario.quorum.clone(),
+        pre_vote: scenario.pre_vote == Some(true),
+        ..Trace::default()
+    };
     prepare()?;
     let item = Item { id: name(path), scenario, text };
     let options = Options {
@@ -44,7 +51,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Failure> {
     let report = report
         .map_err(|error| Failure::usage(format!("--target {}: cannot be reached: {error}", target.name)))?;
     let Some(case) = report.cases.first() else { return Ok(Exit::Incomplete) };
-    let sinks = [&json, &svg, &html];
+    let sinks = [&json, &svg, &html, &events];
     if !sinks.into_iter().flatten().any(|sink| sink.is_stdout()) {
         let mut told = String::new();
         if let Some(story) = case.story.as_ref().filter(|_| arguments.trace || case.failure.is_some()) {
@@ -59,6 +66,17 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Failure> {
     }
     if let Some(sink) = &json {
         sink.write(&report.json())?;
+    }
+    match &events {
+        Some(sink) if seen.quorum.is_empty() => {
+            sink.leave("the scenario is of a cluster of brokers, and traces are of quorums")?;
+        }
+        Some(sink) => {
+            let trace = Trace { events: case.events.clone(), ..seen };
+            let json = serde_json::to_string_pretty(&trace).expect("a trace is JSON");
+            sink.write(&format!("{json}\n"))?;
+        }
+        None => {}
     }
     for (sink, is_picture) in [(&svg, true), (&html, false)] {
         match (sink, &case.story) {

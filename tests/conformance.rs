@@ -93,11 +93,31 @@ fn list_names_every_case_with_what_it_needs_and_kills() {
 }
 
 #[test]
+fn trace_of_a_replay_is_admitted_unless_the_target_has_a_flaw() {
+    let directory = scratch("admit");
+    let trace = directory.join("trace.json");
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/cases/KH-01.scenario");
+    let replay = |code: i32, more: &[&str]| {
+        let mut arguments = vec!["replay", scenario, "--target", "model", "--events", utf8(&trace)];
+        arguments.extend(more);
+        ends(code, &arguments)
+    };
+    replay(0, &[]);
+    contains(&ends(0, &["admit", utf8(&trace)]), &["events, model kraft: admitted"]);
+    replay(1, &["--flaw", "A01"]);
+    contains(&ends(1, &["admit", utf8(&trace)]), &["refused: event", "found    n1 leader", "possible"]);
+    contains(&ends(2, &["admit", scenario]), &["cannot be read", "specs/trace.schema.json"]);
+}
+
+#[test]
 fn nonsense_is_refused_with_what_there_is() {
     contains(&ends(2, &["conformance"]), &["no target to play on", "--target model"]);
     contains(
         &ends(2, &["conformance", "--target", "kafak"]),
-        &["--target kafak", "there are model, reference"],
+        &[
+            "--target kafak",
+            "there are model, reference, exec:COMMAND, reference-tcp, kafka-real:LIB, kafka:HOST:PORT",
+        ],
     );
     contains(
         &ends(2, &["conformance", "--target", "model", "KH-99"]),
@@ -105,6 +125,12 @@ fn nonsense_is_refused_with_what_there_is() {
     );
     contains(&ends(2, &["conformance", "--target", "model", "--flaw", "Q1"]), &["no flaw Q1"]);
     contains(&ends(2, &["conformance", "--target", "model:x"]), &["behind the colon"]);
+    contains(
+        &ends(2, &["conformance", "--target", "exec:"]),
+        &["expected the command that starts the adapter"],
+    );
+    contains(&ends(2, &["conformance", "--target", "kafka:127.0.0.1:1"]), &["127.0.0.1:1"]);
+    contains(&ends(2, &["conformance", "--target", "kafka-real:/nonexistent"]), &["/nonexistent"]);
     contains(
         &ends(2, &["conformance", "--target", "model", "--json", "-", "--html", "-"]),
         &["both write to -"],

@@ -403,6 +403,10 @@ fn schemas_in_specs_are_fresh() {
                 highwater_conformance::target::exec::protocol::Message
             )),
         ),
+        (
+            "trace",
+            serde_json::to_string_pretty(&schemars::schema_for!(highwater_conformance::admission::Trace)),
+        ),
     ];
     for (name, schema) in schemas {
         let path = root().join(format!("specs/{name}.schema.json"));

@@ -163,6 +163,9 @@ pub struct CaseReport {
     /// How it came to the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub story: Option<Story>,
+    /// What the nodes of a quorum were seen to do, for [`admission`](crate::admission); no part of the report.
+    #[serde(skip)]
+    pub events: Vec<crate::admission::Event>,
 }
 
 impl Report {
@@ -271,6 +274,7 @@ pub(crate) mod testing {
             seconds: 0.25,
             scenario: "title: t & u\nquorum: n1\n".to_owned(),
             story: None,
+            events: Vec::new(),
         }
     }
 

@@ -207,6 +207,7 @@ impl Shared<'_> {
             violates: verdict == Verdict::Xpass || verdict == Verdict::Fail && at_stake,
             because,
             story: is_told.then(|| story::tell(&subject, played)),
+            events: if self.options.tell_all { played.events.clone() } else { Vec::new() },
             failure,
             repeat,
             seconds,
