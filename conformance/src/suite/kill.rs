@@ -1,7 +1,7 @@
 //! The kill matrix: every flaw of the reference's cores against every case. Only with the cargo feature `flaws`.
 //!
-//! A suite that cannot fail proves nothing. A flaw dies when a MUST or a SHOULD fails with it, be it by the case's own expectation or by an invariant. What is only
-//! inconclusive kills nothing: a target that breaks is no verdict about it. The control, the reference as it ships, must pass everything.
+//! A suite that cannot fail proves nothing. A flaw dies when a case fails with it, be it by the case's own expectation or by an invariant, and whatever its
+//! demand: what a target chose to offer must work. What is only inconclusive kills nothing: a target that breaks is no verdict about it. The control, the reference as it ships, must pass everything.
 //!
 //! What survives stands in `conformance/survivors.txt`, each with the reason. A survivor that does not stand there is a violation, and so is one that
 //! stands there and dies, or a case that names a flaw (`kills:`) which passes it.
@@ -12,7 +12,6 @@ use std::fmt::Write as _;
 use super::select::reasons;
 use super::{Item, Observer, Options, Registry, Silent, run};
 use crate::report::{Outcome, Report, Verdict};
-use crate::scenario::Demand;
 
 /// The survivors that are known.
 pub const SURVIVORS: &str = include_str!("../../survivors.txt");
@@ -103,9 +102,7 @@ fn fails_on_model(registry: &Registry, items: &[Item], id: &str, flaw: &str, opt
 impl Row {
     fn of(flaw: Flaw, report: Option<&Report>, items: &[Item]) -> Self {
         let cases = || report.into_iter().flat_map(|report| &report.cases);
-        let is_killer = |case: &&crate::report::CaseReport| {
-            case.verdict == Verdict::Fail && case.demand != Demand::Varies
-        };
+        let is_killer = |case: &&crate::report::CaseReport| case.verdict == Verdict::Fail;
         let killers: Vec<String> = cases().filter(is_killer).map(|case| case.id.clone()).collect();
         let failure = cases().find(is_killer).and_then(|case| case.failure.as_ref());
         let first = failure.map(|failure| match &failure.invariant {
