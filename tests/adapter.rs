@@ -74,7 +74,8 @@ fn check_says_of_an_answer_without_sense_what_was_sent_what_came_and_what_was_ex
 
 #[test]
 fn check_of_what_is_no_adapter_ends_with_the_cause() {
-    let output = check(&["--time-limit", "2s", "echo 'starting'; echo 'no such port' >&2; exit 3"]);
+    let output =
+        check(&["--time-limit", "2s", "read -r line; echo 'no such port' >&2; echo 'starting'; exit 3"]);
     let told = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("BROKE OFF: found starting"), "{told}");

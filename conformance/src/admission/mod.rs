@@ -202,6 +202,20 @@ impl fmt::Display for Glimpse {
     }
 }
 
+/// What a node is like that was never up before.
+fn blank() -> NodeView {
+    let (epoch, log_start, committed) = (0, 0, 0);
+    NodeView {
+        role: Role::Unattached,
+        epoch,
+        leader: None,
+        voted: None,
+        log_start,
+        log: Vec::new(),
+        committed,
+    }
+}
+
 /// Writes down what happens, step by step.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
@@ -214,17 +228,17 @@ impl Recorder {
     /// Notes what has changed since the last time.
     pub fn note(&mut self, views: &BTreeMap<Member, Option<NodeView>>, cause: &Cause) {
         for (node, view) in views {
-            let seen = match (self.last.get(node), view) {
-                (Some(last), view) if last == view => continue,
-                // Blank at the beginning.
-                (None, _) => None,
-                (_, None) => Some(Seen::Down),
-                (Some(None), Some(view)) => Some(Seen::Started(view.into())),
-                (Some(Some(_)), Some(view)) => Some(Seen::Up(view.into())),
-            };
-            if let Some(seen) = seen {
-                self.push(*node, Some(cause.clone()), seen);
+            let blank = Some(blank());
+            let last = self.last.get(node).unwrap_or(&blank);
+            if last == view {
+                continue;
             }
+            let seen = match view {
+                None => Seen::Down,
+                Some(view) if last.is_none() => Seen::Started(view.into()),
+                Some(view) => Seen::Up(view.into()),
+            };
+            self.push(*node, Some(cause.clone()), seen);
             self.last.insert(*node, view.clone());
         }
     }

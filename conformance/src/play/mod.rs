@@ -262,8 +262,6 @@ impl Player {
     fn play(mut self, steps: &[Line]) -> Played {
         let mut scenes = Vec::new();
         let mut came_to = Verdict::Pass;
-        // What blank nodes are like: a target that cannot be looked at shows that at the first step.
-        let _ = self.look();
         for line in steps {
             let performed = caught(|| self.perform_and_look(&line.step));
             let panicked = performed.is_err();

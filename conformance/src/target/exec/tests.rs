@@ -9,6 +9,8 @@ use crate::play::{Failure, Played, Verdict, play};
 use crate::scenario::parse;
 
 const CAPABILITIES: &str = r#""timers","messages","quorum","no-pre-vote","push""#;
+/// What looks at a node and at the network, answered: for `case`.
+const LOOKED: &str = r#"*view*) say '"ok":{"role":"unattached","epoch":0,"log":[],"committed":0}';; *pending*) say '"ok":[]';; *) say '"ok":null';;"#;
 const BLANK: &str = r#""ok":{"role":"unattached","epoch":0,"log":[],"committed":0}"#;
 
 /// Time limits for tests: what hangs, hangs for a second.
@@ -75,7 +77,7 @@ fn fails(rest: &str, came: &str, expected: &str) {
 #[test]
 fn adapter_that_keeps_to_the_protocol_passes() {
     let rest = format!(
-        "ask; say '\"ok\":null'\nwhile ask; do case $request in *view*) say '{BLANK}';; \
+        "ask; say '\"ok\":null'\nwhile ask; do case $request in *view*) say '{BLANK}';; *pending*) say '\"ok\":[]';; \
         *bye*) say '\"ok\":null'; exit 0;; *) exit 1;; esac; done"
     );
     assert_eq!(played(&rest).verdict, Verdict::Pass);
@@ -202,8 +204,9 @@ fn adapter_that_breaks_a_promise_fails() {
 fn adapter_whose_act_has_worked_before_may_have_its_limits() {
     let scenario = parse("title: t\nquorum: n1\nexpire n1\nexpire n1\n").expect("a scenario");
     let no = r#"say '"error":{"kind":"unsupported","message":"no room"}'"#;
-    let rest =
-        format!("ask; say '\"ok\":null'; ask; say '{BLANK}'; ask; {no}; while ask; do say '{BLANK}'; done");
+    let rest = format!(
+        "ask; say '\"ok\":null'; while ask; do case $request in *expire*) {no};; {LOOKED} esac; done"
+    );
     let mut adapter = Adapter::start(&script(&rest), limits()).expect("it says hello");
     let played = play(&scenario, &mut adapter, 1);
     assert_eq!(played.verdict, Verdict::Skip { because: "no room".to_owned() });
@@ -238,7 +241,7 @@ fn adapter_that_does_not_say_hello_is_not_started() {
 fn run_goes_on_with_another_process_after_a_misbehaviour() {
     let marker = std::env::temp_dir().join(format!("highwater-exec-{}", std::process::id()));
     let rest = format!(
-        "ask; mkdir {0} 2>/dev/null && exit 7; rmdir {0}; say '\"ok\":null'; while ask; do say '{BLANK}'; done",
+        "ask; mkdir {0} 2>/dev/null && exit 7; rmdir {0}; say '\"ok\":null'; while ask; do case $request in {LOOKED} esac; done",
         marker.display()
     );
     let scenario = parse("title: t\nquorum: n1\nexpire n1\n").expect("a scenario");

@@ -21,8 +21,11 @@ use serde_json::Value as Json;
 use super::process::{Exchange, Limits, Misbehaviour, Process, shown};
 use super::protocol::{Act, Error, ErrorKind, Hello, VERSION};
 use super::{hello_of, typed};
-use crate::scenario::{Member, Role};
+use crate::scenario::{Kind, Member, Role};
 use crate::target::{Capability, Envelope, NodeView};
+
+/// So many flushes follow one upon another at most.
+const FLUSHES_MAX: usize = 20;
 
 /// What was found out about an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -233,8 +236,19 @@ impl Inspector {
         self.done(Act::Build { quorum: quorum.to_vec(), pre_vote, seed: 1 })
     }
 
-    /// What is under way, judged.
+    /// What is under way, judged, once all nodes have flushed what they want flushed.
     fn pending(&mut self) -> Tried<Vec<Envelope>> {
+        let mut pending = self.under_way()?;
+        for _ in 0..FLUSHES_MAX {
+            let flush = pending.iter().find(|envelope| envelope.kind == Kind::Flush).cloned();
+            let Some(flush) = flush else { break };
+            self.deliver(&flush)?;
+            pending = self.under_way()?;
+        }
+        Ok(pending)
+    }
+
+    fn under_way(&mut self) -> Tried<Vec<Envelope>> {
         let pending: Vec<Envelope> = self.get(Act::Pending)?.unwrap_or_default();
         let ids: BTreeSet<u64> = pending.iter().map(|envelope| envelope.id).collect();
         self.judge(ids.len() == pending.len(), "an id of its own for each message");
@@ -254,8 +268,8 @@ impl Inspector {
             );
             self.judge(is_same, was);
             self.judge(
-                envelope.from != envelope.to,
-                format!("message {id} to be to somebody else than its sender"),
+                (envelope.from == envelope.to) == (envelope.kind == Kind::Flush),
+                format!("message {id} to be to somebody else than its sender, or a flush of its own"),
             );
         }
         // What goes without having been delivered or lost went down with a node.
