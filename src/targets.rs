@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use highwater_conformance::suite::{Kind, Registry, Target, Wish};
-use highwater_conformance::target::exec::{self, Adapter, Limits};
+use highwater_conformance::target::exec::{Adapter, Limits};
 use highwater_conformance::target::{Builder, Fault};
 use highwater_conformance_wire::{Product, Reached, Started};
 
@@ -18,11 +18,6 @@ pub(crate) fn registry() -> Registry {
         "an adapter, which `sh -c COMMAND` starts (specs/adapter.md)",
         |wish| {
             let command = argument(wish, "the command that starts the adapter, such as exec:./adapter")?;
-            // Whoever interrupts this must not be left with the adapter's processes. A handler that there is already is that of an earlier target.
-            let _ = ctrlc::set_handler(|| {
-                exec::end_all();
-                std::process::exit(130);
-            });
             alone(wish, move || match Adapter::start(&command, Limits::default()) {
                 Ok(adapter) => Ok(Box::new(adapter)),
                 Err(misbehaviour) => Err(Fault::from(misbehaviour).to_string()),
