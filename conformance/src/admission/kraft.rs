@@ -106,19 +106,8 @@ struct Follower {
 
 impl Follower {
     fn new(trace: &Trace, rules: Rules, messages: u8, duplicates: u8) -> Self {
-        let bounds = Bounds {
-            nodes: u8::try_from(trace.quorum.len()).unwrap_or(u8::MAX),
-            epochs: 7,
-            records: 3,
-            messages,
-            restarts: 60,
-            resignations: 60,
-            duplicates,
-            faults: 240,
-            wipes: 4,
-            stable_after: 0,
-            grain: 0,
-        };
+        let nodes = u8::try_from(trace.quorum.len()).unwrap_or(u8::MAX);
+        let bounds = Bounds { messages, duplicates, ..Bounds::widest(nodes) };
         let kraft = Kraft::new(bounds, rules);
         let is_seen = |member: &Member| trace.watched.as_ref().is_none_or(|watched| watched.contains(member));
         let unseen = (0..).zip(&trace.quorum).filter(|(_, member)| !is_seen(member)).map(|(index, _)| index);

@@ -79,19 +79,7 @@ impl Builder for KraftModel {
         if nodes > NODES_MAX {
             return Err(Fault::Unsupported(format!("{nodes} voters: the model has room for {NODES_MAX}")));
         }
-        let bounds = Bounds {
-            nodes: u8::try_from(nodes).unwrap_or(u8::MAX),
-            epochs: 7,
-            records: 3,
-            messages: 4,
-            restarts: 60,
-            resignations: 60,
-            duplicates: 60,
-            faults: 240,
-            wipes: 4,
-            stable_after: 0,
-            grain: 0,
-        };
+        let bounds = Bounds::widest(u8::try_from(nodes).unwrap_or(u8::MAX));
         let kraft = Kraft::new(bounds, self.rules);
         let state = kraft.init_states().remove(0);
         let members = setup.quorum.clone();
