@@ -83,14 +83,9 @@ impl History {
         Ok(())
     }
 
-    /// A node went down: what it knew of the high watermark it may have forgotten when it comes back.
+    /// A node went down or lost its disk: what it knew of the high watermark it may have forgotten when it comes back.
     pub fn stopped(&mut self, node: Member) {
         self.before.remove(&node);
-    }
-
-    /// A node lost its disk.
-    pub fn forget(&mut self, node: Member) {
-        self.stopped(node);
     }
 
     fn commit(&mut self, node: Member, view: &NodeView) -> Result<(), Broken> {

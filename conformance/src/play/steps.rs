@@ -33,7 +33,7 @@ impl Player {
                 self.lose_where(|envelope| envelope.from == node || envelope.to == node)?;
                 self.lifecycle()?.wipe(node)?;
                 self.down.remove(&node);
-                self.history.forget(node);
+                self.history.stopped(node);
                 let view = self.view(node)?;
                 self.recorder.wiped(node, view);
                 Ok(())
@@ -343,37 +343,33 @@ impl Player {
     }
 
     fn settle(&mut self) -> Result<(), End> {
-        let mut delivered = 0;
+        let mut left = SETTLING_MAX;
         let mut before = self.views()?;
         loop {
-            while let Some(envelope) = self.under_way()?.into_iter().next() {
-                self.deliver(envelope)?;
-                delivered += 1;
-                if delivered > SETTLING_MAX {
-                    return Err(wrong(
-                        format!("more after {SETTLING_MAX} messages"),
-                        "the quorum to come to rest",
-                    ));
-                }
-            }
+            self.deliver_all(&mut left)?;
             for node in self.members.clone() {
                 if !self.down.contains(&node) {
                     self.beat(node)?;
                 }
             }
-            while let Some(envelope) = self.under_way()?.into_iter().next() {
-                self.deliver(envelope)?;
-                delivered += 1;
-                if delivered > SETTLING_MAX {
-                    break;
-                }
-            }
+            self.deliver_all(&mut left)?;
             let after = self.views()?;
             if after == before {
                 return Ok(());
             }
             before = after;
         }
+    }
+
+    /// Delivers until nothing is under way, as many as are `left`.
+    fn deliver_all(&mut self, left: &mut usize) -> Result<(), End> {
+        while let Some(envelope) = self.under_way()?.into_iter().next() {
+            let too_many =
+                || wrong(format!("more after {SETTLING_MAX} messages"), "the quorum to come to rest");
+            *left = left.checked_sub(1).ok_or_else(too_many)?;
+            self.deliver(envelope)?;
+        }
+        Ok(())
     }
 
     /// What a node that has to be up is like.
