@@ -16,7 +16,7 @@ use highwater_node::message::{
     ClientRequest, ClientResponse, Fetch, FetchPartition, FetchReader, Input, ListOffsets, ListedOffset,
     LogId, OffsetAt, OffsetQuery, OffsetReader, Output, PeerRequest, PeerResponse, Produce, TopicPartition,
 };
-use highwater_node::{Flusher, Node, NodeConfig, OpenError, Role, Roles, Rules};
+use highwater_node::{Node, NodeConfig, OpenError, Role, Roles, Rules};
 
 /// How long a message takes, and a flush.
 const DELAY: Duration = Duration::from_millis(1);
@@ -36,6 +36,8 @@ pub(crate) struct Cluster {
     pub(crate) events: u64,
     /// Flushes are done by flushers.
     pub(crate) flushes_elsewhere: bool,
+    /// The metadata log of this node is not flushed, though it wants to be.
+    pub(crate) unflushed: Option<i32>,
     /// What was asked since the last start of a node.
     pub(crate) requests: Vec<(NodeId, NodeId, PeerRequest)>,
     answers: BTreeMap<u64, ClientResponse>,
@@ -92,6 +94,7 @@ impl Cluster {
             tamper: None,
             events: 0,
             flushes_elsewhere: false,
+            unflushed: None,
             requests: Vec::new(),
             answers: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
@@ -252,10 +255,11 @@ impl Cluster {
                 Output::Answer { token, response } => {
                     self.answers.insert(token, response);
                 }
+                Output::Flush(LogId::Metadata) if self.unflushed == Some(id.0) => {}
                 Output::Flush(log) if self.flushes_elsewhere => {
-                    let flusher = self.nodes.get_mut(&id).and_then(|node| node.flusher(log));
-                    let done = |flusher: Flusher<_>| Input::Flushed { log, flushed: flusher.flush() };
-                    self.post(id, flusher.map_or(Input::Flush(log), done));
+                    if let Some(flusher) = self.nodes.get_mut(&id).and_then(|node| node.flusher(log)) {
+                        self.post(id, Input::Flushed { log, flushed: flusher.flush() });
+                    }
                 }
                 Output::Flush(log) => self.post(id, Input::Flush(log)),
                 Output::Report(what) => self.reports.push((id, what)),
