@@ -170,7 +170,13 @@ fn log_that_a_snapshot_has_flushed_meanwhile_counts_as_flushed_once_its_flusher_
     cluster.unflushed = Some(active);
     for index in 0..10_000 {
         let name = format!("topic-{index}");
-        let topic = NewTopic { name, partitions: 1, ..NewTopic::default() };
+        let topic = NewTopic {
+            name,
+            partitions: 1,
+            replication_factor: 1,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        };
         let request = ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false };
         cluster.send(active, ClientRequest::Controller(request));
         let before = cluster.node(active).quorum().snapshot();
