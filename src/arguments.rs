@@ -45,6 +45,20 @@ pub(crate) enum Subcommand {
     /// Run whole clusters from seeds, under faults, and check every invariant at each step
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArguments),
+    /// Hold a target to the cases of the conformance suite
+    #[command(after_help = CONFORMANCE_EXAMPLES)]
+    Conformance(ConformanceArguments),
+    /// Play a scenario from a file on a target
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArguments),
+    /// Tell whether what was seen of a quorum is a behaviour of the model
+    #[command(after_help = ADMIT_EXAMPLES)]
+    Admit(AdmitArguments),
+    /// For whoever writes an adapter, to have a system tested by the conformance suite (specs/adapter.md)
+    Adapter {
+        #[command(subcommand)]
+        subcommand: AdapterSubcommand,
+    },
     /// Run a broker, a controller or both, from a property file as Kafka's, until SIGTERM or Ctrl-C
     #[command(after_help = BROKER_EXAMPLES)]
     Broker(BrokerArguments),
@@ -97,6 +111,54 @@ pub(crate) enum SchemaOf {
     Report,
     /// A counterexample
     Story,
+    /// What `conformance --json` writes
+    Conformance,
+    /// A scenario of the suite
+    Scenario,
+    /// The lines between the conformance suite and an adapter
+    Adapter,
+    /// What `replay --events` writes and `admit` reads
+    Trace,
+}
+
+const ADAPTER_CHECK_EXAMPLES: &str = "\
+Examples:
+  highwater adapter check \"python3 conformance/adapters/toy/toy.py\"
+  highwater adapter check \"highwater adapter serve model\"
+  highwater adapter check --time-limit 60s --json - ./adapter
+
+Exit code 1: an answer made no sense, or the adapter broke the protocol.";
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum AdapterSubcommand {
+    /// Try everything that an adapter promises, act by act, and judge each answer
+    #[command(after_help = ADAPTER_CHECK_EXAMPLES)]
+    Check(AdapterCheckArguments),
+    /// Speak the protocol for a target of the suite: what a sound adapter says
+    Serve {
+        /// Which
+        target: ServedTarget,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdapterCheckArguments {
+    /// Starts the adapter; given to `sh -c`
+    pub(crate) command: String,
+    /// How long an answer may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) time_limit: Duration,
+    /// Write the report as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServedTarget {
+    /// The model kraft
+    Model,
+    /// The reference's quorum, in simulated time
+    Reference,
 }
 
 const TOPICS_EXAMPLES: &str = "\
@@ -324,6 +386,136 @@ pub(crate) struct SimulateArguments {
     /// How many runs shrinking may take
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub(crate) shrink_runs: u32,
+}
+
+const CONFORMANCE_EXAMPLES: &str = "\
+Examples:
+  highwater conformance --list                       the cases
+  highwater conformance --target model               all of them on the models
+  highwater conformance --target reference KH        those of a group; KH-01 is one, kraft/commit those of clauses
+  highwater conformance --target model --json m.json --junit m.xml
+  highwater conformance --target reference --html matrix.html --with m.json   one page, two targets
+  highwater conformance --kill-matrix                (a build with --features flaws)
+
+Exit code 1: a MUST does not hold, a SHOULD under --strict, or a case passes that was expected to fail; 2: the target cannot be
+reached; 3: something could not be told, or nothing was played.";
+
+/// What of the suite is run, and what becomes of it.
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceArguments {
+    /// Cases by id (KH-01), by what ids begin with (KH), or by clause (kraft/commit); all if none is named
+    #[arg(value_name = "CASE")]
+    pub(crate) cases: Vec<String>,
+    /// The same; may be repeated
+    #[arg(long, value_name = "CASE")]
+    pub(crate) only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) on: TargetArguments,
+    /// List the cases, with what they need and which flaws they kill
+    #[arg(long, conflicts_with_all = ["target", "kill_matrix", "with"])]
+    pub(crate) list: bool,
+    /// A SHOULD that does not hold is a violation
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Cases that are expected to fail, `CASE-ID reason` a line; one that passes is a violation
+    #[arg(long, value_name = "FILE")]
+    pub(crate) expected_failures: Option<PathBuf>,
+    /// Cases played at once, where the target can; all cores by default
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// Write the report as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write a self-contained page: a matrix of cases and targets, with a diagram of each failure
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// A report of another run (`--json`), for the same page; may be repeated. Without a target only these are shown
+    #[arg(long, value_name = "FILE", requires = "html")]
+    pub(crate) with: Vec<PathBuf>,
+    /// Play every flaw of the reference against the cases, and print which dies by which
+    #[arg(long, conflicts_with_all = ["target", "flaw", "expected_failures", "json", "junit", "html", "with", "strict"])]
+    pub(crate) kill_matrix: bool,
+    /// The matrix has to stand in this file as it comes out (specs/conformance.md)
+    #[arg(long, value_name = "FILE", requires = "kill_matrix")]
+    pub(crate) check: Option<PathBuf>,
+}
+
+/// On what something is played.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArguments {
+    /// The target
+    #[arg(long, value_name = "TARGET", help = target_help())]
+    pub(crate) target: Option<String>,
+    /// Switch a historic bug on in it (model; reference, in a build with --features flaws)
+    #[arg(long, value_name = "ID", requires = "target")]
+    pub(crate) flaw: Option<String>,
+    /// For all chance in the target
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// The targets, each with what it is.
+fn target_help() -> String {
+    let registry = crate::targets::registry();
+    let kinds = registry.kinds().iter().map(|kind| format!("{}: {}", kind.usage, kind.summary));
+    format!("The target. {}", kinds.collect::<Vec<_>>().join("; "))
+}
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  highwater replay figure-8.scenario --target model
+  highwater replay figure-8.scenario --target model --flaw A01 --svg figure-8.svg
+  highwater replay - --target reference --trace < figure-8.scenario
+
+specs/scenarios.md has the language.";
+
+/// What is played, and what becomes of it.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// The scenario, in text or JSON; `-` is standard input
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: PathBuf,
+    #[command(flatten)]
+    pub(crate) on: TargetArguments,
+    /// Tell every step, even if all goes as the scenario says
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Write the report as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write what happened as an SVG space-time diagram
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write what happened as one self-contained HTML page
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write what the nodes of a quorum were seen to do, for `admit`; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+}
+
+const ADMIT_EXAMPLES: &str = "\
+Examples:
+  highwater replay figure-8.scenario --target reference --events trace.json
+  highwater admit trace.json
+
+Exit code 1: the trace is no behaviour of the model; 3: it goes beyond what the model has room for.";
+
+/// What is judged, and by which rules.
+#[derive(Debug, Args)]
+pub(crate) struct AdmitArguments {
+    /// The trace, as `replay --events` writes it; `-` is standard input
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// The model
+    #[arg(long, default_value = "kraft", value_parser = ["kraft"])]
+    pub(crate) model: String,
+    /// Write the verdict as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! `highwater check`: searches, and tells what they found.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use bytesize::ByteSize;
 use highwater_model::catalogue;
@@ -84,21 +83,12 @@ struct Sinks {
 
 impl Sinks {
     fn open(arguments: &CheckArguments) -> Result<Self, Failure> {
-        let targets = [("--json", &arguments.json), ("--svg", &arguments.svg), ("--html", &arguments.html)];
-        let given: Vec<_> =
-            targets.iter().filter_map(|(flag, path)| path.as_deref().map(|path| (*flag, path))).collect();
-        for (index, (flag, path)) in given.iter().enumerate() {
-            if let Some((other, _)) = given[..index].iter().find(|(_, earlier)| earlier == path) {
-                return Err(Failure::usage(format!(
-                    "{other} and {flag} both write to {}; give each its own file",
-                    path.display()
-                )));
-            }
-        }
-        let open = |path: &Option<std::path::PathBuf>| {
-            path.as_deref().map(|path: &Path| Sink::open(path)).transpose()
-        };
-        Ok(Self { json: open(&arguments.json)?, svg: open(&arguments.svg)?, html: open(&arguments.html)? })
+        let [json, svg, html] = output::open_all([
+            ("--json", &arguments.json),
+            ("--svg", &arguments.svg),
+            ("--html", &arguments.html),
+        ])?;
+        Ok(Self { json, svg, html })
     }
 
     fn takes_stdout(&self) -> bool {

@@ -27,6 +27,10 @@ pub(crate) fn schema(which: SchemaOf) -> Result<Exit, Failure> {
     let schema = match which {
         SchemaOf::Report => schemars::schema_for!(Report),
         SchemaOf::Story => schemars::schema_for!(Story),
+        SchemaOf::Conformance => schemars::schema_for!(highwater_conformance::report::Report),
+        SchemaOf::Scenario => schemars::schema_for!(highwater_conformance::scenario::Scenario),
+        SchemaOf::Adapter => schemars::schema_for!(highwater_conformance::target::exec::protocol::Message),
+        SchemaOf::Trace => schemars::schema_for!(highwater_conformance::admission::Trace),
     };
     let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
     output::print(&format!("{text}\n"))?;

@@ -6,18 +6,23 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
+mod adapter;
+mod admit;
 mod arguments;
 mod broker;
 mod check;
 mod cluster;
+mod conformance;
 mod documentation;
 mod explore;
 mod flaws;
 mod models;
 mod output;
 mod progress;
+mod replay;
 mod searching;
 mod simulate;
+mod targets;
 mod tool;
 
 use arguments::{Arguments, Subcommand};
@@ -42,6 +47,10 @@ fn main() -> ExitCode {
         Subcommand::Models { model } => models::run(model.as_deref()),
         Subcommand::Explore(arguments) => explore::run(arguments),
         Subcommand::Simulate(arguments) => simulate::run_command(arguments),
+        Subcommand::Conformance(arguments) => conformance::run(arguments),
+        Subcommand::Replay(arguments) => replay::run(arguments),
+        Subcommand::Admit(arguments) => admit::run(arguments),
+        Subcommand::Adapter { subcommand } => adapter::run(subcommand),
         Subcommand::Broker(arguments) => broker::run(arguments),
         Subcommand::Cluster(arguments) => cluster::run(arguments),
         Subcommand::Storage(arguments) => tool::run(|out, err| storage::run(arguments, out, err)),

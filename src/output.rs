@@ -93,6 +93,27 @@ pub(crate) fn complain(text: &str) {
     say(&format!("highwater: {text}"));
 }
 
+/// Opens where each of several reports goes. Two that go to one place are refused.
+pub(crate) fn open_all<const N: usize>(
+    targets: [(&str, &Option<PathBuf>); N],
+) -> Result<[Option<Sink>; N], Failure> {
+    let given: Vec<(&str, &Path)> =
+        targets.iter().filter_map(|(flag, path)| path.as_deref().map(|path| (*flag, path))).collect();
+    for (index, (flag, path)) in given.iter().enumerate() {
+        if let Some((other, _)) = given[..index].iter().find(|(_, earlier)| earlier == path) {
+            return Err(Failure::usage(format!(
+                "{other} and {flag} both write to {}; give each its own file",
+                path.display()
+            )));
+        }
+    }
+    let mut sinks = [const { None }; N];
+    for (sink, (_, path)) in sinks.iter_mut().zip(targets) {
+        *sink = path.as_deref().map(Sink::open).transpose()?;
+    }
+    Ok(sinks)
+}
+
 /// Where a report goes: a file, or standard output for `-`.
 #[derive(Debug)]
 pub(crate) struct Sink {

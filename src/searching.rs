@@ -23,6 +23,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(crate) fn catch_interrupts() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            // Adapters are in process groups of their own, which this does not reach otherwise.
+            highwater_conformance::target::exec::end_all();
             std::process::exit(3);
         }
     })

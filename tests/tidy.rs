@@ -343,10 +343,70 @@ fn source_files_are_not_too_long() {
 }
 
 #[test]
+fn words_of_scenarios_are_in_their_page() {
+    use highwater_conformance::scenario::{HEAD, Kind, Role, VERBS};
+    use highwater_conformance::target::Capability;
+
+    let page = read(&root().join("specs/scenarios.md"));
+    let verbs = VERBS.iter().map(|(verb, _)| ("step", *verb));
+    let keys = HEAD.iter().map(|key| ("key", *key));
+    let kinds = Kind::ALL.iter().map(|kind| ("kind of message", kind.word()));
+    let roles = Role::ALL.iter().map(|role| ("role", role.word()));
+    let capabilities = Capability::ALL.iter().map(|capability| ("capability", capability.word()));
+    for (what, word) in verbs.chain(keys).chain(kinds).chain(roles).chain(capabilities) {
+        let named = [format!("`{word}`"), format!("`{word} ")].iter().any(|named| page.contains(named));
+        assert!(named, "specs/scenarios.md: does not tell the {what} `{word}`");
+    }
+}
+
+#[test]
+fn scenarios_shown_in_specs_play_on_the_model() {
+    use highwater_conformance::suite::{Item, Options, Registry, Silent, run};
+
+    let page = read(&root().join("specs/scenarios.md"));
+    let target = Registry::default().open("model", None).expect("the target");
+    let mut shown = 0;
+    for language in ["scenario", "json"] {
+        for text in page.split(&format!("```{language}\n")).skip(1) {
+            let text = text.split("```").next().unwrap_or_default().to_owned();
+            let scenario = highwater_conformance::scenario::read(&text)
+                .unwrap_or_else(|error| panic!("specs/scenarios.md: {error} in\n{text}"));
+            let item = Item { id: "example".to_owned(), scenario, text };
+            // The model has no brokers.
+            let is_of_cluster = item.scenario.is_of_cluster();
+            let report = run(&target, &[item], &Options::default(), &Silent).expect("a run");
+            let totals = report.totals;
+            let as_expected = if is_of_cluster { totals.skip } else { totals.pass };
+            assert_eq!(as_expected, 1, "specs/scenarios.md: {:?}", report.cases[0].failure);
+            shown += usize::from(!is_of_cluster);
+        }
+    }
+    assert!(shown >= 2, "the page shows scenarios in both forms");
+}
+
+#[test]
 fn schemas_in_specs_are_fresh() {
     let schemas = [
         ("report", serde_json::to_string_pretty(&schemars::schema_for!(highwater_model::family::Report))),
         ("story", serde_json::to_string_pretty(&schemars::schema_for!(highwater_model::trace::Story))),
+        (
+            "conformance",
+            serde_json::to_string_pretty(&schemars::schema_for!(highwater_conformance::report::Report)),
+        ),
+        (
+            "scenario",
+            serde_json::to_string_pretty(&schemars::schema_for!(highwater_conformance::scenario::Scenario)),
+        ),
+        (
+            "adapter",
+            serde_json::to_string_pretty(&schemars::schema_for!(
+                highwater_conformance::target::exec::protocol::Message
+            )),
+        ),
+        (
+            "trace",
+            serde_json::to_string_pretty(&schemars::schema_for!(highwater_conformance::admission::Trace)),
+        ),
     ];
     for (name, schema) in schemas {
         let path = root().join(format!("specs/{name}.schema.json"));

@@ -1,2 +1,21 @@
-//! Holds implementations to the models: the reference's cores under the checker, each step one of the abstract model or none.
+//! Holds implementations to the models.
+//!
+//! | part | is |
+//! |---|---|
+//! | [`scenario`] | what is done to a system and what must be seen: the suite's language |
+//! | [`target`] | the traits by which a system is tested, and the systems at hand: models, the reference, adapters |
+//! | [`play`] | plays a scenario on a target, checks invariants after each step, and gives a verdict |
+//! | [`case`] | the cases |
+//! | [`admission`] | whether what was seen is a behaviour of the model |
+//! | [`suite`] | many cases on one target: which of them, on how many threads, what they come to |
+//! | [`report`] | what a run came to, for people and for programs |
+//! | [`cores`] | the reference's cores under the checker |
+
+pub mod admission;
+pub mod case;
 pub mod cores;
+pub mod play;
+pub mod report;
+pub mod scenario;
+pub mod suite;
+pub mod target;

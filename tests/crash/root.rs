@@ -2,22 +2,15 @@
 //!
 //! Everything is in namespaces of file systems and networks that end with the process (`.ci/crash` makes them), so that nothing is left
 //! behind whatever way it ends.
-//!
-//! ```text
-//!            hwbridge 10.77.0.254 ── the writers
-//!           ┌───────┼────────┐
-//!        hw1        hw2      hw3        one end of each pair of interfaces
-//!        eth0       eth0     eth0       the other: in a network namespace of the node
-//!     10.77.0.1  10.77.0.2  10.77.0.3
-//! ```
-//! A cut from one node to another gives the first a wrong hardware address for the second: what it sends goes nowhere, and nobody is told.
-//! What the other sends arrives. So acknowledgements of TCP are lost, too, as with a half-broken cable.
+//! See [`network`](highwater_conformance_wire::network) for how links are cut.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use highwater_conformance_wire::network::{Network, address};
 
 use crate::cluster::{NODES, Nodes, Place, on_loopback};
 use crate::disks::gives_up;
@@ -31,11 +24,8 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// Root in namespaces of its own. Fails where it is not, for nothing may be done to those of the machine.
 fn alone() -> MutexGuard<'static, ()> {
     let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let cure = "run `.ci/crash` as root, which makes namespaces: unshare --net --mount";
-    assert!(rustix::process::getuid().is_root(), "found another user, expected root; {cure}");
-    let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
-    let foreign: Vec<&str> = routes.lines().skip(1).filter(|route| !route.starts_with(BRIDGE)).collect();
-    assert!(foreign.is_empty(), "found a network in use, {foreign:?}, expected an empty one; {cure}");
+    let obstacle = Network::obstacle();
+    assert!(obstacle.is_none(), "{}; `.ci/crash` does so", obstacle.unwrap_or_default());
     // A new namespace has not even loopback.
     run("ip", "link set lo up");
     guard
@@ -147,115 +137,16 @@ fn node_whose_file_system_becomes_read_only_stops_and_catches_up_once_it_is_not(
 
 // ---- network ----
 
-const BRIDGE: &str = "hwbridge";
-
-/// Nowhere.
-const NO_ADDRESS: &str = "02:00:00:00:00:fe";
-
-fn address(id: i32) -> String {
-    format!("10.77.0.{id}")
-}
-
-fn hardware_address(id: i32) -> String {
-    format!("02:00:00:00:00:0{id}")
-}
-
-/// A bridge, and a network namespace for each node. It ends with its holders.
-struct Network {
-    /// Each holds a namespace for as long as it lives; they end with their standard input.
-    holders: Vec<(i32, Child)>,
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        for (_, holder) in &mut self.holders {
-            let _ = holder.kill();
-            let _ = holder.wait();
-        }
-        // Without that they would be there for a while yet. If it does not work the end of the namespace does it.
-        for link in NODES.map(|id| format!("hw{id}")).into_iter().chain([BRIDGE.to_owned()]) {
-            let _ = Command::new("ip").args(["link", "delete", &link]).stderr(Stdio::null()).status();
-        }
+async fn cluster(network: &Network) -> Nodes {
+    let places = NODES.map(|id| Place { host: address(id), broker: 9092, controller: 9093 }).to_vec();
+    let mut nodes = Nodes::format(places);
+    nodes.storage();
+    for id in NODES {
+        let launcher = network.launcher(id).expect("a namespace");
+        nodes.launch_with(id, &launcher.iter().map(String::as_str).collect::<Vec<_>>());
     }
-}
-
-impl Network {
-    fn new() -> Self {
-        run("ip", &format!("link add {BRIDGE} type bridge"));
-        let mut network = Self { holders: Vec::new() };
-        run("ip", &format!("address add 10.77.0.254/24 dev {BRIDGE}"));
-        run("ip", &format!("link set {BRIDGE} up"));
-        for id in NODES {
-            let mut holder = Command::new("unshare");
-            holder.args(["--net", "cat"]).stdin(Stdio::piped()).stdout(Stdio::null());
-            network.holders.push((id, holder.spawn().expect("unshare is installed")));
-        }
-        for id in NODES {
-            let holder = network.holder(id);
-            network.wait_for(holder);
-            run("ip", &format!("link add hw{id} type veth peer name eth0 netns {holder}"));
-            run("ip", &format!("link set hw{id} master {BRIDGE} up"));
-            network.within(id, &format!("link set eth0 address {}", hardware_address(id)));
-            network.within(id, &format!("address add {}/24 dev eth0", address(id)));
-            network.within(id, "link set lo up");
-            network.within(id, "link set eth0 up");
-        }
-        for from in NODES {
-            for to in NODES.into_iter().filter(|to| *to != from) {
-                network.heal(from, to);
-            }
-        }
-        network
-    }
-
-    fn holder(&self, id: i32) -> u32 {
-        self.holders.iter().find(|(of, _)| *of == id).expect("a node").1.id()
-    }
-
-    /// Until the holder is in a namespace of its own.
-    fn wait_for(&self, holder: u32) {
-        let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
-        let deadline = std::time::Instant::now() + Duration::from_secs(30);
-        while namespace(&holder.to_string()) == namespace("self") {
-            assert!(std::time::Instant::now() < deadline, "unshare made no namespace");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn within(&self, id: i32, arguments: &str) {
-        run("nsenter", &format!("{} ip {arguments}", self.enter(id)));
-    }
-
-    fn enter(&self, id: i32) -> String {
-        format!("--net=/proc/{}/ns/net", self.holder(id))
-    }
-
-    /// Nothing that `from` sends reaches `to` any more.
-    fn cut(&self, from: i32, to: i32) {
-        self.within(
-            from,
-            &format!("neighbour replace {} lladdr {NO_ADDRESS} nud permanent dev eth0", address(to)),
-        );
-    }
-
-    fn heal(&self, from: i32, to: i32) {
-        let hardware = hardware_address(to);
-        self.within(
-            from,
-            &format!("neighbour replace {} lladdr {hardware} nud permanent dev eth0", address(to)),
-        );
-    }
-
-    async fn cluster(&self) -> Nodes {
-        let places = NODES.map(|id| Place { host: address(id), broker: 9092, controller: 9093 }).to_vec();
-        let mut nodes = Nodes::format(places);
-        nodes.storage();
-        for id in NODES {
-            nodes.launch_with(id, &["nsenter", &self.enter(id)]);
-        }
-        nodes.serve().await;
-        nodes
-    }
+    nodes.serve().await;
+    nodes
 }
 
 /// Which way a node is cut off.
@@ -291,8 +182,8 @@ fn bound() -> Duration {
 fn one_way_cut_between_leader_and_follower_takes_the_follower_out_and_loses_nothing() {
     let _alone = alone();
     Story::tell(bound(), async |mut story| {
-        let network = Network::new();
-        let mut nodes = network.cluster().await;
+        let network = Network::new(&NODES).expect("a network");
+        let mut nodes = cluster(&network).await;
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty, Manner::Careless]).await;
         load.goes_on(&mut nodes, 50).await;
         for half in [Half::Deaf, Half::Mute].repeat(usize::try_from(ROUNDS * effort()).expect("few")) {
@@ -303,7 +194,7 @@ fn one_way_cut_between_leader_and_follower_takes_the_follower_out_and_loses_noth
             let leader = *pair.iter().find(|id| **id != follower).expect("another");
             let (from, to) = half.link(leader, follower);
             story.say(&format!("nothing from {from} reaches {to}; {quorum} leads the quorum"));
-            network.cut(from, to);
+            network.cut(from, to).expect("cut");
             let before = load.acknowledged();
             until(&mut nodes, "one of them leaves an ISR of the other", async |nodes| {
                 let beliefs = nodes.believes(quorum).await?;
@@ -319,7 +210,7 @@ fn one_way_cut_between_leader_and_follower_takes_the_follower_out_and_loses_noth
             .await;
             load.goes_on(&mut nodes, 50).await;
             story.say(&format!("healed, after {before:?} then {:?}", load.acknowledged()));
-            network.heal(from, to);
+            network.heal(from, to).expect("healed");
             all_in_sync(&mut nodes).await;
         }
         end(&story, &mut nodes, load, 300).await;
@@ -330,8 +221,8 @@ fn one_way_cut_between_leader_and_follower_takes_the_follower_out_and_loses_noth
 fn half_deaf_or_mute_leader_of_the_quorum_is_replaced_and_nothing_is_lost() {
     let _alone = alone();
     Story::tell(bound(), async |story| {
-        let network = Network::new();
-        let mut nodes = network.cluster().await;
+        let network = Network::new(&NODES).expect("a network");
+        let mut nodes = cluster(&network).await;
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty, Manner::Careless]).await;
         load.goes_on(&mut nodes, 50).await;
         for half in [Half::Deaf, Half::Mute].repeat(usize::try_from(ROUNDS * effort()).expect("few")) {
@@ -339,7 +230,7 @@ fn half_deaf_or_mute_leader_of_the_quorum_is_replaced_and_nothing_is_lost() {
             story.say(&format!("{leader}, leader of the quorum in epoch {epoch}, is {half:?}"));
             for other in others(leader) {
                 let (from, to) = half.link(leader, other);
-                network.cut(from, to);
+                network.cut(from, to).expect("cut");
             }
             let next = until(&mut nodes, "another leads the quorum and all partitions", async |nodes| {
                 let (next, later) = nodes.quorum_of(&others(leader)).await?;
@@ -353,7 +244,7 @@ fn half_deaf_or_mute_leader_of_the_quorum_is_replaced_and_nothing_is_lost() {
             story.say("healed");
             for other in others(leader) {
                 let (from, to) = half.link(leader, other);
-                network.heal(from, to);
+                network.heal(from, to).expect("healed");
             }
             all_in_sync(&mut nodes).await;
             load.goes_on(&mut nodes, 20).await;
@@ -366,8 +257,8 @@ fn half_deaf_or_mute_leader_of_the_quorum_is_replaced_and_nothing_is_lost() {
 fn links_cut_one_way_at_random_lose_duplicate_and_reorder_nothing() {
     let _alone = alone();
     Story::tell(bound(), async |mut story| {
-        let network = Network::new();
-        let mut nodes = network.cluster().await;
+        let network = Network::new(&NODES).expect("a network");
+        let mut nodes = cluster(&network).await;
         let load = Load::begin(&mut nodes, &[Manner::Patient, Manner::Hasty]).await;
         load.goes_on(&mut nodes, 50).await;
         let (mut rounds, mut cuts, mut changes) = (0, 0, 0);
@@ -381,11 +272,11 @@ fn links_cut_one_way_at_random_lose_duplicate_and_reorder_nothing() {
             links.truncate(story.dice.usize(1..=4));
             story.say(&format!("cut {links:?}"));
             for &(from, to) in &links {
-                network.cut(from, to);
+                network.cut(from, to).expect("cut");
             }
             story.pause(500..4_000).await;
             for &(from, to) in &links {
-                network.heal(from, to);
+                network.heal(from, to).expect("healed");
             }
             story.say("healed");
             load.goes_on(&mut nodes, 20).await;

@@ -360,6 +360,25 @@ pub struct Bounds {
     pub grain: u8,
 }
 
+impl Bounds {
+    /// As wide as a state has room for, so that no bound is why something is not enabled: to follow what happens elsewhere, not to search.
+    pub fn widest(nodes: u8) -> Self {
+        Self {
+            nodes,
+            epochs: 7,
+            records: 3,
+            messages: 4,
+            restarts: 60,
+            resignations: 60,
+            duplicates: 60,
+            faults: 240,
+            wipes: nodes,
+            stable_after: 0,
+            grain: 0,
+        }
+    }
+}
+
 /// Bits of [`Bounds::grain`].
 pub mod grain {
     /// A fetch, its handling and its answer are one step.

@@ -217,6 +217,11 @@ impl<D: Disk> Node<D> {
         let Some(sent) = self.ports.settle(correlation) else { return Ok(()) };
         match (sent.asked, response) {
             (Asked::Quorum(asked), PeerResponse::Quorum(response, bytes)) => {
+                if let (Some(control), quorum::Response::Fetch(fetched)) = (&mut self.control, &response)
+                    && fetched.error.is_none()
+                {
+                    control.core.heard(self.ports.now, sent.to);
+                }
                 self.metadata.quorum.answered(self.ports.now, sent.to, asked, response, bytes)?;
                 self.drain_quorum()
             }

@@ -36,6 +36,8 @@ pub struct Config {
     pub retry_backoff: Duration,
     /// How long a leader may hold a fetch that it has nothing to answer to; less than half of `fetch_timeout`. 500 ms.
     pub fetch_wait_max: Duration,
+    /// Whether a candidate asks for the promise of votes first, so that who comes back from a cut link deposes nobody (KIP-996). Yes.
+    pub pre_vote: bool,
     /// How many bytes of records go in one answer, and of a snapshot in one part. 8 MiB.
     pub fetch_bytes_max: u32,
     /// The longest record. 1 MiB.
@@ -65,6 +67,7 @@ impl Config {
             request_timeout: Duration::from_millis(2_000),
             retry_backoff: Duration::from_millis(20),
             fetch_wait_max: Duration::from_millis(500),
+            pre_vote: true,
             fetch_bytes_max: 8 << 20,
             record_bytes_max: 1 << 20,
             waiting_max: 10_000,
@@ -105,7 +108,7 @@ impl Config {
             request_timeout: self.request_timeout,
             retry_backoff: self.retry_backoff,
             fetch_max_wait_ms: u32::try_from(self.fetch_wait_max.as_millis()).unwrap_or(u32::MAX),
-            pre_vote: true,
+            pre_vote: self.pre_vote,
         }
     }
 }

@@ -78,6 +78,33 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
     /// # Errors
     /// If the disk was not formatted or is another's, if what is on it is damaged, or does not fit the settings. What it says is what to do.
     pub fn open(config: Config, disk: D, blank: S, seed: u64, now: Instant) -> Result<Self, OpenError> {
+        Self::open_under(Rules::default(), config, disk, blank, seed, now)
+    }
+
+    /// The same under other rules than those of the protocol: for the suite's own tests.
+    ///
+    /// # Errors
+    /// As [`Replica::open`].
+    #[cfg(feature = "flaws")]
+    pub fn open_flawed(
+        rules: Rules,
+        config: Config,
+        disk: D,
+        blank: S,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, OpenError> {
+        Self::open_under(rules, config, disk, blank, seed, now)
+    }
+
+    fn open_under(
+        rules: Rules,
+        config: Config,
+        disk: D,
+        blank: S,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, OpenError> {
         check(&config)?;
         let election = quorum_state::load(&disk, METADATA)?.unwrap_or_default();
         let latest = snapshot::list(&disk, METADATA)?.into_iter().max();
@@ -99,7 +126,7 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
         let outstanding = Outstanding::from(dice.roll() >> 16);
         let view = log.view().clone();
         let core = config.of_core(directory_id);
-        let core = Quorum::open(core, Rules::default(), election, view, latest, dice, now)
+        let core = Quorum::open(core, rules, election, view, latest, dice, now)
             .map_err(|error| OpenError { place: METADATA.to_owned(), message: error.to_string() })?;
         let mut replica = Self {
             log: QuorumLog::new(settings, disk, core, log),
@@ -207,6 +234,11 @@ impl<D: Disk, S: StateMachine> Replica<D, S> {
     /// The quorum core, to be looked at.
     pub fn quorum(&self) -> &Quorum {
         self.log.core()
+    }
+
+    /// Its log, to be looked at.
+    pub fn log(&self) -> &Log<D> {
+        self.log.log()
     }
 
     /// Closes all in good order: the next start need not look through the log.

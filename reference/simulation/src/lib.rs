@@ -7,6 +7,7 @@
 //! - [`run`] runs one [`Scenario`]; [`Scenario::from_seed`] draws one.
 //! - [`sweep`] runs many seeds on several threads. What it returns does not depend on how many.
 //! - [`shrink`] makes a scenario that failed as small as it can and keeps the same invariant broken.
+//! - [`stage::Stage`] is a cluster without chance, which does what it is told step by step.
 //! - [`Invariant`] lists what is checked; each has a file in `invariant/`.
 //!
 //! # What is checked when
@@ -36,6 +37,7 @@ mod rules;
 mod run;
 pub mod scenario;
 mod shrink;
+pub mod stage;
 mod violation;
 mod world;
 

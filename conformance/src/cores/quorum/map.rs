@@ -54,19 +54,7 @@ use super::voter::{Event, Voter, id_of, index_of, small, small_epoch};
 
 /// The model, with bounds that are never the reason for a refusal.
 pub(super) fn kraft(voters: u8) -> Kraft {
-    let bounds = Bounds {
-        nodes: voters,
-        epochs: 7,
-        records: 3,
-        messages: 4,
-        restarts: 60,
-        resignations: 60,
-        duplicates: 60,
-        faults: 240,
-        wipes: voters,
-        stable_after: 0,
-        grain: 0,
-    };
+    let bounds = Bounds::widest(voters);
     Kraft::new(bounds, Rules { leader_flush: LeaderFlush::InItsOwnTime, ..Rules::default() })
 }
 

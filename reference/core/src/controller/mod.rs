@@ -41,6 +41,8 @@
 //!   switched on, not at an interval.
 //! - A broker that may stop has no session any more: its next process need not wait. After a takeover only brokers
 //!   that are not fenced have sessions. A fenced broker is not fenced once more when its session ends.
+//! - The session of a broker on the node that led the quorum before counts from when that was heard of last, not from the takeover: the one that is
+//!   most likely dead is not given another whole session.
 //! - A broker that began to shut down is not unfenced under the same registration.
 //! - Who is not registered is told that (BROKER_ID_NOT_REGISTERED), not that its broker epoch is stale.
 //! - A replica whose directory is gone gets another when it joins the ISR, without AssignReplicasToDirs.
@@ -167,6 +169,8 @@ pub struct Controller {
     high_watermark: Offset,
     dice: Dice,
     role: Role,
+    /// The leader of the quorum that was followed last, and when it was heard of.
+    former: Option<(NodeId, Instant)>,
     effects: VecDeque<Effect>,
 }
 
@@ -180,8 +184,8 @@ impl Controller {
         dice: Dice,
         _now: Instant,
     ) -> Self {
-        let effects = VecDeque::new();
-        Self { config, rules, image, applied, high_watermark: applied, dice, role: Role::Standby, effects }
+        let (role, effects) = (Role::Standby, VecDeque::new());
+        Self { config, rules, image, applied, high_watermark: applied, dice, role, former: None, effects }
     }
 
     /// A snapshot takes the place of what was applied so far. An active controller has no use for one and passes it
@@ -214,6 +218,12 @@ impl Controller {
             self.claim(now);
         }
         Ok(())
+    }
+
+    /// The leader of the quorum, which this node follows, answered it. Should this controller take over from it, the session of a broker on the
+    /// same node counts from here: who has not heard of the node as a leader has not heard of it as a broker either.
+    pub fn heard(&mut self, now: Instant, leader: NodeId) {
+        self.former = Some((leader, now));
     }
 
     /// The quorum elected this controller: it decides once everything below `start` is applied.
@@ -346,7 +356,13 @@ impl Controller {
         active.decisions.push_back(Decided { start, end: active.next, journal: Vec::new() });
         self.applied = active.next;
         for (&id, broker) in self.image.brokers().iter().filter(|(_, broker)| !broker.fenced) {
-            active.sessions.insert(id, self.session(now, broker.epoch, 0));
+            let mut session = self.session(now, broker.epoch, 0);
+            if let Some((_, heard)) = self.former.filter(|(former, _)| *former == id) {
+                // A broker that lives has time to find the new controller.
+                let soonest = now + self.config.session_timeout / 4;
+                session.ends = session.ends.min(soonest.max(heard + self.config.session_timeout));
+            }
+            active.sessions.insert(id, session);
         }
         self.role = Role::Active(active);
         self.decide(|decision| decision.take_over());

@@ -161,3 +161,26 @@ fn partition_without_epochs_left_stays_as_it_is() {
     assert!(controller.image().broker(NodeId(1)).is_some_and(|broker| broker.fenced));
     assert_eq!(controller.image().partition(topic, 0).and_then(|state| state.leader), Some(NodeId(1)));
 }
+
+#[test]
+fn session_of_the_former_leader_counts_from_when_it_was_heard_of() {
+    let (mut controller, world) = standby();
+    let timeout = config().session_timeout;
+    controller.heard(NOW, NodeId(2));
+    let taken_over = NOW + timeout / 2;
+    controller.lead(taken_over, 2, world.end());
+    assert_eq!(controller.deadline(), Some(NOW + timeout));
+    controller.elapse(NOW + timeout);
+    let fenced = |id: i32| controller.image().brokers()[&NodeId(id)].fenced;
+    assert_eq!([1, 2, 3].map(fenced), [false, true, false]);
+}
+
+#[test]
+fn former_leader_that_was_silent_for_long_has_time_to_be_heard() {
+    let (mut controller, world) = standby();
+    let timeout = config().session_timeout;
+    controller.heard(NOW, NodeId(2));
+    let taken_over = NOW + timeout * 5;
+    controller.lead(taken_over, 2, world.end());
+    assert_eq!(controller.deadline(), Some(taken_over + timeout / 4));
+}

@@ -64,7 +64,8 @@ fn error() -> impl Strategy<Value = Option<QuorumError>> {
     ]
 }
 
-fn request() -> impl Strategy<Value = Request> {
+/// Boxed, as are its neighbours: a tree of values that holds all of them in place takes most of a thread's stack.
+fn request() -> BoxedStrategy<Request> {
     let vote = (epoch(), key(), key(), epoch(), offset(), any::<bool>());
     let fetch =
         (key(), epoch(), offset(), epoch(), prop::option::of(offset()), prop_oneof![Just(0), any::<u32>()]);
@@ -85,9 +86,10 @@ fn request() -> impl Strategy<Value = Request> {
             Request::FetchSnapshot(FetchSnapshotRequest { replica, epoch, snapshot, position })
         }),
     ]
+    .boxed()
 }
 
-fn response() -> impl Strategy<Value = Response> {
+fn response() -> BoxedStrategy<Response> {
     let leader = || prop::option::of(node());
     let extent = (epoch(), offset(), offset()).prop_map(|(epoch, base, end)| Extent { epoch, base, end });
     let diverging = (epoch(), offset()).prop_map(|(epoch, end)| EpochEnd { epoch, end });
@@ -124,9 +126,10 @@ fn response() -> impl Strategy<Value = Response> {
             }
         ),
     ]
+    .boxed()
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> BoxedStrategy<Step> {
     let input = prop_oneof![
         6 => request().prop_map(|request| Input::Request { token: 0, request }),
         2 => (node(), request(), response())
@@ -145,6 +148,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3000u64).prop_map(Step::Elapse),
         2 => (1..4u32).prop_map(Step::Append),
     ]
+    .boxed()
 }
 
 /// The driver of one core: what it asked, and what it was asked.

@@ -59,7 +59,7 @@ pub(super) fn changed(ledger: &Ledger, log: LogIndex) -> Check {
             return Err(missing(candidate, "may be elected leader"));
         }
     }
-    if members(candidates).any(holds) || ledger.elr && book.is_beyond(ledger.min_isr) {
+    if members(candidates).any(holds) || ledger.elr && book.is_beyond(ledger.min_isr(log)) {
         return Ok(());
     }
     Err(Violation::new(

@@ -35,8 +35,8 @@ pub(crate) struct Ledger {
     pub(crate) voters: NodeSet,
     /// Those whose disk was lost since: they are other replicas now, and vote no more.
     pub(crate) wiped: NodeSet,
-    /// `min.insync.replicas` of all topics.
-    pub(crate) min_isr: usize,
+    /// `min.insync.replicas` of topics that do not say otherwise.
+    min_isr: usize,
     /// Whether eligible leader replicas are kept.
     pub(crate) elr: bool,
     /// How often who led last was elected, since nobody was eligible any more.
@@ -85,6 +85,8 @@ pub(crate) struct LogBook {
     pub(crate) leaders: FxHashMap<Epoch, usize>,
     /// The partition as committed; none of the metadata log, and of what was deleted.
     pub(crate) state: Option<PartitionState>,
+    /// `min.insync.replicas`, where its topic says so.
+    pub(crate) min_isr: Option<usize>,
     /// Replicas as sets.
     pub(crate) isr: NodeSet,
     pub(crate) elr: NodeSet,
@@ -147,6 +149,11 @@ impl Ledger {
             self.logs.push(LogBook::new(id));
         }
         index
+    }
+
+    /// `min.insync.replicas` of a partition.
+    pub(crate) fn min_isr(&self, log: LogIndex) -> usize {
+        self.logs[log].min_isr.unwrap_or(self.min_isr)
     }
 
     /// The index of a node.
@@ -224,7 +231,7 @@ impl Ledger {
         let book = &self.logs[log];
         let eligible = self.set(&was.isr) | self.set(&was.elr);
         let crashed = book.crashed.iter().fold(0, |set, one| set | 1 << one.node);
-        eligible & !crashed == 0 && (book.is_beyond(self.min_isr) || book.committed.end() == 0)
+        eligible & !crashed == 0 && (book.is_beyond(self.min_isr(log)) || book.committed.end() == 0)
     }
 
     /// Whether a replica lost records in a crash that it has not made up for, where any were committed.
@@ -247,6 +254,7 @@ impl Ledger {
     /// A replica crashed. More loss than replication can stand, and nothing is claimed any more.
     pub(crate) fn crashed(&mut self, node: usize, log: LogIndex, loss: Loss) {
         let broker_epoch = self.image.broker(self.ids[node]).map_or(-1, |broker| broker.epoch);
+        let min_isr = self.min_isr(log);
         let book = &mut self.logs[log];
         let left = book.isr >> node & 1 == 0;
         match book.crashed.iter_mut().find(|one| one.node == node) {
@@ -257,7 +265,7 @@ impl Ledger {
         if !self.elr && loss > Loss::Nothing && book.isr == 1 << node {
             book.tainted.get_or_insert("the last in-sync replica lost its tail");
         }
-        if book.lossy() >= self.min_isr {
+        if book.lossy() >= min_isr {
             book.tainted.get_or_insert("too many replicas lost their tails");
         }
     }
@@ -301,6 +309,7 @@ impl LogBook {
             commits: Vec::new(),
             leaders: FxHashMap::default(),
             state: None,
+            min_isr: None,
             isr: 0,
             elr: 0,
             tainted: None,

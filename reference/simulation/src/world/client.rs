@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 
 use super::event::Event;
 use super::idempotent::Producer;
+use super::stage::GUEST;
 use super::{Part, World};
 use crate::chance::{Draw, Purpose, keyed};
 use crate::ledger::{Batch, LogIndex};
@@ -332,6 +333,9 @@ impl World {
         number: u64,
         response: &ClientResponse,
     ) -> Result<(), Violation> {
+        if client == GUEST {
+            return self.answering_guest(node, number, response);
+        }
         let Some(asking) =
             self.clients.iter().find(|known| known.id == client).and_then(|known| known.asking.as_ref())
         else {
@@ -346,31 +350,38 @@ impl World {
                 let [(_, Ok(produced))] = answers.as_slice() else { return Ok(()) };
                 let epoch = self.ledger.replica(node, log).map_or(-1, |replica| replica.epoch);
                 self.history.answered_by(batch, epoch);
-                if acks != -1 {
-                    return Ok(());
-                }
-                if self.ledger.logs[log].tainted.is_none() && self.ledger.logs[log].state.is_some() {
-                    invariant::acknowledged(&mut self.ledger, node, log, produced.base)?;
-                }
-                Ok(())
+                if acks == -1 { self.acknowledges(node, log, produced.base) } else { Ok(()) }
             }
             (Wants::Records { log, .. }, ClientResponse::Fetch(answers)) => {
                 let log = *log;
-                for batch in answers.iter().flat_map(|answer| batch::batches(&answer.records)) {
-                    let batch = batch.map_err(|error| {
-                        Violation::new(
-                            Invariant::ReadStability,
-                            format!("{} gives a consumer: {error}", self.ledger.ids[node]),
-                            "sound batches",
-                        )
-                    })?;
-                    let batch = shadow_of(batch.header());
-                    invariant::read(&mut self.ledger, node, log, batch)?;
-                }
-                Ok(())
+                answers.iter().try_for_each(|answer| self.gives(node, log, &answer.records))
             }
             _ => Ok(()),
         }
+    }
+
+    /// A node acknowledges records to a producer that asked for all.
+    pub(super) fn acknowledges(&mut self, node: usize, log: LogIndex, base: Offset) -> Result<(), Violation> {
+        if self.ledger.logs[log].tainted.is_none() && self.ledger.logs[log].state.is_some() {
+            invariant::acknowledged(&mut self.ledger, node, log, base)?;
+        }
+        Ok(())
+    }
+
+    /// A node gives a consumer records.
+    pub(super) fn gives(&mut self, node: usize, log: LogIndex, records: &[u8]) -> Result<(), Violation> {
+        for batch in batch::batches(records) {
+            let batch = batch.map_err(|error| {
+                Violation::new(
+                    Invariant::ReadStability,
+                    format!("{} gives a consumer: {error}", self.ledger.ids[node]),
+                    "sound batches",
+                )
+            })?;
+            let batch = shadow_of(batch.header());
+            invariant::read(&mut self.ledger, node, log, batch)?;
+        }
+        Ok(())
     }
 
     /// An answer has arrived at a client.
@@ -380,6 +391,10 @@ impl World {
         number: u64,
         response: ClientResponse,
     ) -> Result<(), Violation> {
+        if client == GUEST {
+            self.guest_is_answered(number, response);
+            return Ok(());
+        }
         let Some(index) = self.clients.iter().position(|known| known.id == client) else { return Ok(()) };
         let Some(asking) = self.clients[index].asking.take_if(|asking| asking.number == number) else {
             return Ok(());

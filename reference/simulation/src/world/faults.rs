@@ -141,7 +141,7 @@ impl World {
     }
 
     /// Notes for each partition that the node may have lost its tail; its restart will tell.
-    fn note_losses(&mut self, node: usize, loses: impl Fn(i64, i64) -> bool) {
+    pub(super) fn note_losses(&mut self, node: usize, loses: impl Fn(i64, i64) -> bool) {
         for log in METADATA + 1..self.ledger.logs.len() {
             let replica = self.ledger.replica(node, log);
             if replica.is_some_and(|replica| loses(replica.flushed, replica.shadow.end())) {
@@ -151,7 +151,7 @@ impl World {
     }
 
     /// A lost disk loses every replica, empty or not: its directory is gone.
-    fn note_loss_of_disk(&mut self, node: usize) {
+    pub(super) fn note_loss_of_disk(&mut self, node: usize) {
         self.ledger.wiped |= 1 << node;
         for log in METADATA + 1..self.ledger.logs.len() {
             if self.ledger.is_assigned(node, log) {
@@ -169,7 +169,7 @@ impl World {
             book.crashed.iter().filter(|one| one.loss > ledger::Loss::Nothing && one.node != node).count();
         // Without eligible leader replicas the last member of the ISR stays in it, whatever it lost.
         let last = !self.ledger.elr && book.isr & !(1 << node) == 0;
-        others + 1 < self.ledger.min_isr && !last
+        others + 1 < self.ledger.min_isr(log) && !last
     }
 
     /// Whether this node may lose its disk: a majority of the voters must keep theirs, and replication must stand it.

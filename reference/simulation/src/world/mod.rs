@@ -13,6 +13,7 @@ mod idempotent;
 mod node;
 mod observe;
 mod settle;
+mod stage;
 
 use highwater_core::{NodeId, Offset};
 use highwater_node::Rules;
@@ -58,6 +59,10 @@ pub(crate) struct World {
     trace: Option<String>,
     /// Whether a leader may be elected that lacks records.
     unclean_allowed: bool,
+    /// Who asks from outside.
+    guest: stage::Guest,
+    /// What waits for nodes that stand still until they are told to go on.
+    held: Vec<Event>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +136,8 @@ impl World {
             counts: Counts::default(),
             trace: trace.then(String::new),
             unclean_allowed,
+            guest: stage::Guest::default(),
+            held: Vec::new(),
             scenario,
         };
         world.nodes =

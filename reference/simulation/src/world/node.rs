@@ -20,6 +20,8 @@ use crate::{Invariant, Violation};
 
 /// How long a process takes until somebody notices that it does not listen.
 const REFUSED_US: u64 = 300;
+/// A node stands still until it is told to go on.
+pub(super) const FOR_GOOD: u64 = u64::MAX;
 
 /// A node, whether it runs or not.
 pub(super) struct Running {
@@ -74,6 +76,11 @@ impl Running {
             flushes: 0,
             wiped: 0,
         }
+    }
+
+    /// Changes its configuration, before it starts.
+    pub(super) fn configure(&mut self, change: impl FnOnce(&mut NodeConfig)) {
+        change(&mut self.config);
     }
 
     /// Its disk fails all reads from now on, until it crashes.
@@ -162,8 +169,10 @@ impl World {
         if let Some(node) = event.node()
             && self.nodes[node].paused_until > self.now_us
         {
-            let until = self.nodes[node].paused_until;
-            self.queue.push(until, event);
+            match self.nodes[node].paused_until {
+                FOR_GOOD => self.held.push(event),
+                until => self.queue.push(until, event),
+            }
             return Ok(());
         }
         match event {
@@ -245,12 +254,12 @@ impl World {
     }
 
     /// Whether the node still runs in the life that an event is about.
-    fn lives(&self, node: usize, life: u32) -> bool {
+    pub(super) fn lives(&self, node: usize, life: u32) -> bool {
         self.nodes[node].is_up() && self.nodes[node].life == life
     }
 
     /// Starts a node, on a new disk if it has none.
-    fn start(&mut self, index: usize) -> Result<(), Violation> {
+    pub(super) fn start(&mut self, index: usize) -> Result<(), Violation> {
         if self.nodes[index].is_up() {
             return Ok(());
         }

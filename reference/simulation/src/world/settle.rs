@@ -269,7 +269,7 @@ impl World {
         let last = self.ledger.set(&state.last_known_elr);
         let last_is_gone = members(last).all(|node| self.ledger.is_on_lost_disk(node, log));
         let nobody_is_eligible =
-            book.isr | book.elr == 0 && book.is_beyond(self.ledger.min_isr) && last_is_gone;
+            book.isr | book.elr == 0 && book.is_beyond(self.ledger.min_isr(log)) && last_is_gone;
         if state.leader.is_none() && (book.tainted.is_some() || nobody_is_eligible) {
             // Whoever could lead it has lost what it had: it waits for an operator.
             return None;

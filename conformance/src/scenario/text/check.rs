@@ -1,0 +1,233 @@
+//! What no single line of a scenario shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::{Expectation, Line, Member, Scenario, Sight, Step, Who};
+use crate::target::cluster::Topic;
+
+/// The line, if it is one, and what is wrong.
+pub(in super::super) type Wrong = (Option<usize>, String);
+
+/// Refuses what makes no sense as a whole.
+pub(in super::super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
+    if scenario.title.is_empty() {
+        return Err((None, "no title; say in a sentence what the scenario shows: title: …".to_owned()));
+    }
+    if scenario.members().is_empty() {
+        return Err((
+            None,
+            "no nodes; name them before the first step: quorum: n1 n2 n3, or cluster: n1 n2 n3".to_owned(),
+        ));
+    }
+    if !scenario.quorum.is_empty() && !scenario.cluster.is_empty() {
+        return Err((None, "found both quorum: and cluster:, expected one of them".to_owned()));
+    }
+    for line in &scenario.steps {
+        for member in line.step.members() {
+            known(scenario.members(), member).map_err(|because| (Some(line.line), because))?;
+        }
+    }
+    if scenario.is_of_cluster() { cluster(scenario) } else { quorum(scenario) }
+}
+
+fn known(members: &[Member], member: Member) -> Result<(), String> {
+    if members.contains(&member) {
+        return Ok(());
+    }
+    let known: Vec<String> = members.iter().map(Member::to_string).collect();
+    Err(format!("found {member}, expected one of {}", known.join(" ")))
+}
+
+fn quorum(scenario: &Scenario) -> Result<(), Wrong> {
+    if !scenario.topics.is_empty() || !scenario.config.is_empty() || !scenario.loses.is_empty() {
+        return Err((
+            None,
+            "found topic:, config: or loses: of a quorum, expected cluster: with them".to_owned(),
+        ));
+    }
+    for Line { line, step } in &scenario.steps {
+        let named = step.who().into_iter().all(|who| who.member().is_some());
+        if step.is_of_clusters() || !named {
+            return Err((
+                Some(*line),
+                format!("found {step:?}, a step of clusters, expected one of quorums; or name the nodes by cluster:")
+                    .replace(&format!("{step:?}"), &format!("\"{step}\"")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
+    let mut topics: BTreeSet<&str> = BTreeSet::new();
+    for topic in &scenario.topics {
+        new_topic(scenario, &mut topics, topic).map_err(|because| (None, because))?;
+    }
+    let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for Line { line, step } in &scenario.steps {
+        let at = |because| (Some(*line), because);
+        if step.is_of_quorums() {
+            return Err(at(format!(
+                "found \"{step}\", a step of quorums, expected one of clusters; or name the nodes by quorum:"
+            )));
+        }
+        if let Step::Create(topic) = step {
+            new_topic(scenario, &mut topics, topic).map_err(at)?;
+        }
+        if let Some(topic) = step.topic()
+            && !topics.contains(topic)
+        {
+            let known: Vec<&str> = topics.iter().copied().collect();
+            return Err(at(format!(
+                "found the topic {topic:?}, expected one of those that there are by then: {}",
+                if known.is_empty() {
+                    "none; name it in the head: topic: …".to_owned()
+                } else {
+                    known.join(" ")
+                }
+            )));
+        }
+        if let Step::Produce(produce) = step {
+            let sent = values.entry(&produce.topic).or_default();
+            if let Some(twice) = produce.values.iter().find(|value| !sent.insert(value)) {
+                return Err(at(format!(
+                    "found {twice} a second time in {}; give each record a value of its own",
+                    produce.topic
+                )));
+            }
+        }
+    }
+    if let Some(unknown) = scenario.loses.iter().find(|topic| !topics.contains(topic.as_str())) {
+        return Err((None, format!("found loses: {unknown}, expected the names of topics")));
+    }
+    Ok(())
+}
+
+fn new_topic<'a>(
+    scenario: &Scenario,
+    topics: &mut BTreeSet<&'a str>,
+    topic: &'a Topic,
+) -> Result<(), String> {
+    topic.replicas.iter().try_for_each(|member| known(&scenario.cluster, *member))?;
+    if topic.replicas.iter().collect::<BTreeSet<_>>().len() != topic.replicas.len() {
+        return Err(format!("found a node twice in the topic {}; name each once", topic.name));
+    }
+    if !topics.insert(&topic.name) {
+        return Err(format!("found the topic {} a second time; give each a name of its own", topic.name));
+    }
+    Ok(())
+}
+
+impl Step {
+    /// The nodes that it names by name.
+    pub fn members(&self) -> Vec<Member> {
+        match self {
+            Self::Campaign { node, .. }
+            | Self::Expire { node }
+            | Self::Append { node, .. }
+            | Self::Resign { node } => {
+                vec![*node]
+            }
+            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => {
+                vec![post.from, post.to]
+            }
+            Self::Exchange { one, other } => vec![*one, *other],
+            Self::Replicate { leader, follower, .. } => vec![*leader, *follower],
+            Self::Create(topic) => topic.replicas.clone(),
+            Self::Expect(expectation) => expectation.members(),
+            _ => self.who().into_iter().filter_map(Who::member).collect(),
+        }
+    }
+
+    /// The nodes that it may name by what they are.
+    fn who(&self) -> Vec<Who> {
+        match self {
+            Self::Kill { node }
+            | Self::Crash { node }
+            | Self::Stop { node }
+            | Self::Start { node }
+            | Self::Wipe { node }
+            | Self::Isolate { node }
+            | Self::Pause { node }
+            | Self::Resume { node } => vec![*node],
+            Self::Cut { from, to } => vec![*from, *to],
+            Self::Heal { node } => node.iter().copied().collect(),
+            Self::Produce(produce) => produce.to.iter().copied().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The topic that it names, which has to be there.
+    fn topic(&self) -> Option<&str> {
+        match self {
+            Self::Produce(produce) => Some(&produce.topic),
+            Self::Elect { topic, .. } | Self::Configure { topic, .. } => Some(topic),
+            Self::Expect(Expectation::Topic(of)) => Some(&of.topic),
+            _ => None,
+        }
+    }
+
+    fn is_of_clusters(&self) -> bool {
+        matches!(
+            self,
+            Self::Stop { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
+                | Self::Create(_)
+                | Self::Produce(_)
+                | Self::Elect { .. }
+                | Self::Configure { .. }
+                | Self::Expect(Expectation::Topic(_) | Expectation::Controller { .. })
+        )
+    }
+
+    fn is_of_quorums(&self) -> bool {
+        match self {
+            Self::Expire { .. }
+            | Self::Campaign { .. }
+            | Self::Deliver(_)
+            | Self::Drop(_)
+            | Self::Hold(_)
+            | Self::Copy(_)
+            | Self::Exchange { .. }
+            | Self::Append { .. }
+            | Self::Replicate { .. }
+            | Self::Resign { .. }
+            | Self::Settle => true,
+            Self::Expect(expectation) => {
+                !matches!(expectation, Expectation::Topic(_) | Expectation::Controller { .. })
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Expectation {
+    /// The nodes that it names.
+    pub fn members(&self) -> Vec<Member> {
+        match self {
+            Self::Role { node, .. }
+            | Self::Epoch { node, .. }
+            | Self::Log { node, .. }
+            | Self::Committed { node, .. } => vec![*node],
+            Self::Follows { node, leader } => vec![*node, *leader],
+            Self::Voted { node, candidate } => [Some(*node), *candidate].into_iter().flatten().collect(),
+            Self::LogsAgree | Self::NoLeader => Vec::new(),
+            Self::Controller { node, .. } => node.iter().copied().filter_map(Who::member).collect(),
+            Self::Topic(of) => of.at.iter().copied().chain(of.sight.members()).collect(),
+        }
+    }
+}
+
+impl Sight {
+    fn members(&self) -> Vec<Member> {
+        match self {
+            Self::Leader(who) | Self::LeaderNot(who) => who.member().into_iter().collect(),
+            Self::Isr(nodes) | Self::Elr(nodes) => nodes.clone(),
+            Self::IsrLacks(node) => vec![*node],
+            Self::NoLeader | Self::Led | Self::Reads(_) | Self::HighWatermark(_) | Self::LogEnd(_) => {
+                Vec::new()
+            }
+        }
+    }
+}
