@@ -33,6 +33,8 @@ pub(crate) struct Cluster {
     pub(crate) reports: Vec<(NodeId, String)>,
     pub(crate) stopped: BTreeMap<NodeId, Option<String>>,
     pub(crate) tamper: Option<Tamper>,
+    /// The next request of which it says so, told who sends it, is lost.
+    pub(crate) lost_request: Option<Box<dyn Fn(NodeId, &PeerRequest) -> bool>>,
     pub(crate) events: u64,
     /// Flushes are done by flushers.
     pub(crate) flushes_elsewhere: bool,
@@ -92,6 +94,7 @@ impl Cluster {
             reports: Vec::new(),
             stopped: BTreeMap::new(),
             tamper: None,
+            lost_request: None,
             events: 0,
             flushes_elsewhere: false,
             unflushed: None,
@@ -236,36 +239,45 @@ impl Cluster {
 
     fn collect(&mut self, id: NodeId) {
         while let Some(output) = self.nodes.get_mut(&id).and_then(Node::poll) {
-            match output {
-                Output::Send { to, correlation, request } => {
-                    self.sequence += 1;
-                    let token = self.sequence;
-                    self.asked.insert((to, token), (id, correlation));
-                    self.requests.push((id, to, request.clone()));
-                    self.post(to, Input::Request { token, from: id, request });
+            self.take(id, output);
+        }
+    }
+
+    /// Does what a node wants done.
+    pub(crate) fn take(&mut self, id: NodeId, output: Output) {
+        match output {
+            Output::Send { to, correlation, request } => {
+                self.sequence += 1;
+                let token = self.sequence;
+                self.asked.insert((to, token), (id, correlation));
+                self.requests.push((id, to, request.clone()));
+                if self.lost_request.as_ref().is_some_and(|is_meant| is_meant(id, &request)) {
+                    self.lost_request = None;
+                    return;
                 }
-                Output::Reply { token, mut response } => {
-                    // Nobody waits any more for what was asked of an earlier start.
-                    let Some((to, correlation)) = self.asked.remove(&(id, token)) else { continue };
-                    let arrives = self.tamper.as_mut().is_none_or(|tamper| tamper(id, to, &mut response));
-                    if arrives {
-                        self.post(to, Input::Response { correlation, response });
-                    }
+                self.post(to, Input::Request { token, from: id, request });
+            }
+            Output::Reply { token, mut response } => {
+                // Nobody waits any more for what was asked of an earlier start.
+                let Some((to, correlation)) = self.asked.remove(&(id, token)) else { return };
+                let arrives = self.tamper.as_mut().is_none_or(|tamper| tamper(id, to, &mut response));
+                if arrives {
+                    self.post(to, Input::Response { correlation, response });
                 }
-                Output::Answer { token, response } => {
-                    self.answers.insert(token, response);
+            }
+            Output::Answer { token, response } => {
+                self.answers.insert(token, response);
+            }
+            Output::Flush(LogId::Metadata) if self.unflushed == Some(id.0) => {}
+            Output::Flush(log) if self.flushes_elsewhere => {
+                if let Some(flusher) = self.nodes.get_mut(&id).and_then(|node| node.flusher(log)) {
+                    self.post(id, Input::Flushed { log, flushed: flusher.flush() });
                 }
-                Output::Flush(LogId::Metadata) if self.unflushed == Some(id.0) => {}
-                Output::Flush(log) if self.flushes_elsewhere => {
-                    if let Some(flusher) = self.nodes.get_mut(&id).and_then(|node| node.flusher(log)) {
-                        self.post(id, Input::Flushed { log, flushed: flusher.flush() });
-                    }
-                }
-                Output::Flush(log) => self.post(id, Input::Flush(log)),
-                Output::Report(what) => self.reports.push((id, what)),
-                Output::Stopped(why) => {
-                    self.stopped.insert(id, why);
-                }
+            }
+            Output::Flush(log) => self.post(id, Input::Flush(log)),
+            Output::Report(what) => self.reports.push((id, what)),
+            Output::Stopped(why) => {
+                self.stopped.insert(id, why);
             }
         }
     }

@@ -58,13 +58,13 @@ fn said_at_once(cluster: &mut Cluster, from: i32, fetch: &ReplicaFetch) -> Optio
     let node = cluster.nodes.get_mut(&NodeId(1)).expect("a node");
     let (token, request) = (u64::MAX, PeerRequest::Fetch(fetch.clone()));
     node.handle(now, Input::Request { token, from: NodeId(from), request });
+    let outputs: Vec<Output> = std::iter::from_fn(|| node.poll()).collect();
     let mut said = None;
-    while let Some(output) = node.poll() {
+    for output in outputs {
         match output {
             Output::Reply { token: u64::MAX, response } => said = Some(response),
-            // What waited in the session before is refused, and nobody needs to hear of it here.
-            Output::Reply { .. } => {}
-            other => panic!("{other:?}"),
+            // A refusal of what waited in the session before.
+            other => cluster.take(NodeId(1), other),
         }
     }
     said
@@ -206,6 +206,22 @@ fn fetch_whose_answer_is_lost_is_followed_by_a_full_one() {
 }
 
 #[test]
+fn fetch_that_is_lost_with_what_it_says_is_followed_by_a_full_one() {
+    let (mut cluster, partitions) =
+        with_partitions(20, |config| config.replica_socket_timeout = Duration::from_secs(1));
+    let before = partition_epoch(&cluster, partitions[4]);
+    // It says that node 2 has the record, without which that is not committed.
+    cluster.lost_request = Some(Box::new(|from, request| {
+        from == NodeId(2) && matches!(request, PeerRequest::Fetch(fetch) if !fetch.partitions.is_empty())
+    }));
+    assert_eq!(cluster.produce(1, partitions[4], Acks::All, "a"), Ok(0));
+    assert!(cluster.lost_request.is_none(), "nothing was lost");
+    assert_eq!(partition_epoch(&cluster, partitions[4]), before, "the ISR was changed");
+    cluster.run_for(SECOND);
+    assert_eq!(fetches(&cluster, 2).iter().filter(|fetch| fetch.session.is_full()).count(), 1);
+}
+
+#[test]
 fn fetch_that_comes_twice_or_late_is_refused_and_nothing_of_it_taken() {
     let (mut cluster, partitions) = with_partitions(2, |_| {});
     cluster.produce(1, partitions[0], Acks::All, "a").expect("acknowledged");
@@ -261,10 +277,15 @@ fn full_fetch_that_comes_twice_costs_a_session_and_nothing_else() {
     let second = fetched(said_at_once(&mut cluster, 2, &full));
     assert_eq!((first.answers.len(), second.answers.len()), (5, 5));
     assert!(first.session != 0 && second.session != 0 && first.session != second.session);
-    cluster.run_for(2 * SECOND);
-    for partition in partitions {
-        assert_eq!(cluster.produce(1, partition, Acks::All, "a"), Ok(0));
+    let before: Vec<i32> = partitions.iter().map(|id| partition_epoch(&cluster, *id)).collect();
+    // Longer than the lag that is allowed.
+    cluster.run_for(5 * SECOND);
+    for partition in &partitions {
+        assert_eq!(cluster.produce(1, *partition, Acks::All, "a"), Ok(0));
     }
+    cluster.run_for(5 * SECOND);
+    let after: Vec<i32> = partitions.iter().map(|id| partition_epoch(&cluster, *id)).collect();
+    assert_eq!(after, before, "the ISR of a partition was changed");
     // An older incarnation gets no session, nor what is no broker.
     let older = ReplicaFetch { broker_epoch: broker_epoch - 1, max_wait_ms: 0, ..full };
     assert_eq!(fetched(said_at_once(&mut cluster, 2, &older)).session, 0);
@@ -287,8 +308,15 @@ fn fetch_waits_until_its_partitions_have_bytes_enough_together() {
     cluster.run_for(Duration::from_millis(100));
     assert_eq!((end(&cluster, 0), end(&cluster, 1)), (0, 0));
     cluster.send(1, produce_request(partitions[1], Acks::Leader, &["a"]));
-    cluster.run_for(Duration::from_millis(10));
+    // What is there before the next fetch comes counts with what comes while it waits.
+    cluster.send(1, produce_request(partitions[2], Acks::Leader, &["a"]));
+    cluster.send(1, produce_request(partitions[3], Acks::Leader, &["a"]));
+    cluster.run_for(Duration::from_millis(100));
     assert_eq!((end(&cluster, 0), end(&cluster, 1)), (1, 2));
+    assert_eq!((end(&cluster, 2), end(&cluster, 3)), (0, 0));
+    cluster.send(1, produce_request(partitions[2], Acks::Leader, &["a"]));
+    cluster.run_for(Duration::from_millis(10));
+    assert_eq!((end(&cluster, 2), end(&cluster, 3)), (2, 1));
 }
 
 #[test]

@@ -101,8 +101,8 @@ fn log_that_a_snapshot_has_flushed_meanwhile_counts_as_flushed_once_its_flusher_
     // The two others commit without it.
     world.unflushed = Some(leader);
     for number in 0..10_000 {
-        world.propose(leader, &format!("record {number}"));
         let before = world.replicas[&leader].quorum().snapshot();
+        world.propose(leader, &format!("record {number}"));
         world.step();
         let core = world.replicas[&leader].quorum();
         // A snapshot has just flushed all, of which the core knows nothing that is not in it.
