@@ -262,8 +262,14 @@ impl World {
     }
 
     fn end(&mut self, member: Member, loss: Loss) -> Result<(), Fault> {
-        let its = self.callers.extract_if(.., |_, (caller, ..)| *caller == member);
-        self.gone.extend(its.map(|(token, _)| token));
+        let gone = &mut self.gone;
+        self.callers.retain(|token, (caller, ..)| {
+            let stays = *caller != member;
+            if !stays {
+                gone.insert(*token);
+            }
+            stays
+        });
         let node = self.node(member)?;
         node.replica = None;
         node.disk.crash(loss);
