@@ -79,7 +79,8 @@ mod tests {
         let mut stage = stage();
         stage.hold(Letter::Heartbeat, 1, 3);
         wait_for(&mut stage, Letter::Heartbeat, 1, 3);
-        stage.pass(Duration::from_secs(1)).expect("nothing is wrong");
+        // Long enough for it to give that up and to send another.
+        stage.pass(Duration::from_secs(3)).expect("nothing is wrong");
         assert_eq!(stage.kept(Letter::Heartbeat, 1, 3), 1, "only the next one is held");
         assert_eq!(stage.kept(Letter::Heartbeat, 2, 3), 0, "nor that of another");
         stage.hold(Letter::HeartbeatAnswer, 3, 1);
