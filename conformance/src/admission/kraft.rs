@@ -67,6 +67,16 @@ fn complete(trace: &Trace) -> Result<(), (usize, String)> {
                 ),
             ));
         }
+        // One that has just come back on a blank disk is in the model, and does nothing there.
+        let follows = |glimpse: &Glimpse| {
+            glimpse.role == Some(Role::Observer) && glimpse.epoch.is_some_and(|epoch| epoch > 0)
+        };
+        if let Seen::Up(glimpse) = &event.seen
+            && follows(glimpse)
+        {
+            let node = event.node;
+            return Err((at, format!("the model has no observers, and {node} follows as one")));
+        }
     }
     Ok(())
 }

@@ -10,7 +10,7 @@
 //!
 //! # Limits
 //! The states of the model [`kraft`](highwater_model::kraft) have room for four voters, three clients' records, six records in a log and seven epochs,
-//! and no pre-vote. A trace that goes beyond is not judged: it is incomplete, never admitted.
+//! no pre-vote and no observers that follow. A trace that goes beyond is not judged: it is incomplete, never admitted.
 
 mod kraft;
 #[cfg(test)]

@@ -58,7 +58,9 @@ impl Player {
                     .find(|(_, view)| view.as_ref().is_some_and(|view| view.role == Role::Leader));
                 leader.map_or(Ok(()), |(node, _)| Err(wrong(format!("{node} leading"), "no leader")))
             }
-            Expectation::Topic(_) | Expectation::Controller { .. } => Err(of_clusters()),
+            Expectation::Topic(_) | Expectation::Controller { .. } | Expectation::Held(_) => {
+                Err(of_clusters())
+            }
         }
     }
 }

@@ -157,9 +157,14 @@ pub fn play(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Played
         return skip(format!("{} has no {}", builder.name(), missing.join(", ")));
     }
     let pre_vote = scenario.pre_vote.unwrap_or(!capabilities.contains(&Capability::NoPreVote));
-    let (quorum, cluster, config) =
-        (scenario.quorum.clone(), scenario.cluster.clone(), scenario.config.clone());
-    let setup = Setup { quorum, cluster, config, pre_vote, seed };
+    let setup = Setup {
+        quorum: scenario.quorum.clone(),
+        cluster: scenario.cluster.clone(),
+        controllers: scenario.controllers.clone(),
+        config: scenario.config.clone(),
+        pre_vote,
+        seed,
+    };
     let system = match builder.build(&setup) {
         Ok(system) => system,
         Err(Fault::Unsupported(because)) => return skip(because),

@@ -13,9 +13,13 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
         Some(false) => needs.insert(Capability::NoPreVote),
         None => false,
     };
+    if !scenario.controllers.is_empty() {
+        needs.insert(Capability::BrokersAlone);
+    }
     let is_of_cluster = scenario.is_of_cluster();
     needs.insert(if is_of_cluster { Capability::Cluster } else { Capability::Quorum });
     let links = if is_of_cluster { Capability::Links } else { Capability::Messages };
+    let messages = if is_of_cluster { Capability::LateMessages } else { Capability::Messages };
     for line in &scenario.steps {
         match &line.step {
             Step::Kill { .. } | Step::Start { .. } => needs.insert(Capability::Processes),
@@ -29,8 +33,10 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
                 true
             }
             Step::Cut { .. } | Step::Isolate { .. } | Step::Heal { .. } => needs.insert(links),
-            Step::Deliver(_) | Step::Drop(_) | Step::Hold(_) | Step::Copy(_) => {
-                needs.insert(Capability::Messages)
+            Step::Deliver(_) | Step::Drop(_) | Step::Hold(_) | Step::Copy(_) => needs.insert(messages),
+            Step::Expect(Expectation::Held(_)) => needs.insert(Capability::LateMessages),
+            Step::Expect(Expectation::Topic(OfTopic { sight: Sight::Reads(_), at: Some(_), .. })) => {
+                needs.insert(Capability::FollowerReads)
             }
             Step::Resign { .. } => needs.insert(Capability::Resign),
             Step::Expect(Expectation::Voted { .. }) => needs.insert(Capability::Votes),

@@ -155,6 +155,9 @@ pub struct Scenario {
     /// Or the brokers, controllers as well, all up and blank at the beginning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster: Vec<Member>,
+    /// The only ones of them that are controllers, where not all are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controllers: Vec<Member>,
     /// The topics that there are before the first step, every replica in sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<Topic>,
@@ -379,11 +382,31 @@ pub enum Kind {
     Flush,
     /// Anything else: parts of snapshots.
     Other,
+    /// Of a cluster only, like all that follow: a follower asks for records of partitions, and says how far its logs go.
+    Fetch,
+    /// The answer.
+    FetchAnswer,
+    /// A leader asks the controller for another ISR.
+    AlterPartition,
+    /// The answer.
+    AlterPartitionAnswer,
+    /// A broker tells the controller that it lives.
+    Heartbeat,
+    /// The answer.
+    HeartbeatAnswer,
+    /// A broker that has started registers with the controller.
+    Registration,
+    /// The answer.
+    RegistrationAnswer,
+    /// A node asks the controller for metadata.
+    Metadata,
+    /// The answer.
+    MetadataAnswer,
 }
 
 impl Kind {
     /// All.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 20] = [
         Self::Vote,
         Self::VoteAnswer,
         Self::Announcement,
@@ -394,6 +417,16 @@ impl Kind {
         Self::Position,
         Self::Flush,
         Self::Other,
+        Self::Fetch,
+        Self::FetchAnswer,
+        Self::AlterPartition,
+        Self::AlterPartitionAnswer,
+        Self::Heartbeat,
+        Self::HeartbeatAnswer,
+        Self::Registration,
+        Self::RegistrationAnswer,
+        Self::Metadata,
+        Self::MetadataAnswer,
     ];
 
     /// Its word.
@@ -409,7 +442,22 @@ impl Kind {
             Self::Position => "position",
             Self::Flush => "flush",
             Self::Other => "other",
+            Self::Fetch => "fetch",
+            Self::FetchAnswer => "fetch-answer",
+            Self::AlterPartition => "alter-partition",
+            Self::AlterPartitionAnswer => "alter-partition-answer",
+            Self::Heartbeat => "heartbeat",
+            Self::HeartbeatAnswer => "heartbeat-answer",
+            Self::Registration => "registration",
+            Self::RegistrationAnswer => "registration-answer",
+            Self::Metadata => "metadata",
+            Self::MetadataAnswer => "metadata-answer",
         }
+    }
+
+    /// Whether it is among brokers, and not among the voters of a quorum by itself.
+    pub fn is_of_clusters(self) -> bool {
+        self >= Self::Fetch
     }
 
     /// Whether an election is made of it.
@@ -509,6 +557,8 @@ pub enum Expectation {
     NoLeader,
     /// What there is of a topic's partition.
     Topic(OfTopic),
+    /// A message of a cluster is held back.
+    Held(Post),
     /// Who is the active controller, as all say that run and reach a majority.
     Controller {
         /// This node; anyone, if left out.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Fault;
-use crate::scenario::{Member, Value};
+use crate::scenario::{Member, Post, Value};
 
 /// A topic of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -151,6 +151,19 @@ pub trait Clients {
     /// # Errors
     /// See [`Fault`].
     fn consume(&mut self, topic: &str, within: Duration) -> Result<Vec<(u64, Value)>, Fault>;
+
+    /// The same, of one node, whoever leads: up to the high watermark that it knows of (KIP-392).
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn consume_at(
+        &mut self,
+        node: Member,
+        _topic: &str,
+        _within: Duration,
+    ) -> Result<Vec<(u64, Value)>, Fault> {
+        Err(Fault::Unsupported(format!("reading from {node}, whoever leads")))
+    }
 }
 
 /// Time of the cluster.
@@ -195,4 +208,38 @@ pub trait Pauses {
     /// # Errors
     /// See [`Fault`].
     fn resume(&mut self, node: Member) -> Result<(), Fault>;
+}
+
+/// Messages between nodes of a cluster, held back one by one. What is held back is on its way, whatever becomes of its sender and of the link; an answer
+/// is lost with the process that asked.
+pub trait Letters {
+    /// The next of these that would arrive is held back, until it is delivered or lost.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn hold(&mut self, post: &Post) -> Result<(), Fault>;
+
+    /// The next of these that arrives leaves a copy, which is held back.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn copy(&mut self, post: &Post) -> Result<(), Fault>;
+
+    /// How many of these are held back.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn held(&mut self, post: &Post) -> Result<usize, Fault>;
+
+    /// The oldest of these that is held back arrives. [`Fault::Refused`] if it cannot: its receiver is down, or has started anew since it asked.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn deliver(&mut self, post: &Post) -> Result<(), Fault>;
+
+    /// The oldest of these that is held back is lost.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn lose(&mut self, post: &Post) -> Result<(), Fault>;
 }

@@ -10,7 +10,7 @@
 //! | [`Timers`] | an election timer runs out; a node does what it does from time to time |
 //! | [`Messages`] | what is under way; one arrives, is lost, arrives twice |
 //! | [`Quorum`] | a record is given to a node, a leader gives up; what a node is, and what is in its log |
-//! | [`Partitions`](cluster::Partitions), [`Clients`](cluster::Clients), [`Clock`](cluster::Clock), [`Links`](cluster::Links), [`Pauses`](cluster::Pauses) | of a cluster of brokers |
+//! | [`Partitions`](cluster::Partitions), [`Clients`](cluster::Clients), [`Clock`](cluster::Clock), [`Links`](cluster::Links), [`Pauses`](cluster::Pauses), [`Letters`](cluster::Letters) | of a cluster of brokers |
 //!
 //! # Errors
 //! An error is **definite** only where it is known that nothing happened: [`Fault::Refused`]; else it is indefinite, [`Fault::InDoubt`]. [`Fault::Unsupported`] says that the system has no such
@@ -84,11 +84,19 @@ pub enum Capability {
     Pauses,
     /// Eligible leader replicas (KIP-966).
     EligibleLeaders,
+    /// Whoever knows of no leader asks the other voters who leads, and follows whom they name.
+    Searches,
+    /// Some nodes of a cluster can be brokers alone ([`Setup::controllers`]).
+    BrokersAlone,
+    /// [`cluster::Letters`]: messages between nodes of a cluster can be held back.
+    LateMessages,
+    /// [`cluster::Clients::consume_at`]: consumers can read from followers (KIP-392).
+    FollowerReads,
 }
 
 impl Capability {
     /// All.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Processes,
         Self::LostTails,
         Self::LostDisks,
@@ -113,6 +121,10 @@ impl Capability {
         Self::Links,
         Self::Pauses,
         Self::EligibleLeaders,
+        Self::Searches,
+        Self::BrokersAlone,
+        Self::LateMessages,
+        Self::FollowerReads,
     ];
 
     /// Its word.
@@ -142,6 +154,10 @@ impl Capability {
             Self::Links => "links",
             Self::Pauses => "pauses",
             Self::EligibleLeaders => "eligible-leaders",
+            Self::Searches => "searches",
+            Self::BrokersAlone => "brokers-alone",
+            Self::LateMessages => "late-messages",
+            Self::FollowerReads => "follower-reads",
         }
     }
 }
@@ -211,6 +227,9 @@ pub struct Setup {
     /// The brokers, each a controller as well, all of them to be up, on blank disks; none if a quorum is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster: Vec<Member>,
+    /// The only ones of them that are controllers; none if all are ([`Capability::BrokersAlone`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controllers: Vec<Member>,
     /// Configuration of all brokers, in Kafka's names: `unclean.leader.election.enable` and the like.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
@@ -280,6 +299,11 @@ pub trait System {
 
     /// See [`cluster::Pauses`].
     fn pauses(&mut self) -> Option<&mut dyn cluster::Pauses> {
+        None
+    }
+
+    /// See [`cluster::Letters`].
+    fn letters(&mut self) -> Option<&mut dyn cluster::Letters> {
         None
     }
 }

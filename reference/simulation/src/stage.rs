@@ -5,7 +5,9 @@
 //! whatever is asked of it afterwards is answered with it.
 //!
 //! # What is not here
-//! Faults of disks, clocks that jump, messages that are lost one by one: worlds from seeds have those.
+//! Faults of disks, clocks that jump: worlds from seeds have those. Messages of the quorum other than fetches, kept back one by one.
+
+mod post;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -20,13 +22,16 @@ use crate::scenario::{
     Disk, Limits, Network, NodeSetup, Rates, SCENARIO_VERSION, Scenario, Script, Shape, Tail, Timing, Topics,
 };
 use crate::world::World;
+pub use crate::world::{Delivery, Letter};
 use crate::{Invariant, Violation};
 
 /// What a stage begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cast {
-    /// The nodes, each a broker and a controller.
+    /// The nodes, each a broker.
     pub nodes: Vec<i32>,
+    /// Those of them that are controllers as well.
+    pub controllers: Vec<i32>,
     /// For delays and the nodes' dice.
     pub seed: u64,
     /// A flaw to switch on.
@@ -231,7 +236,7 @@ fn scenario(cast: &Cast) -> Scenario {
     let nodes = cast.nodes.iter().map(|&id| NodeSetup {
         id,
         broker: true,
-        controller: true,
+        controller: cast.controllers.contains(&id),
         clock_offset_us: 0,
         clock_drift_ppm: 0,
     });
@@ -297,7 +302,15 @@ mod tests {
     use super::*;
 
     fn stage() -> Stage {
-        let cast = Cast { nodes: vec![1, 2, 3], seed: 1, flaw: None, min_insync_replicas: 1, unclean: false };
+        let nodes = vec![1, 2, 3];
+        let cast = Cast {
+            controllers: nodes.clone(),
+            nodes,
+            seed: 1,
+            flaw: None,
+            min_insync_replicas: 1,
+            unclean: false,
+        };
         Stage::new(&cast).expect("a cluster")
     }
 

@@ -33,6 +33,7 @@ impl Player {
                     Ok(hold(holds, || format!("{found} the active controller"), expected))
                 })
             }
+            Expectation::Held(post) => self.expect_held(post),
             _ => Err(super::super::steps::wrong("an expectation of quorums".to_owned(), "one of clusters")),
         }
     }
@@ -65,13 +66,14 @@ impl Player {
     pub(super) fn look_at(&mut self, topic: &str, sight: &Sight, at: Option<Member>) -> Look {
         match sight {
             Sight::Reads(content) => {
-                if let Err(not_yet) = self.consume(topic)? {
+                if let Err(not_yet) = self.consume(topic, at)? {
                     return Ok(Err(not_yet));
                 }
                 let values = self.history.last_read(topic);
+                let at = at.map_or_else(String::new, |node| format!(" at {node}"));
                 let found = || match values.as_slice() {
-                    [] => format!("a consumer of {topic} that reads nothing"),
-                    values => format!("a consumer of {topic} that reads {}", values.join(" ")),
+                    [] => format!("a consumer of {topic}{at} that reads nothing"),
+                    values => format!("a consumer of {topic}{at} that reads {}", values.join(" ")),
                 };
                 let expected = || match content {
                     Content::Is(values) => format!("one that reads just {}", values.join(" ")),
@@ -170,11 +172,15 @@ impl Player {
         Ok(agreed.ok_or_else(|| NotYet { found: "no node that runs".to_owned(), expected: expected() }))
     }
 
-    /// A consumer reads all that it is given, and the history is judged by it.
-    pub(super) fn consume(&mut self, topic: &str) -> Look {
-        match self.clients()?.consume(topic, REQUEST) {
+    /// A consumer reads all that it is given, by the leader or by one node, and the history is judged by it.
+    pub(super) fn consume(&mut self, topic: &str, at: Option<Member>) -> Look {
+        let answer = match at {
+            None => self.clients()?.consume(topic, REQUEST),
+            Some(node) => self.clients()?.consume_at(node, topic, REQUEST),
+        };
+        match answer {
             Ok(records) => {
-                let consumed = Consumed { topic: topic.to_owned(), records };
+                let consumed = Consumed { topic: topic.to_owned(), at, records };
                 let judged = self.history.consumed(&consumed);
                 if !matches!(self.acts.last(), Some(Act::Consumed(last)) if *last == consumed) {
                     self.acts.push(Act::Consumed(consumed));

@@ -79,6 +79,9 @@ impl fmt::Display for Outcome {
 pub struct Consumed {
     /// Of which topic.
     pub topic: String,
+    /// Of this node, whoever leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Member>,
     /// Offsets and values.
     pub records: Vec<(u64, Value)>,
 }

@@ -11,6 +11,7 @@
 
 mod expect;
 pub mod history;
+mod post;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -187,7 +188,7 @@ impl Player {
             }
             self.wait(|player| {
                 player
-                    .consume(&topic.name)?
+                    .consume(&topic.name, None)?
                     .map_or_else(|why| Ok(Err(why)), |()| Ok(player.history.is_complete(&topic.name)))
             })
             .map_err(|end| match end {

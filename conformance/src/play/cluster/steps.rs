@@ -82,6 +82,10 @@ impl Player {
                     Ok(player.partitions()?.configure(topic, key, value))
                 })
             }
+            Step::Hold(post) => Ok(self.letters()?.hold(post)?),
+            Step::Copy(post) => Ok(self.letters()?.copy(post)?),
+            Step::Deliver(post) => self.deliver(post),
+            Step::Drop(post) => self.drop(post),
             Step::Expect(expectation) => self.expect(expectation),
             _ => Err(wrong("a step of quorums".to_owned(), "one of clusters")),
         }

@@ -24,7 +24,7 @@ fn acknowledged(history: &mut History, value: &str, offset: u64) -> Result<(), S
 
 fn read(history: &mut History, records: &[(u64, &str)]) -> Result<(), String> {
     let records = records.iter().map(|(offset, value)| (*offset, (*value).to_owned())).collect();
-    let consumed = Consumed { topic: "t".to_owned(), records };
+    let consumed = Consumed { topic: "t".to_owned(), at: None, records };
     history.consumed(&consumed).map_err(|broken| broken.invariant.to_owned())
 }
 

@@ -23,6 +23,7 @@ pub(super) fn steps(scenario: &Scenario, played: &Played) -> Vec<Told> {
         // What could not be looked at any more is told as it was.
         let after = scene.cluster.clone().unwrap_or_else(|| before.clone());
         let mut events = fates(members, step.map(|line| &line.step), &before, &after);
+        events.extend(step.and_then(|line| late(members, &line.step)));
         events.extend(scene.acts.iter().filter_map(|act| client(members, act)));
         for member in members {
             events.extend(changes(members, *member, &before, &after));
@@ -79,6 +80,17 @@ fn fates(members: &[Member], step: Option<&Does>, before: &View, after: &View) -
     events
 }
 
+/// What becomes of a message that was held back.
+fn late(members: &[Member], step: &Does) -> Option<Event> {
+    let (post, fate) = match step {
+        Does::Deliver(post) => (post, "arrives late"),
+        Does::Drop(post) => (post, "is lost"),
+        _ => return None,
+    };
+    let text = format!("{} of {} {fate}", post.kind.word().replace('-', " "), post.from);
+    Some(Event::Note { lane: lane_of(members, post.to), mark: Mark::Plain, text })
+}
+
 /// What a client did, and what it was told.
 fn client(members: &[Member], act: &Act) -> Option<Event> {
     let note = |mark: Mark, text: String| Some(Event::Note { lane: members.len(), mark, text });
@@ -96,7 +108,8 @@ fn client(members: &[Member], act: &Act) -> Option<Event> {
         Act::Consumed(consumed) => {
             let values: Vec<&str> = consumed.records.iter().map(|(_, value)| value.as_str()).collect();
             let values = if values.is_empty() { "nothing".to_owned() } else { values.join(" ") };
-            note(Mark::Plain, format!("read {values} from {}", consumed.topic))
+            let at = consumed.at.map_or_else(String::new, |node| format!(" at {node}"));
+            note(Mark::Plain, format!("read {values} from {}{at}", consumed.topic))
         }
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Expectation, Line, Member, Scenario, Sight, Step, Who};
+use super::super::{Expectation, Line, Member, Post, Scenario, Sight, Step, Who};
 use crate::target::cluster::Topic;
 
 /// The line, if it is one, and what is wrong.
@@ -39,10 +39,15 @@ fn known(members: &[Member], member: Member) -> Result<(), String> {
 }
 
 fn quorum(scenario: &Scenario) -> Result<(), Wrong> {
-    if !scenario.topics.is_empty() || !scenario.config.is_empty() || !scenario.loses.is_empty() {
+    if !scenario.topics.is_empty()
+        || !scenario.config.is_empty()
+        || !scenario.loses.is_empty()
+        || !scenario.controllers.is_empty()
+    {
         return Err((
             None,
-            "found topic:, config: or loses: of a quorum, expected cluster: with them".to_owned(),
+            "found controllers:, topic:, config: or loses: of a quorum, expected cluster: with them"
+                .to_owned(),
         ));
     }
     for Line { line, step } in &scenario.steps {
@@ -59,6 +64,11 @@ fn quorum(scenario: &Scenario) -> Result<(), Wrong> {
 }
 
 fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
+    scenario
+        .controllers
+        .iter()
+        .try_for_each(|member| known(&scenario.cluster, *member))
+        .map_err(|because| (None, because))?;
     let mut topics: BTreeSet<&str> = BTreeSet::new();
     for topic in &scenario.topics {
         new_topic(scenario, &mut topics, topic).map_err(|because| (None, because))?;
@@ -128,9 +138,7 @@ impl Step {
             | Self::Resign { node } => {
                 vec![*node]
             }
-            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => {
-                vec![post.from, post.to]
-            }
+            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => post.members(),
             Self::Exchange { one, other } => vec![*one, *other],
             Self::Replicate { leader, follower, .. } => vec![*leader, *follower],
             Self::Create(topic) => topic.replicas.clone(),
@@ -167,7 +175,19 @@ impl Step {
         }
     }
 
+    /// What it says of a message, if it is about one.
+    fn post(&self) -> Option<&Post> {
+        match self {
+            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => Some(post),
+            Self::Expect(Expectation::Held(post)) => Some(post),
+            _ => None,
+        }
+    }
+
     fn is_of_clusters(&self) -> bool {
+        if let Some(post) = self.post() {
+            return post.kind.is_of_clusters() || matches!(self, Self::Expect(_));
+        }
         matches!(
             self,
             Self::Stop { .. }
@@ -182,13 +202,12 @@ impl Step {
     }
 
     fn is_of_quorums(&self) -> bool {
+        if let Some(post) = self.post() {
+            return !post.kind.is_of_clusters();
+        }
         match self {
             Self::Expire { .. }
             | Self::Campaign { .. }
-            | Self::Deliver(_)
-            | Self::Drop(_)
-            | Self::Hold(_)
-            | Self::Copy(_)
             | Self::Exchange { .. }
             | Self::Append { .. }
             | Self::Replicate { .. }
@@ -213,9 +232,16 @@ impl Expectation {
             Self::Follows { node, leader } => vec![*node, *leader],
             Self::Voted { node, candidate } => [Some(*node), *candidate].into_iter().flatten().collect(),
             Self::LogsAgree | Self::NoLeader => Vec::new(),
+            Self::Held(post) => post.members(),
             Self::Controller { node, .. } => node.iter().copied().filter_map(Who::member).collect(),
             Self::Topic(of) => of.at.iter().copied().chain(of.sight.members()).collect(),
         }
+    }
+}
+
+impl Post {
+    fn members(&self) -> Vec<Member> {
+        vec![self.from, self.to]
     }
 }
 

@@ -84,7 +84,7 @@ fn refusal(words: &mut Words<'_>) -> Result<Option<String>, String> {
     words.flag("refused").then(|| words.word("Kafka's name of the error").map(str::to_owned)).transpose()
 }
 
-/// `controller [[not] NODE]`, or `TOPIC SIGHT [at NODE] [for Ns]`.
+/// `controller [[not] NODE]`, `held KIND NODE -> NODE`, or `TOPIC SIGHT [at NODE] [for Ns]`.
 pub(super) fn expectation(words: &mut Words<'_>) -> Result<Expectation, String> {
     if words.flag("controller") {
         let not = words.flag("not");
@@ -94,7 +94,10 @@ pub(super) fn expectation(words: &mut Words<'_>) -> Result<Expectation, String> 
         }
         return Ok(Expectation::Controller { node, not });
     }
-    let topic = words.word("controller or the name of a topic")?.to_owned();
+    if words.flag("held") {
+        return super::steps::post(words, true).map(Expectation::Held);
+    }
+    let topic = words.word("controller, held or the name of a topic")?.to_owned();
     let sight = sight(words)?;
     let at = words.flag("at").then(|| words.node()).transpose()?;
     let for_seconds = words.flag("for").then(|| seconds(words.word("how long")?)).transpose()?;

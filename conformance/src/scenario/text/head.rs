@@ -8,9 +8,21 @@ use super::words::Words;
 use crate::target::Capability;
 
 /// Its keys.
-pub const HEAD: [&str; 13] = [
-    "title", "clauses", "source", "demand", "needs", "kills", "quorum", "pre-vote", "cluster", "topic",
-    "config", "within", "loses",
+pub const HEAD: [&str; 14] = [
+    "title",
+    "clauses",
+    "source",
+    "demand",
+    "needs",
+    "kills",
+    "quorum",
+    "pre-vote",
+    "cluster",
+    "controllers",
+    "topic",
+    "config",
+    "within",
+    "loses",
 ];
 
 /// Takes one line of it.
@@ -27,6 +39,7 @@ pub(super) fn take(scenario: &mut Scenario, key: &str, value: &str) -> Result<()
         }
         "quorum" => scenario.quorum = nodes(value)?,
         "cluster" => scenario.cluster = nodes(value)?,
+        "controllers" => scenario.controllers = nodes(value)?,
         "topic" => {
             let mut words = Words::new(value);
             let usage = |because: String| {
@@ -62,8 +75,8 @@ pub(super) fn take(scenario: &mut Scenario, key: &str, value: &str) -> Result<()
         }
         other => {
             return Err(format!(
-                "found {other}:, expected title, clauses, source, demand, needs, kills, quorum, pre-vote, cluster, topic, config, within or \
-                 loses"
+                "found {other}:, expected title, clauses, source, demand, needs, kills, quorum, pre-vote, cluster, controllers, topic, \
+                 config, within or loses"
             ));
         }
     }

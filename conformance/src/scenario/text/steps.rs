@@ -22,7 +22,7 @@ pub const VERBS: [(&str, &str); 27] = [
         "expect NODE [not] leader|follower|candidate|unattached|observer, NODE follows NODE, NODE epoch N, NODE voted NODE|nobody, \
          NODE log|committed is|has|lacks VALUE…, logs agree, or no leader; of a cluster: expect TOPIC SIGHT, which are \
          leader NODE, leader not NODE, no leader, led, isr NODE…, isr lacks NODE, elr [NODE…], reads is|has|lacks VALUE…, \
-         high-watermark N, log-end N, [at NODE] [for Ns], or expect controller [[not] NODE]",
+         high-watermark N, log-end N, [at NODE] [for Ns], expect controller [[not] NODE], or expect held KIND NODE -> NODE",
     ),
     ("expire", "expire NODE"),
     ("heal", "heal [NODE]"),
@@ -87,10 +87,10 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
         "heal" => Step::Heal { node: words.maybe().map(str::parse).transpose()? },
         "expire" => Step::Expire { node: words.node()? },
         "campaign" => Step::Campaign { node: words.node()?, loses: words.flag("loses") },
-        "deliver" => Step::Deliver(post(words)?),
-        "drop" => Step::Drop(post(words)?),
-        "hold" => Step::Hold(post(words)?),
-        "copy" => Step::Copy(post(words)?),
+        "deliver" => Step::Deliver(post(words, is_of_cluster)?),
+        "drop" => Step::Drop(post(words, is_of_cluster)?),
+        "hold" => Step::Hold(post(words, is_of_cluster)?),
+        "copy" => Step::Copy(post(words, is_of_cluster)?),
         "exchange" => {
             let one = words.node()?;
             words.exactly("--")?;
@@ -120,10 +120,12 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
     Ok(vec![one])
 }
 
-fn post(words: &mut Words<'_>) -> Result<Post, String> {
+/// `KIND NODE -> NODE`.
+pub(super) fn post(words: &mut Words<'_>, is_of_cluster: bool) -> Result<Post, String> {
     let word = words.word("the kind of a message")?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
-        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+    let kinds = || Kind::ALL.into_iter().filter(|kind| kind.is_of_clusters() == is_of_cluster);
+    let kind = kinds().find(|kind| kind.word() == word).ok_or_else(|| {
+        let known: Vec<&str> = kinds().map(Kind::word).collect();
         format!("found {word:?}, expected the kind of a message: {}", known.join(", "))
     })?;
     let (from, to) = words.arrow()?;

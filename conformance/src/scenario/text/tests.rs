@@ -68,8 +68,10 @@ fn every_step_of_a_cluster_reads_as_it_is_written() {
         configure t min.insync.replicas=1\nconfigure t a=b refused INVALID_CONFIG\nexpect t leader n2\nexpect t leader not former\n\
         expect t no leader for 5s\nexpect t led\nexpect t isr n1 n2 at n3\nexpect t isr lacks n1\nexpect t elr\nexpect t elr n1\n\
         expect t reads is a b\nexpect t reads has a for 3s\nexpect t high-watermark 3 at n1\nexpect u log-end 0\n\
-        expect controller\nexpect controller not former\nexpect controller n1\n";
-    let head = "title: t\ncluster: n1 n2 n3\ntopic: t on n1 n2 n3 min-isr 2 unclean on\ntopic: w on n1\n\
+        expect controller\nexpect controller not former\nexpect controller n1\n\
+        hold fetch n2 -> n1\ncopy alter-partition n1 -> n3\nexpect held fetch-answer n1 -> n2\ndeliver registration n2 -> n3\n\
+        drop heartbeat-answer n3 -> n1\nexpect t reads is a at n2\n";
+    let head = "title: t\ncluster: n1 n2 n3\ncontrollers: n3\ntopic: t on n1 n2 n3 min-isr 2 unclean on\ntopic: w on n1\n\
         config: unclean.leader.election.enable=true\nwithin: 60s\nloses: t w\n\n";
     let scenario = parse(&format!("{head}{steps}")).expect("it makes sense");
     assert_eq!(scenario.to_string(), format!("{head}{steps}"));
@@ -122,4 +124,26 @@ fn errors_of_clusters_name_line_and_cure() {
             .contains("line 3: found \"kill controller\", a step of clusters")
     );
     assert!(bad("title: t\nquorum: n1\ntopic: t on n1\n").contains("expected cluster: with them"));
+    assert!(bad("title: t\nquorum: n1\ncontrollers: n1\n").contains("expected cluster: with them"));
+    assert!(bad("title: t\ncluster: n1\ncontrollers: n2\n").contains("found n2, expected one of n1"));
+}
+
+#[test]
+fn kinds_of_messages_are_those_of_a_quorum_or_those_of_a_cluster() {
+    let of_quorum = error("hold fetch n1 -> n2");
+    assert!(
+        of_quorum.contains("found \"fetch\", expected the kind of a message: vote,")
+            && !of_quorum.contains("alter-partition")
+    );
+    let of_cluster = parse(&format!("{CLUSTER}hold vote n1 -> n2\n")).expect_err("a quorum's").to_string();
+    assert!(
+        of_cluster.contains("found \"vote\", expected the kind of a message: fetch, fetch-answer, alter-")
+    );
+    let json = |nodes: &str, step: &str| {
+        let text = format!(r#"{{"title": "t", {nodes}: ["n1", "n2"], "steps": [{step}]}}"#);
+        super::super::read(&text).expect_err("not of these").to_string()
+    };
+    let hold = |kind: &str| format!(r#"{{"do": "hold", "kind": "{kind}", "from": "n1", "to": "n2"}}"#);
+    assert!(json("\"quorum\"", &hold("fetch")).contains("\"hold fetch n1 -> n2\", a step of clusters"));
+    assert!(json("\"cluster\"", &hold("vote")).contains("\"hold vote n1 -> n2\", a step of quorums"));
 }

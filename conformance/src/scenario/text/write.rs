@@ -35,6 +35,9 @@ impl fmt::Display for Scenario {
         if let Some(pre_vote) = self.pre_vote {
             writeln!(f, "pre-vote: {}", if pre_vote { "on" } else { "off" })?;
         }
+        if !self.controllers.is_empty() {
+            writeln!(f, "controllers: {}", names(&self.controllers))?;
+        }
         self.topics.iter().try_for_each(|topic| writeln!(f, "topic: {topic}"))?;
         self.config.iter().try_for_each(|(key, value)| writeln!(f, "config: {key}={value}"))?;
         if let Some(seconds) = self.within_seconds {
@@ -116,6 +119,7 @@ impl fmt::Display for Expectation {
             Self::LogsAgree => write!(f, "logs agree"),
             Self::NoLeader => write!(f, "no leader"),
             Self::Topic(of) => write!(f, "{of}"),
+            Self::Held(post) => write!(f, "held {post}"),
             Self::Controller { node, not } => {
                 write!(f, "controller{}", if *not { " not" } else { "" })?;
                 node.map_or(Ok(()), |node| write!(f, " {node}"))

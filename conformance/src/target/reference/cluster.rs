@@ -2,7 +2,6 @@
 //!
 //! The simulation's invariants are checked after every step of a node; one that does not hold fails the scenario ([`Fault::Violated`]).
 //! Requests of clients take virtual time, everything that is only looked at takes none.
-//! Followers are not read from.
 //!
 //! # What is not here
 //! Idempotent producers, transactions, groups. Configuration of brokers other than `min.insync.replicas` and `unclean.leader.election.enable`. Brokers and
@@ -10,6 +9,7 @@
 
 mod clients;
 mod errors;
+mod post;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use highwater_simulation::stage::{Cast, NoStage, Reply, Stage};
 
 use crate::scenario::Member;
 use crate::target::cluster::{
-    Clients, Clock, Election, Links, PartitionView, Partitions, Pauses, ReplicaView, Topic,
+    Clients, Clock, Election, Letters, Links, PartitionView, Partitions, Pauses, ReplicaView, Topic,
 };
 use crate::target::{Builder, Capability, Fault, Lifecycle, Setup, System};
 
@@ -74,13 +74,19 @@ impl Builder for ReferenceCluster {
             C::Pauses,
             C::EligibleLeaders,
             C::DirectoryIds,
+            C::BrokersAlone,
+            C::LateMessages,
+            C::FollowerReads,
         ]
         .into()
     }
 
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault> {
+        let ids = |members: &[Member]| members.iter().map(|member| member.0.into()).collect();
+        let controllers = if setup.controllers.is_empty() { &setup.cluster } else { &setup.controllers };
         let mut cast = Cast {
-            nodes: setup.cluster.iter().map(|member| member.0.into()).collect(),
+            nodes: ids(&setup.cluster),
+            controllers: ids(controllers),
             seed: setup.seed,
             flaw: self.flaw.clone(),
             min_insync_replicas: 1,
@@ -199,6 +205,10 @@ impl System for Cluster {
     }
 
     fn pauses(&mut self) -> Option<&mut dyn Pauses> {
+        Some(self)
+    }
+
+    fn letters(&mut self) -> Option<&mut dyn Letters> {
         Some(self)
     }
 }

@@ -74,6 +74,7 @@ impl Builder for ReferenceQuorum {
             C::ResignedAfterRestart,
             C::CheckQuorum,
             C::DirectoryIds,
+            C::Searches,
         ]
         .into()
     }
@@ -91,6 +92,7 @@ impl Builder for ReferenceQuorum {
             nodes: BTreeMap::new(),
             mail: BTreeMap::new(),
             callers: BTreeMap::new(),
+            gone: BTreeSet::new(),
             last: 0,
         };
         for member in &setup.quorum {
@@ -148,6 +150,8 @@ struct World {
     mail: BTreeMap<u64, (Member, Member, Mail)>,
     /// Who waits for the answer to a request, by token.
     callers: BTreeMap<u64, (Member, u64, Kind)>,
+    /// Requests, by token, of whom has ended since: the answer reaches nobody.
+    gone: BTreeSet<u64>,
     last: u64,
 }
 
@@ -215,6 +219,9 @@ impl World {
                     self.mail.insert(id, (member, member_of(to)?, Mail::Request { correlation, request }));
                 }
                 Output::Reply { token, response, bytes } => {
+                    if self.gone.remove(&token) {
+                        continue;
+                    }
                     let caller = self.callers.remove(&token);
                     let (to, correlation, request) = caller.ok_or_else(|| broken("an answer to nobody"))?;
                     let id = self.next();
@@ -255,7 +262,14 @@ impl World {
     }
 
     fn end(&mut self, member: Member, loss: Loss) -> Result<(), Fault> {
-        self.callers.retain(|_, (caller, ..)| *caller != member);
+        let gone = &mut self.gone;
+        self.callers.retain(|token, (caller, ..)| {
+            let stays = *caller != member;
+            if !stays {
+                gone.insert(*token);
+            }
+            stays
+        });
         let node = self.node(member)?;
         node.replica = None;
         node.disk.crash(loss);

@@ -12,6 +12,7 @@ mod faults;
 mod idempotent;
 mod node;
 mod observe;
+mod post;
 mod settle;
 mod stage;
 
@@ -28,6 +29,8 @@ use crate::{Invariant, Violation};
 use client::Client;
 use event::Event;
 use node::Running;
+pub(crate) use post::Way;
+pub use post::{Delivery, Letter};
 
 /// How long a cluster may take to form, in microseconds.
 const FORMING_US: u64 = 60_000_000;
@@ -63,6 +66,8 @@ pub(crate) struct World {
     guest: stage::Guest,
     /// What waits for nodes that stand still until they are told to go on.
     held: Vec<Event>,
+    /// What is kept back of what nodes say to each other.
+    post: post::Post,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +143,7 @@ impl World {
             unclean_allowed,
             guest: stage::Guest::default(),
             held: Vec::new(),
+            post: post::Post::default(),
             scenario,
         };
         world.nodes =

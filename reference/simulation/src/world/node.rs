@@ -164,8 +164,16 @@ fn config(scenario: &Scenario, index: usize) -> NodeConfig {
 }
 
 impl World {
-    /// An event that is about a node, a client or a cut.
+    /// An event that is about a node, a client or a cut, unless it is a message that is kept back.
     pub(super) fn happen(&mut self, event: Event) -> Result<(), Violation> {
+        match self.keep_back(event) {
+            Some(event) => self.take_place(event),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing keeps the event back any more.
+    pub(super) fn take_place(&mut self, event: Event) -> Result<(), Violation> {
         if let Some(node) = event.node()
             && self.nodes[node].paused_until > self.now_us
         {

@@ -91,6 +91,44 @@ impl Cluster {
             None => Err(Fault::Broken(format!("{node} answers a producer with nothing"))),
         }
     }
+
+    /// Reads all that a node gives to consumers, in the epoch that is known.
+    fn read(&mut self, led: &Led, within: Duration) -> Result<Vec<(u64, Value)>, Fault> {
+        let Led { node, partition, epoch } = *led;
+        let until = self.stage.now() + within;
+        let (mut position, mut read) = (0, Vec::new());
+        loop {
+            let fetch = PartitionFetch { leader_epoch: epoch, offset: position, last_epoch: NO_EPOCH };
+            let fetch = Fetch {
+                reader: FetchReader::Consumer,
+                max_wait_ms: 0,
+                min_bytes: 1,
+                max_bytes: FETCH_BYTES,
+                partitions: vec![FetchPartition { partition, fetch, max_bytes: FETCH_BYTES }],
+            };
+            let left = until.saturating_sub(self.stage.now());
+            let reply = self.stage.ask(node.0.into(), ClientRequest::Fetch(fetch), left).map_err(violated)?;
+            let answer = match reply {
+                Reply::NobodyListens => return Err(Fault::Refused(format!("{node} does not run"))),
+                Reply::Silence => return Err(Fault::InDoubt(format!("{node} does not answer"))),
+                Reply::Answer(answer) => *answer,
+            };
+            let ClientResponse::Fetch(mut answers) = answer else {
+                return Err(Fault::Broken(format!("{node} answers a consumer with {answer:?}")));
+            };
+            let Some(fetched) = answers.pop() else {
+                return Err(Fault::Broken(format!("{node} answers a consumer with nothing")));
+            };
+            if let Some(error) = fetched.answer.error {
+                return Err(Fault::Refused(errors::told(error as i16, "")));
+            }
+            let before = position;
+            take(&fetched.records, &mut position, &mut read)?;
+            if position == before {
+                return Ok(read);
+            }
+        }
+    }
 }
 
 /// Whether records may have been appended in spite of an error. Who waits for all may have waited already.
@@ -136,40 +174,18 @@ impl Clients for Cluster {
     }
 
     fn consume(&mut self, topic: &str, within: Duration) -> Result<Vec<(u64, Value)>, Fault> {
-        let Led { node, partition, epoch } = self.led(topic)?;
-        let until = self.stage.now() + within;
-        let (mut position, mut read) = (0, Vec::new());
-        loop {
-            let fetch = PartitionFetch { leader_epoch: epoch, offset: position, last_epoch: NO_EPOCH };
-            let fetch = Fetch {
-                reader: FetchReader::Consumer,
-                max_wait_ms: 0,
-                min_bytes: 1,
-                max_bytes: FETCH_BYTES,
-                partitions: vec![FetchPartition { partition, fetch, max_bytes: FETCH_BYTES }],
-            };
-            let left = until.saturating_sub(self.stage.now());
-            let reply = self.stage.ask(node.0.into(), ClientRequest::Fetch(fetch), left).map_err(violated)?;
-            let answer = match reply {
-                Reply::NobodyListens => return Err(Fault::Refused(format!("{node} does not run"))),
-                Reply::Silence => return Err(Fault::InDoubt(format!("{node} does not answer"))),
-                Reply::Answer(answer) => *answer,
-            };
-            let ClientResponse::Fetch(mut answers) = answer else {
-                return Err(Fault::Broken(format!("{node} answers a consumer with {answer:?}")));
-            };
-            let Some(fetched) = answers.pop() else {
-                return Err(Fault::Broken(format!("{node} answers a consumer with nothing")));
-            };
-            if let Some(error) = fetched.answer.error {
-                return Err(Fault::Refused(errors::told(error as i16, "")));
-            }
-            let before = position;
-            take(&fetched.records, &mut position, &mut read)?;
-            if position == before {
-                return Ok(read);
-            }
-        }
+        let led = self.led(topic)?;
+        self.read(&led, within)
+    }
+
+    fn consume_at(
+        &mut self,
+        node: Member,
+        topic: &str,
+        within: Duration,
+    ) -> Result<Vec<(u64, Value)>, Fault> {
+        let led = self.led(topic)?;
+        self.read(&Led { node, ..led }, within)
     }
 }
 
