@@ -44,6 +44,7 @@
 //! watched for as long as the scenario says (`for 5s`). Clients reach every node, whatever is cut between nodes.
 
 mod cluster;
+mod probe;
 mod text;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{Fate, OfTopic, Produce, Sight, Who};
+pub use probe::{Ask, Base, Reckon, Sort, Term};
 pub use text::{HEAD, ParseError, VERBS, parse};
 
 use crate::target::cluster::{Election, Topic};
@@ -339,6 +341,8 @@ pub enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refused: Option<String>,
     },
+    /// A crafted request goes to a node, which must answer as said.
+    Ask(Ask),
     /// Something has to be seen.
     Expect(Expectation),
 }

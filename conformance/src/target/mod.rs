@@ -10,6 +10,7 @@
 //! | [`Timers`] | an election timer runs out; a node does what it does from time to time |
 //! | [`Messages`] | what is under way; one arrives, is lost, arrives twice |
 //! | [`Quorum`] | a record is given to a node, a leader gives up; what a node is, and what is in its log |
+//! | [`Probes`](probe::Probes) | a crafted request goes to a node, and is answered |
 //! | [`Partitions`](cluster::Partitions), [`Clients`](cluster::Clients), [`Clock`](cluster::Clock), [`Links`](cluster::Links), [`Pauses`](cluster::Pauses) | of a cluster of brokers |
 //!
 //! # Errors
@@ -21,6 +22,7 @@
 pub mod cluster;
 pub mod exec;
 pub mod model;
+pub mod probe;
 pub mod reference;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,11 +86,13 @@ pub enum Capability {
     Pauses,
     /// Eligible leader replicas (KIP-966).
     EligibleLeaders,
+    /// [`probe::Probes`].
+    Probes,
 }
 
 impl Capability {
     /// All.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Processes,
         Self::LostTails,
         Self::LostDisks,
@@ -113,6 +117,7 @@ impl Capability {
         Self::Links,
         Self::Pauses,
         Self::EligibleLeaders,
+        Self::Probes,
     ];
 
     /// Its word.
@@ -142,6 +147,7 @@ impl Capability {
             Self::Links => "links",
             Self::Pauses => "pauses",
             Self::EligibleLeaders => "eligible-leaders",
+            Self::Probes => "probes",
         }
     }
 }
@@ -280,6 +286,11 @@ pub trait System {
 
     /// See [`cluster::Pauses`].
     fn pauses(&mut self) -> Option<&mut dyn cluster::Pauses> {
+        None
+    }
+
+    /// See [`probe::Probes`].
+    fn probes(&mut self) -> Option<&mut dyn probe::Probes> {
         None
     }
 }

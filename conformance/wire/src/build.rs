@@ -93,6 +93,7 @@ impl Builder for Started {
             Capability::GracefulStop,
             Capability::LostDisks,
             Capability::Pauses,
+            Capability::Probes,
         ]);
         all.extend(self.product.capabilities());
         if self.unlinked.is_none() {
@@ -182,7 +183,7 @@ impl Builder for Reached {
 
     fn capabilities(&self) -> BTreeSet<Capability> {
         let eligible = self.has_eligible_leaders.then_some(Capability::EligibleLeaders);
-        eligible.into_iter().chain([Capability::Cluster]).collect()
+        eligible.into_iter().chain([Capability::Cluster, Capability::Probes]).collect()
     }
 
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault> {

@@ -38,6 +38,7 @@ mod build;
 mod client;
 pub mod network;
 mod nodes;
+mod probe;
 mod process;
 mod product;
 mod system;

@@ -10,9 +10,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use highwater_core::{NodeId, Uuid};
 use highwater_log::disk::SimulatedDisk;
 use highwater_node::Node;
-use highwater_node::message::{ClientRequest, ClientResponse, TopicPartition};
+use highwater_node::message::{ClientRequest, ClientResponse, PeerRequest, PeerResponse, TopicPartition};
 
 use crate::rules::{UnknownFlaw, rules};
 use crate::run::message;
@@ -183,6 +184,27 @@ impl Stage {
         Ok(answer.map_or(Reply::Silence, |response| Reply::Answer(Box::new(response))))
     }
 
+    /// Asks a node in another node's name, whatever is cut between the two, and waits so long for the answer; none if there is none by then, or the node does not
+    /// run. What the request says is taken for true: of a fetch of a follower, that it has what is before.
+    ///
+    /// # Errors
+    /// See [`Stage::pass`].
+    pub fn ask_as(
+        &mut self,
+        from: i32,
+        node: i32,
+        request: PeerRequest,
+        within: Duration,
+    ) -> Result<Option<PeerResponse>, Violation> {
+        let Some(node) = self.index(node).filter(|node| self.world.is_up(*node)) else { return Ok(None) };
+        self.act(|world| world.ask_as_peer(node, NodeId(from), request, micros(within)))
+    }
+
+    /// The identity of a node's disk, by which the quorum knows it (KIP-853).
+    pub fn directory(&self, node: i32) -> Option<Uuid> {
+        self.index(node).map(|node| self.world.directory(node))
+    }
+
     /// From now on leaders may be elected uncleanly, by a topic's configuration or on request. Of a partition of which that happens nothing is claimed any
     /// more but that logs match.
     pub fn allow_unclean(&mut self) {
@@ -291,7 +313,6 @@ impl std::error::Error for NoStage {}
 
 #[cfg(test)]
 mod tests {
-    use highwater_core::NodeId;
     use highwater_core::controller::{ControllerRequest, ControllerResponse, NewTopic};
 
     use super::*;

@@ -11,6 +11,7 @@
 
 mod expect;
 pub mod history;
+mod probe;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -82,6 +82,7 @@ impl Player {
                     Ok(player.partitions()?.configure(topic, key, value))
                 })
             }
+            Step::Ask(ask) => self.ask(ask),
             Step::Expect(expectation) => self.expect(expectation),
             _ => Err(wrong("a step of quorums".to_owned(), "one of clusters")),
         }
@@ -89,7 +90,7 @@ impl Player {
 
     // ---- nodes and links ----
 
-    fn is_up(&self, node: Member) -> Result<(), End> {
+    pub(super) fn is_up(&self, node: Member) -> Result<(), End> {
         if self.down.contains(&node) {
             return Err(wrong(format!("{node} down"), "a node that is up"));
         }

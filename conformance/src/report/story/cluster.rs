@@ -98,6 +98,7 @@ fn client(members: &[Member], act: &Act) -> Option<Event> {
             let values = if values.is_empty() { "nothing".to_owned() } else { values.join(" ") };
             note(Mark::Plain, format!("read {values} from {}", consumed.topic))
         }
+        Act::Asked(asked) => note(Mark::Plain, super::probe(asked)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Expectation, Line, Member, Scenario, Sight, Step, Who};
+use super::super::{Ask, Expectation, Line, Member, Scenario, Sight, Step, Who};
 use crate::target::cluster::Topic;
 
 /// The line, if it is one, and what is wrong.
@@ -23,6 +23,9 @@ pub(in super::super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
         return Err((None, "found both quorum: and cluster:, expected one of them".to_owned()));
     }
     for line in &scenario.steps {
+        if let Step::Ask(ask) = &line.step {
+            ask.check().map_err(|because| (Some(line.line), because))?;
+        }
         for member in line.step.members() {
             known(scenario.members(), member).map_err(|because| (Some(line.line), because))?;
         }
@@ -45,7 +48,11 @@ fn quorum(scenario: &Scenario) -> Result<(), Wrong> {
             "found topic:, config: or loses: of a quorum, expected cluster: with them".to_owned(),
         ));
     }
+    let mut values: BTreeSet<&str> = BTreeSet::new();
     for Line { line, step } in &scenario.steps {
+        if let Step::Append { value, .. } = step {
+            values.insert(value);
+        }
         let named = step.who().into_iter().all(|who| who.member().is_some());
         if step.is_of_clusters() || !named {
             return Err((
@@ -53,6 +60,9 @@ fn quorum(scenario: &Scenario) -> Result<(), Wrong> {
                 format!("found {step:?}, a step of clusters, expected one of quorums; or name the nodes by cluster:")
                     .replace(&format!("{step:?}"), &format!("\"{step}\"")),
             ));
+        }
+        if let Step::Ask(ask) = step {
+            of_known(ask, |value| values.contains(value)).map_err(|because| (Some(*line), because))?;
         }
     }
     Ok(())
@@ -87,6 +97,10 @@ fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
                 }
             )));
         }
+        if let Step::Ask(ask) = step {
+            let sent = ask.question.topic().and_then(|topic| values.get(topic));
+            of_known(ask, |value| sent.is_some_and(|sent| sent.contains(value))).map_err(at)?;
+        }
         if let Step::Produce(produce) = step {
             let sent = values.entry(&produce.topic).or_default();
             if let Some(twice) = produce.values.iter().find(|value| !sent.insert(value)) {
@@ -101,6 +115,14 @@ fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
         return Err((None, format!("found loses: {unknown}, expected the names of topics")));
     }
     Ok(())
+}
+
+/// Whether the records that a probe counts from were written before.
+fn of_known(ask: &Ask, is_known: impl Fn(&str) -> bool) -> Result<(), String> {
+    let unknown = ask.values().into_iter().find(|value| !is_known(value));
+    unknown.map_or(Ok(()), |value| {
+        Err(format!("found of:{value}, expected a record that was written to that log by then"))
+    })
 }
 
 fn new_topic<'a>(
@@ -134,6 +156,7 @@ impl Step {
             Self::Exchange { one, other } => vec![*one, *other],
             Self::Replicate { leader, follower, .. } => vec![*leader, *follower],
             Self::Create(topic) => topic.replicas.clone(),
+            Self::Ask(ask) => ask.node.member().into_iter().chain(ask.question.members()).collect(),
             Self::Expect(expectation) => expectation.members(),
             _ => self.who().into_iter().filter_map(Who::member).collect(),
         }
@@ -153,6 +176,7 @@ impl Step {
             Self::Cut { from, to } => vec![*from, *to],
             Self::Heal { node } => node.iter().copied().collect(),
             Self::Produce(produce) => produce.to.iter().copied().collect(),
+            Self::Ask(ask) => vec![ask.node],
             _ => Vec::new(),
         }
     }
@@ -162,13 +186,14 @@ impl Step {
         match self {
             Self::Produce(produce) => Some(&produce.topic),
             Self::Elect { topic, .. } | Self::Configure { topic, .. } => Some(topic),
+            Self::Ask(ask) => ask.question.topic(),
             Self::Expect(Expectation::Topic(of)) => Some(&of.topic),
             _ => None,
         }
     }
 
     fn is_of_clusters(&self) -> bool {
-        matches!(
+        self.topic().is_some() || matches!(
             self,
             Self::Stop { .. }
                 | Self::Pause { .. }

@@ -9,7 +9,8 @@
 //! controllers in processes of their own.
 
 mod clients;
-mod errors;
+pub(super) mod errors;
+mod probes;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::scenario::Member;
 use crate::target::cluster::{
     Clients, Clock, Election, Links, PartitionView, Partitions, Pauses, ReplicaView, Topic,
 };
+use crate::target::probe::Probes;
 use crate::target::{Builder, Capability, Fault, Lifecycle, Setup, System};
 
 const MIN_ISR: &str = "min.insync.replicas";
@@ -74,6 +76,7 @@ impl Builder for ReferenceCluster {
             C::Pauses,
             C::EligibleLeaders,
             C::DirectoryIds,
+            C::Probes,
         ]
         .into()
     }
@@ -199,6 +202,10 @@ impl System for Cluster {
     }
 
     fn pauses(&mut self) -> Option<&mut dyn Pauses> {
+        Some(self)
+    }
+
+    fn probes(&mut self) -> Option<&mut dyn Probes> {
         Some(self)
     }
 }
