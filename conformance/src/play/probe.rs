@@ -52,8 +52,7 @@ pub(super) fn resolve(
 ) -> Result<(Question, Answer), Missing> {
     let other = members.iter().copied().find(|member| *member != node).unwrap_or(node);
     let at = (node, ask.question.topic());
-    let mut number =
-        |sort: Sort, of: Option<Member>, term: &Term| reckon(system, at, sort, of, term);
+    let mut number = |sort: Sort, of: Option<Member>, term: &Term| reckon(system, at, sort, of, term);
     let question = ask.question.resolve(other, &mut number)?;
     // Before it is asked: what is expected is said of how things are then.
     let expected = ask.answer.resolve(&mut number)?;

@@ -217,7 +217,7 @@ pub struct Setup {
     /// The brokers, each a controller as well, all of them to be up, on blank disks; none if a quorum is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster: Vec<Member>,
-    /// Configuration of all brokers, in Kafka's names: `unclean.leader.election.enable` and the like.
+    /// Configuration of all nodes, in Kafka's names: `unclean.leader.election.enable` and the like.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
     /// Whether candidates ask for the promise of votes first.
@@ -225,6 +225,19 @@ pub struct Setup {
     pub pre_vote: bool,
     /// For all chance in the system.
     pub seed: u64,
+}
+
+impl Setup {
+    /// For builders whose systems cannot be configured.
+    ///
+    /// # Errors
+    /// [`Fault::Unsupported`] if they are to be.
+    pub fn without_config(&self) -> Result<(), Fault> {
+        match self.config.first_key_value() {
+            None => Ok(()),
+            Some((key, value)) => Err(Fault::Unsupported(format!("{key}={value}"))),
+        }
+    }
 }
 
 /// Makes systems: the entry of whoever wants one tested.

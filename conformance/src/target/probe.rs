@@ -20,7 +20,12 @@ use crate::scenario::{Member, Value};
 
 /// What a node is asked, with numbers as `N` has them. [`Member`]s stand for ids of nodes; one that is no member of the cluster is an id that no node has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields, bound(deserialize = "N: Deserialize<'de>"))]
+#[serde(
+    tag = "ask",
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    bound(deserialize = "N: Deserialize<'de>")
+)]
 #[schemars(rename = "Question")]
 pub enum Question<N = i64> {
     /// Fetch of partition 0, without waiting.
@@ -193,7 +198,11 @@ impl Answer {
     pub fn is_met_by(&self, found: &Self) -> bool {
         match (self, found) {
             (Self::Records { values: expected }, Self::Records { values: found }) => {
-                if expected.is_empty() { found.is_empty() } else { found.starts_with(expected) }
+                if expected.is_empty() {
+                    found.is_empty()
+                } else {
+                    found.starts_with(expected)
+                }
             }
             _ => self == found,
         }
@@ -321,5 +330,32 @@ impl<N: fmt::Display> fmt::Display for Answer<N> {
             Self::Denied => write!(f, "denied"),
             Self::Done => write!(f, "done"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(values: &[&str]) -> Answer {
+        Answer::Records { values: values.iter().map(|value| (*value).to_owned()).collect() }
+    }
+
+    #[test]
+    fn records_that_are_expected_are_the_first_of_those_that_come() {
+        assert!(records(&["a", "b"]).is_met_by(&records(&["a", "b", "c"])));
+        assert!(!records(&["a", "c"]).is_met_by(&records(&["a", "b", "c"])));
+        assert!(!records(&["a"]).is_met_by(&records(&[])));
+        assert!(records(&[]).is_met_by(&records(&[])));
+        assert!(!records(&[]).is_met_by(&records(&["a"])), "nothing is nothing");
+        assert!(!records(&[]).is_met_by(&Answer::Diverging { epoch: 0, end: 0 }));
+    }
+
+    #[test]
+    fn only_who_is_not_what_it_is_asked_as_is_asked_again() {
+        let refused = |error: &str| Answer::Refused { error: error.to_owned() };
+        assert!(refused("NOT_LEADER_OR_FOLLOWER").passes());
+        assert!(!refused("FENCED_LEADER_EPOCH").passes());
+        assert!(!Answer::Denied.passes());
     }
 }

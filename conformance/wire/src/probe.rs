@@ -275,13 +275,9 @@ impl Wire {
         }
     }
 
-    async fn probe_alter(
-        &mut self,
-        node: Member,
-        topic: &str,
-        question: &Question,
-    ) -> Result<Answer, Fault> {
-        let Question::AlterPartition { from, leader_epoch, partition_epoch, broker_epoch, isr, .. } = question
+    async fn probe_alter(&mut self, node: Member, topic: &str, question: &Question) -> Result<Answer, Fault> {
+        let Question::AlterPartition { from, leader_epoch, partition_epoch, broker_epoch, isr, .. } =
+            question
         else {
             return Err(Fault::Broken(format!("{question} is no AlterPartition")));
         };
@@ -356,11 +352,7 @@ impl Wire {
         Ok(said.filter(|said| said.error_code == 0).map(|said| said.offset))
     }
 
-    async fn landmark_of_quorum(
-        &mut self,
-        node: Member,
-        landmark: &Landmark,
-    ) -> Result<Option<i64>, Fault> {
+    async fn landmark_of_quorum(&mut self, node: Member, landmark: &Landmark) -> Result<Option<i64>, Fault> {
         let Some((leader, epoch)) = self.controller(node).await? else { return Ok(None) };
         match landmark {
             Landmark::Epoch => Ok(Some(epoch.into())),

@@ -394,6 +394,33 @@ mod tests {
     }
 
     #[test]
+    fn request_in_another_s_name_is_answered_by_who_runs_whatever_is_cut() {
+        use highwater_core::quorum::{QuorumError, ReplicaKey, Request, Response, VoteRequest};
+
+        let mut stage = stage();
+        let key = |stage: &Stage, id: i32| ReplicaKey {
+            id: NodeId(id),
+            directory: stage.directory(id).expect("a node"),
+        };
+        let vote = VoteRequest {
+            epoch: 0,
+            candidate: key(&stage, 1),
+            voter: key(&stage, 2),
+            last_epoch: -1,
+            last_offset: 0,
+            pre_vote: false,
+        };
+        let request = PeerRequest::Quorum(Request::Vote(vote));
+        stage.link(1, 2, true).expect("nothing is wrong");
+        let second = Duration::from_secs(1);
+        let answer = stage.ask_as(1, 2, request.clone(), second).expect("nothing is wrong");
+        let Some(PeerResponse::Quorum(Response::Vote(vote), _)) = answer else { panic!("{answer:?}") };
+        assert_eq!(vote.error, Some(QuorumError::FencedLeaderEpoch));
+        stage.end(2, Tail::Kept).expect("nothing is wrong");
+        assert!(stage.ask_as(1, 2, request, second).expect("nothing is wrong").is_none());
+    }
+
+    #[test]
     fn wiped_node_comes_back_on_a_blank_disk() {
         let mut stage = stage();
         let first = leader(&stage, 1).expect("a leader");

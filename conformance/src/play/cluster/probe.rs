@@ -28,7 +28,10 @@ impl Player {
         let answer = match probes(self.system.as_mut())?.ask(node, &question) {
             Ok(answer) => answer,
             Err(Fault::InDoubt(why) | Fault::Refused(why)) => {
-                return Ok(Err(NotYet { found: format!("no answer, {why}"), expected: expected.to_string() }));
+                return Ok(Err(NotYet {
+                    found: format!("no answer, {why}"),
+                    expected: expected.to_string(),
+                }));
             }
             Err(fault) => return Err(fault.into()),
         };
@@ -40,6 +43,10 @@ impl Player {
             return Ok(Ok(()));
         }
         let (found, expected) = told(&asked, &expected, ask);
-        if asked.answer.passes() { Ok(Err(NotYet { found, expected })) } else { Err(End::Wrong { found, expected }) }
+        if asked.answer.passes() {
+            Ok(Err(NotYet { found, expected }))
+        } else {
+            Err(End::Wrong { found, expected })
+        }
     }
 }

@@ -110,9 +110,7 @@ fn question(request: &str, words: &mut Words<'_>) -> Result<Question<Term>, Stri
             epoch: fields.maybe_term("epoch", Sort::Epoch)?,
         },
         "metadata" => Question::Metadata { topic },
-        "delete-records" => {
-            Question::DeleteRecords { topic, before: fields.term("before", Sort::Offset)? }
-        }
+        "delete-records" => Question::DeleteRecords { topic, before: fields.term("before", Sort::Offset)? },
         "alter-partition" => Question::AlterPartition {
             topic,
             from: fields.must("from")?,

@@ -24,8 +24,7 @@ pub(super) fn epoch(number: i64) -> Result<Epoch, Fault> {
 
 /// The clients' records of some batches.
 pub(super) fn records(bytes: &[u8]) -> Result<Vec<Placed>, Fault> {
-    let broken =
-        |error: &dyn std::fmt::Display| Fault::Broken(format!("an answer has batches with {error}"));
+    let broken = |error: &dyn std::fmt::Display| Fault::Broken(format!("an answer has batches with {error}"));
     let mut all = Vec::new();
     for batch in batches(bytes) {
         let batch = batch.map_err(|error| broken(&error))?;

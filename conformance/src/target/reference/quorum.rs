@@ -30,6 +30,9 @@ use crate::target::{
 /// How long a leader may be silent. Far longer than all beats of a scenario together.
 const PATIENCE: Duration = Duration::from_secs(10 * 3_600);
 
+/// After so many bytes of log a snapshot is taken, and the log before it forgotten.
+const SNAPSHOTS: &str = "metadata.log.max.record.bytes.between.snapshots";
+
 /// Builds quorums of the reference.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReferenceQuorum {
@@ -87,6 +90,13 @@ impl Builder for ReferenceQuorum {
         (config.fetch_timeout, config.request_timeout) = (PATIENCE, PATIENCE / 600);
         config.first_election_timeout_max = None;
         config.fetch_bytes_max = 1;
+        for (key, value) in &setup.config {
+            let wrong = || Fault::Unsupported(format!("{key}={value} of a quorum"));
+            match key.as_str() {
+                SNAPSHOTS => config.snapshot_bytes = value.parse().map_err(|_| wrong())?,
+                _ => return Err(wrong()),
+            }
+        }
         let mut world = World {
             rules: self.rules,
             config,

@@ -101,7 +101,8 @@ impl VoteRequest {
     /// Whether no candidate can ever ask so: a log that ends nowhere, or in an epoch that the candidate is not past.
     /// (Of a promise: not in.)
     pub(super) fn contradicts_itself(&self) -> bool {
-        let is_ahead = if self.pre_vote { self.last_epoch > self.epoch } else { self.last_epoch >= self.epoch };
+        let is_ahead =
+            if self.pre_vote { self.last_epoch > self.epoch } else { self.last_epoch >= self.epoch };
         is_ahead || ends_nowhere(self.last_offset, self.last_epoch)
     }
 }

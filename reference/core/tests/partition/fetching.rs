@@ -243,7 +243,11 @@ fn fetch_after_an_epoch_that_was_not_yet_is_out_of_range() {
     let fetch = PartitionFetch { leader_epoch: 6, offset: 20, last_epoch: 7 };
     assert_eq!(core.fetch(NOW, reader, &fetch).error, Some(PartitionError::OffsetOutOfRange));
     let fetch = PartitionFetch { last_epoch: 6, ..fetch };
-    assert_eq!(core.fetch(NOW, reader, &fetch).diverging, None, "its own epoch is known, though without records");
+    assert_eq!(
+        core.fetch(NOW, reader, &fetch).diverging,
+        None,
+        "its own epoch is known, though without records"
+    );
     let fetch = PartitionFetch { offset: 31, ..fetch };
     assert_eq!(core.fetch(NOW, reader, &fetch).diverging, Some(EpochEnd { epoch: 6, end: 30 }));
 }

@@ -330,7 +330,8 @@ fn fetch_that_contradicts_itself_refused_before_its_epoch_is_looked_at() {
         Request::Fetch(FetchRequest { replica, epoch, offset, last_epoch, high_watermark, max_wait_ms })
     };
     let mut quorum = sole_leader();
-    for invalid in [fetch(1, -5, 0), fetch(1, 1, NO_EPOCH), fetch(-1, 0, 0), fetch(1, 1, 2), fetch(9, 1, 10)] {
+    for invalid in [fetch(1, -5, 0), fetch(1, 1, NO_EPOCH), fetch(-1, 0, 0), fetch(1, 1, 2), fetch(9, 1, 10)]
+    {
         let text = format!("{invalid:?}");
         assert_eq!(error_of(&mut quorum, invalid), Some(QuorumError::InvalidRequest), "{text}");
     }

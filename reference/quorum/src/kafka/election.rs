@@ -3,11 +3,11 @@
 //! Each names the metadata log, and nothing else: one topic, one partition. What concerns the request as a whole (its cluster) is an
 //! error of the response; what the quorum core says is one of its partition.
 
-use highwater_core::{Epoch, NodeId, Uuid};
 use highwater_core::quorum::{
     BeginQuorumEpochRequest, EndQuorumEpochRequest, EpochResponse, QuorumError, ReplicaKey, VoteRequest,
     VoteResponse,
 };
+use highwater_core::{Epoch, NodeId, Uuid};
 use highwater_wire::messages::{begin_quorum_epoch, end_quorum_epoch, vote};
 use highwater_wire::{ErrorCode, Str};
 

@@ -52,10 +52,19 @@ pub(super) struct Running {
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy)]
 enum Asker {
-    Node { node: usize, life: u32, correlation: u64 },
-    Client { client: u32, number: u64 },
+    Node {
+        node: usize,
+        life: u32,
+        correlation: u64,
+    },
+    Client {
+        client: u32,
+        number: u64,
+    },
     /// Whoever asks from outside, in another node's name.
-    Probe { number: u64 },
+    Probe {
+        number: u64,
+    },
 }
 
 impl Running {

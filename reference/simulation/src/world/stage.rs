@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use highwater_core::{NodeId, Offset, Uuid};
 use highwater_core::partition::Acks;
+use highwater_core::{NodeId, Offset, Uuid};
 use highwater_log::disk::Loss;
 use highwater_node::message::{
     ClientRequest, ClientResponse, LogId, PeerRequest, PeerResponse, TopicPartition,

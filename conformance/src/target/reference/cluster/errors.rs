@@ -8,7 +8,7 @@ pub(in crate::target::reference) fn told(code: i16, message: &str) -> String {
 }
 
 /// Those that the reference answers with.
-const NAMES: [(i16, &str); 48] = [
+const NAMES: [(i16, &str); 50] = [
     (-1, "UNKNOWN_SERVER_ERROR"),
     (1, "OFFSET_OUT_OF_RANGE"),
     (2, "CORRUPT_MESSAGE"),
@@ -37,6 +37,8 @@ const NAMES: [(i16, &str); 48] = [
     (48, "INVALID_TXN_STATE"),
     (56, "KAFKA_STORAGE_ERROR"),
     (59, "UNKNOWN_PRODUCER_ID"),
+    (70, "FETCH_SESSION_ID_NOT_FOUND"),
+    (71, "INVALID_FETCH_SESSION_EPOCH"),
     (74, "FENCED_LEADER_EPOCH"),
     (75, "UNKNOWN_LEADER_EPOCH"),
     (76, "UNSUPPORTED_COMPRESSION_TYPE"),

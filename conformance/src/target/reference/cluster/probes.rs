@@ -8,8 +8,8 @@ use highwater_core::quorum::ReplicaKey;
 use highwater_core::{NO_EPOCH, NodeId, Offset};
 use highwater_node::message::{
     ClientRequest, ClientResponse, DeleteRecords, EpochQuery, Fetch, FetchPartition, FetchReader,
-    FetchedPartition, ListOffsets, OffsetAt, OffsetQuery, OffsetReader, PeerRequest, PeerResponse,
-    ReplicaFetch, ReplicaFetchPartition, TopicPartition,
+    FetchSession, FetchedPartition, ListOffsets, OffsetAt, OffsetQuery, OffsetReader, PeerRequest,
+    PeerResponse, ReplicaFetch, ReplicaFetchPartition, TopicPartition,
 };
 use highwater_simulation::stage::Reply;
 
@@ -36,7 +36,9 @@ impl Probes for Cluster {
                 let partition = self.known(node, topic)?;
                 match reader {
                     None => self.fetch(node, partition, fetch, FetchReader::ConsumerOfLeader),
-                    Some(reader) => self.fetch_as(*reader, node, partition, fetch, broker_epoch.unwrap_or(-1)),
+                    Some(reader) => {
+                        self.fetch_as(*reader, node, partition, fetch, broker_epoch.unwrap_or(-1))
+                    }
                 }
             }
             Question::EndOffset { topic, epoch: asked, current } => {
@@ -85,12 +87,10 @@ impl Probes for Cluster {
                     ClientResponse::Metadata(view) => {
                         let found = view.topics.into_iter().find(|(_, id, _)| *id == topic);
                         match found.and_then(|(_, _, partitions)| partitions.first().copied()) {
-                            Some((leader, epoch)) => {
-                                Ok(Answer::Leader {
-                                    node: leader.map(member_of).transpose()?,
-                                    epoch: epoch.into(),
-                                })
-                            }
+                            Some((leader, epoch)) => Ok(Answer::Leader {
+                                node: leader.map(member_of).transpose()?,
+                                epoch: epoch.into(),
+                            }),
                             None => empty(node),
                         }
                     }
@@ -190,7 +190,8 @@ impl Probes for Cluster {
             Landmark::OffsetOf(value) | Landmark::EpochOf(value) => value,
             _ => return Ok(None),
         };
-        let found = self.records_from(node, partition, start)?.into_iter().find(|record| record.value == *value);
+        let found =
+            self.records_from(node, partition, start)?.into_iter().find(|record| record.value == *value);
         Ok(found.map(|found| match landmark {
             Landmark::EpochOf(_) => found.epoch,
             _ => found.offset,
@@ -215,7 +216,7 @@ fn nonsense<T>(node: Member, answer: &impl std::fmt::Debug) -> Result<T, Fault> 
 }
 
 /// What a fetch of a partition says.
-fn fetched(answer: &partition::PartitionFetched, bytes: &[u8], from: Offset) -> Result<Answer, Fault> {
+fn said(answer: &partition::PartitionFetched, bytes: &[u8], from: Offset) -> Result<Answer, Fault> {
     if let Some(error) = answer.error {
         return Ok(refused(error));
     }
@@ -288,7 +289,7 @@ impl Cluster {
         reader: FetchReader,
     ) -> Result<Answer, Fault> {
         let answer = self.fetch_for_client(node, partition, fetch, reader)?;
-        fetched(&answer.answer, &answer.records, fetch.offset)
+        said(&answer.answer, &answer.records, fetch.offset)
     }
 
     fn fetch_as(
@@ -302,14 +303,17 @@ impl Cluster {
         let part = ReplicaFetchPartition { partition, fetch, log_start: 0, max_bytes: FETCH_BYTES };
         let asked = ReplicaFetch {
             broker_epoch,
+            session: FetchSession::NONE,
             partitions: vec![part],
+            forgotten: Vec::new(),
             max_wait_ms: 0,
             min_bytes: 0,
             max_bytes: FETCH_BYTES,
         };
         match self.peer(reader, node, PeerRequest::Fetch(asked))? {
-            PeerResponse::Fetch(mut answers) => match answers.pop() {
-                Some((_, answer, bytes)) => fetched(&answer, &bytes, fetch.offset),
+            PeerResponse::Fetch(Err(error)) => Ok(Answer::Refused { error: errors::told(error as i16, "") }),
+            PeerResponse::Fetch(Ok(mut fetched)) => match fetched.answers.pop() {
+                Some((_, answer, bytes)) => said(&answer, &bytes, fetch.offset),
                 None => empty(node),
             },
             other => nonsense(node, &other),
