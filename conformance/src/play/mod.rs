@@ -16,6 +16,7 @@ pub mod cluster;
 mod expect;
 pub mod invariant;
 mod needs;
+mod probe;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::{Cause, Event, Recorder};
 use crate::scenario::{Line, Member, Post, Scenario, Step};
+use crate::target::probe::{Answer, Question};
 use crate::target::{Builder, Capability, Envelope, Fault, NodeView, Setup, System};
 use invariant::{Broken, History};
 pub use needs::needs;
@@ -126,6 +128,19 @@ pub enum Act {
     Produced(cluster::Produced),
     /// A consumer read.
     Consumed(cluster::Consumed),
+    /// A probe was answered.
+    Asked(Asked),
+}
+
+/// A probe, with the numbers that it had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Whom.
+    pub node: Member,
+    /// What.
+    pub question: Question,
+    /// What was answered.
+    pub answer: Answer,
 }
 
 /// Why a step ended the play.

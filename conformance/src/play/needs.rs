@@ -43,6 +43,7 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             Step::Expect(Expectation::Topic(OfTopic { sight: Sight::Elr(_), .. })) => {
                 needs.insert(Capability::EligibleLeaders)
             }
+            Step::Ask(_) => needs.insert(Capability::Probes),
             Step::Append { .. }
             | Step::Create(_)
             | Step::Produce(_)

@@ -81,6 +81,7 @@ impl Player {
             Step::Replicate { leader, follower, until } => self.replicate(*leader, *follower, until.as_ref()),
             Step::Resign { node } => Ok(self.quorum()?.resign(*node)?),
             Step::Settle => self.settle(),
+            Step::Ask(ask) => self.ask(ask),
             Step::Expect(expectation) => self.expect(expectation),
             Step::Stop { .. }
             | Step::Pause { .. }

@@ -44,6 +44,7 @@
 //! watched for as long as the scenario says (`for 5s`). Clients reach every node, whatever is cut between nodes.
 
 mod cluster;
+mod probe;
 mod text;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{Fate, OfTopic, Produce, Sight, Who};
+pub use probe::{Ask, Base, Reckon, Sort, Term};
 pub use text::{HEAD, ParseError, VERBS, parse};
 
 use crate::target::cluster::{Election, Topic};
@@ -161,10 +163,10 @@ pub struct Scenario {
     /// The topics that there are before the first step, every replica in sync.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<Topic>,
-    /// The brokers' configuration, in Kafka's names, beyond what the target sets by itself.
+    /// The nodes' configuration, in Kafka's names, beyond what the target sets by itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
-    /// How long a cluster has for what is expected of it; 30 seconds if left out.
+    /// How long a cluster has for what is expected of it; 60 seconds if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within_seconds: Option<u32>,
     /// The topics of which records may be lost that were acknowledged: nothing is claimed of them but what the scenario expects.
@@ -178,8 +180,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// How long a cluster has for what is expected of it, if nothing is said.
-    pub const WITHIN_SECONDS: u32 = 30;
+    /// How long a cluster has for what is expected of it, if nothing is said: three machines of real processes that share two processors are slow at times.
+    pub const WITHIN_SECONDS: u32 = 60;
 
     /// Its nodes.
     pub fn members(&self) -> &[Member] {
@@ -342,6 +344,8 @@ pub enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refused: Option<String>,
     },
+    /// A crafted request goes to a node, which must answer as said.
+    Ask(Ask),
     /// Something has to be seen.
     Expect(Expectation),
 }

@@ -10,6 +10,7 @@
 //! | [`Timers`] | an election timer runs out; a node does what it does from time to time |
 //! | [`Messages`] | what is under way; one arrives, is lost, arrives twice |
 //! | [`Quorum`] | a record is given to a node, a leader gives up; what a node is, and what is in its log |
+//! | [`Probes`](probe::Probes) | a crafted request goes to a node, and is answered |
 //! | [`Partitions`](cluster::Partitions), [`Clients`](cluster::Clients), [`Clock`](cluster::Clock), [`Links`](cluster::Links), [`Pauses`](cluster::Pauses), [`Letters`](cluster::Letters) | of a cluster of brokers |
 //!
 //! # Errors
@@ -21,6 +22,7 @@
 pub mod cluster;
 pub mod exec;
 pub mod model;
+pub mod probe;
 pub mod reference;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,11 +94,13 @@ pub enum Capability {
     LateMessages,
     /// [`cluster::Clients::consume_at`]: consumers can read from followers (KIP-392).
     FollowerReads,
+    /// [`probe::Probes`].
+    Probes,
 }
 
 impl Capability {
     /// All.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Processes,
         Self::LostTails,
         Self::LostDisks,
@@ -125,6 +129,7 @@ impl Capability {
         Self::BrokersAlone,
         Self::LateMessages,
         Self::FollowerReads,
+        Self::Probes,
     ];
 
     /// Its word.
@@ -158,6 +163,7 @@ impl Capability {
             Self::BrokersAlone => "brokers-alone",
             Self::LateMessages => "late-messages",
             Self::FollowerReads => "follower-reads",
+            Self::Probes => "probes",
         }
     }
 }
@@ -230,7 +236,7 @@ pub struct Setup {
     /// The only ones of them that are controllers; none if all are ([`Capability::BrokersAlone`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controllers: Vec<Member>,
-    /// Configuration of all brokers, in Kafka's names: `unclean.leader.election.enable` and the like.
+    /// Configuration of all nodes, in Kafka's names: `unclean.leader.election.enable` and the like.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
     /// Whether candidates ask for the promise of votes first.
@@ -238,6 +244,19 @@ pub struct Setup {
     pub pre_vote: bool,
     /// For all chance in the system.
     pub seed: u64,
+}
+
+impl Setup {
+    /// For builders whose systems cannot be configured.
+    ///
+    /// # Errors
+    /// [`Fault::Unsupported`] if they are to be.
+    pub fn without_config(&self) -> Result<(), Fault> {
+        match self.config.first_key_value() {
+            None => Ok(()),
+            Some((key, value)) => Err(Fault::Unsupported(format!("{key}={value}"))),
+        }
+    }
 }
 
 /// Makes systems: the entry of whoever wants one tested.
@@ -304,6 +323,11 @@ pub trait System {
 
     /// See [`cluster::Letters`].
     fn letters(&mut self) -> Option<&mut dyn cluster::Letters> {
+        None
+    }
+
+    /// See [`probe::Probes`].
+    fn probes(&mut self) -> Option<&mut dyn probe::Probes> {
         None
     }
 }

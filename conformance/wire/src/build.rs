@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use highwater_client::{ClientError, ClusterConfig, Connection};
-use highwater_conformance::target::{Builder, Capability, Fault, Setup, System};
+use highwater_conformance::scenario::Member;
+use highwater_conformance::target::cluster::{Acks, Clients, Partitions, Topic};
+use highwater_conformance::target::{Builder, Capability, Fault, Lifecycle, Setup, System};
 use highwater_wire::Str;
 use highwater_wire::messages::{ApiVersionsRequest, MetadataRequest};
 
@@ -16,6 +18,9 @@ use crate::wire::{Wire, connection_config};
 
 /// How often a cluster is started until it serves: a port may be taken by another between drawing it and listening.
 const ATTEMPTS: usize = 2;
+
+/// How long a record may take while classes are recorded.
+const WARMING: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// How long a cluster of others may take to answer.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -68,10 +73,41 @@ impl Started {
         Some(cluster)
     }
 
+    /// Has Java record the product's classes as it maps them, once for a directory of jars: a node that finds them there starts in half the time, and
+    /// there are three in each cluster. Where they cannot be kept, it goes without.
+    fn record(&self, blank: &Blank) -> Result<(), Fault> {
+        let Some(classes) = self.product.classes().filter(|classes| !classes.exists()) else { return Ok(()) };
+        let Some(home) = classes.parent() else { return Ok(()) };
+        let Ok(scratch) = tempfile::Builder::new().prefix("classes-").tempdir_in(home) else { return Ok(()) };
+        let recorded = scratch.path().join("classes.jsa");
+        let mut nodes =
+            Nodes::new(&self.product, blank, &[1], &BTreeMap::new(), false)?.recording(recorded.clone());
+        nodes.mend()?;
+        let mut cluster = Cluster::new(Wire::new(nodes.places()), Some(nodes), Kept::default())?;
+        cluster.give_up();
+        cluster.serve()?;
+        // What every scenario does.
+        let node = Member(1);
+        let topic = Topic { name: "t".to_owned(), replicas: vec![node], min_isr: 1, unclean: None };
+        cluster.create(&topic)?;
+        cluster.produce(&topic.name, Acks::All, &["a".to_owned()], WARMING)?;
+        cluster.consume(&topic.name, WARMING)?;
+        cluster.stop(node)?;
+        // Another may have been faster, with the same.
+        let kept = std::fs::rename(&recorded, &classes);
+        kept.map_err(|error| {
+            Fault::Broken(format!("{}: no classes were recorded: {error}", classes.display()))
+        })
+    }
+
     fn afresh(&mut self, ids: &[i32], config: &BTreeMap<String, String>) -> Result<Cluster, Fault> {
         let blank = match &self.blank {
             Some(blank) => blank.clone(),
-            None => self.blank.insert(Blank::new(&self.product)?).clone(),
+            None => {
+                let blank = self.blank.insert(Blank::new(&self.product)?).clone();
+                self.record(&blank)?;
+                blank
+            }
         };
         let mut nodes = Nodes::new(&self.product, &blank, ids, config, self.unlinked.is_none())?;
         nodes.mend()?;
@@ -93,6 +129,7 @@ impl Builder for Started {
             Capability::GracefulStop,
             Capability::LostDisks,
             Capability::Pauses,
+            Capability::Probes,
         ]);
         all.extend(self.product.capabilities());
         if self.unlinked.is_none() {
@@ -182,7 +219,7 @@ impl Builder for Reached {
 
     fn capabilities(&self) -> BTreeSet<Capability> {
         let eligible = self.has_eligible_leaders.then_some(Capability::EligibleLeaders);
-        eligible.into_iter().chain([Capability::Cluster]).collect()
+        eligible.into_iter().chain([Capability::Cluster, Capability::Probes]).collect()
     }
 
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault> {

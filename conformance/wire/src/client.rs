@@ -54,18 +54,18 @@ const GRACE: Duration = Duration::from_millis(500);
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// As much as one fetch takes.
-const FETCH_BYTES: i32 = 1 << 20;
+pub(crate) const FETCH_BYTES: i32 = 1 << 20;
 
 /// A topic's configuration, and that a value is set.
 const TOPIC_RESOURCE: i8 = 2;
 const SET: i8 = 0;
 
 /// Kafka's name of an error.
-fn name(code: ErrorCode) -> String {
+pub(crate) fn name(code: ErrorCode) -> String {
     code.name().map_or_else(|| code.to_string(), str::to_owned)
 }
 
-fn milliseconds(time: Duration) -> i32 {
+pub(crate) fn milliseconds(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1)
 }
 

@@ -21,7 +21,8 @@
 //! - Nothing sleeps for a fixed time but [`Clock::pass`](highwater_conformance::target::cluster::Clock::pass), which is asked to. All else looks
 //!   again and again until a deadline.
 //! - A topic has a name of its own in each scenario, so that a cluster can serve several, one after the other. A cluster is used again only
-//!   if all its nodes come up again and answer, with all disks; `kafka-real` does so, since three Java machines take six seconds to start.
+//!   if all its nodes come up again and answer, with all disks; `kafka-real` does so, since three Java machines take seconds to start. Java maps
+//!   Kafka's classes from a file beside the directory of jars, `classes.jsa`, which the first run records.
 //!
 //! # What differs from a simulated target
 //! - Time is real: a session that ends, ends when the brokers' clocks say so (`reference-tcp` 1.5 s, `kafka-real` 3 s).
@@ -38,6 +39,7 @@ mod build;
 mod client;
 pub mod network;
 mod nodes;
+mod probe;
 mod process;
 mod product;
 mod system;

@@ -36,6 +36,7 @@ pub(crate) struct Nodes {
     processes: BTreeMap<i32, Process>,
     paused: BTreeSet<i32>,
     cut: BTreeSet<(i32, i32)>,
+    record: Option<PathBuf>,
     // Fields are dropped in this order: processes before their files and their network.
     network: Option<Network>,
     scratch: TempDir,
@@ -63,6 +64,7 @@ impl Nodes {
                 processes: BTreeMap::new(),
                 paused: BTreeSet::new(),
                 cut: BTreeSet::new(),
+                record: None,
                 network,
                 scratch,
             };
@@ -78,6 +80,12 @@ impl Nodes {
             Ok(nodes)
         };
         made().map_err(|error| Fault::Broken(format!("no nodes of {}: {error}", product.name())))
+    }
+
+    /// The same, which record in their end which classes they used.
+    pub(crate) fn recording(mut self, classes: PathBuf) -> Self {
+        self.record = Some(classes);
+        self
     }
 
     /// Where each is reached.
@@ -158,7 +166,8 @@ impl Nodes {
         }
         let launch = || -> io::Result<Process> {
             let launcher = self.network.as_ref().map(|network| network.launcher(id)).transpose()?;
-            let command = self.product.command(&self.properties(id), &self.logging());
+            let record = self.record.as_deref();
+            let command = self.product.command(&self.properties(id), &self.logging(), record);
             Process::start(&launcher.unwrap_or_default(), &command, self.scratch.path(), &self.log(id))
         };
         let process = launch().map_err(|error| broken(id, "it cannot be started", &error))?;

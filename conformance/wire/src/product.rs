@@ -160,20 +160,40 @@ impl Product {
         text
     }
 
-    /// The command that runs a node.
-    pub(crate) fn command(&self, properties: &Path, logging: &Path) -> Vec<OsString> {
+    /// Where Java finds the product's classes ready-made (class data sharing), once they were recorded there; nothing of what is not Java's.
+    pub(crate) fn classes(&self) -> Option<PathBuf> {
+        match self {
+            Self::Reference { .. } => None,
+            Self::Kafka { lib, .. } => Some(lib.parent()?.join("classes.jsa")),
+        }
+    }
+
+    /// The command that runs a node; one that records in its end which classes it used, if a file for them is named.
+    pub(crate) fn command(&self, properties: &Path, logging: &Path, record: Option<&Path>) -> Vec<OsString> {
         match self {
             Self::Reference { program } => vec![program.into(), "broker".into(), properties.into()],
             Self::Kafka { java, lib } => {
                 let mut words = vec![java.into()];
                 words.extend(JAVA.map(OsString::from));
-                let mut option = OsString::from("-Dlog4j2.configurationFile=");
-                option.push(logging);
-                words.extend([option, "-cp".into(), lib.join("*").into()]);
+                words.extend(match record {
+                    Some(record) => Some(with_path("-XX:ArchiveClassesAtExit=", record)),
+                    None => self.shared(),
+                });
+                words.extend([
+                    with_path("-Dlog4j2.configurationFile=", logging),
+                    "-cp".into(),
+                    lib.join("*").into(),
+                ]);
                 words.extend(["kafka.Kafka".into(), properties.into()]);
                 words
             }
         }
+    }
+
+    /// Java's option for the classes that were recorded, if they were. Java goes without them if they are of other jars or another Java.
+    fn shared(&self) -> Option<OsString> {
+        let classes = self.classes().filter(|classes| classes.is_file())?;
+        Some(with_path("-XX:SharedArchiveFile=", &classes))
     }
 
     /// The command that formats a data directory.
@@ -186,13 +206,25 @@ impl Product {
             }
             Self::Kafka { java, lib } => {
                 let mut command = Command::new(java);
-                command.args(JAVA).arg("-cp").arg(lib.join("*")).arg("kafka.tools.StorageTool");
+                command
+                    .args(JAVA)
+                    .args(self.shared())
+                    .arg("-cp")
+                    .arg(lib.join("*"))
+                    .arg("kafka.tools.StorageTool");
                 command
             }
         };
         command.args(["format", "-t", cluster, "-c"]).arg(properties).stdin(Stdio::null());
         command
     }
+}
+
+/// An option that names a file.
+fn with_path(option: &str, path: &Path) -> OsString {
+    let mut option = OsString::from(option);
+    option.push(path);
+    option
 }
 
 /// Writes what Kafka is told about its logging.

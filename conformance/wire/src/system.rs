@@ -9,6 +9,7 @@ use highwater_conformance::scenario::{Member, Value};
 use highwater_conformance::target::cluster::{
     Acks, Clients, Clock, Election, Links, PartitionView, Partitions, Pauses, ReplicaView, Topic,
 };
+use highwater_conformance::target::probe::{Answer, Landmark, Probes, Question};
 use highwater_conformance::target::{Fault, Lifecycle, System};
 use tokio::runtime::Runtime;
 
@@ -210,6 +211,10 @@ impl System for Cluster {
     fn pauses(&mut self) -> Option<&mut dyn Pauses> {
         if self.nodes.is_some() { Some(self) } else { None }
     }
+
+    fn probes(&mut self) -> Option<&mut dyn Probes> {
+        Some(self)
+    }
 }
 
 impl Lifecycle for Cluster {
@@ -300,6 +305,24 @@ impl Clients for Cluster {
     fn consume(&mut self, topic: &str, within: Duration) -> Result<Vec<(u64, Value)>, Fault> {
         let topic = self.real(topic);
         self.with_awake(async |wire, awake| wire.consume(awake, &topic, within).await)
+    }
+}
+
+impl Probes for Cluster {
+    fn ask(&mut self, node: Member, question: &Question) -> Result<Answer, Fault> {
+        let topic = question.topic().map(|topic| self.real(topic)).unwrap_or_default();
+        let answer = self.of_node(node, async |wire| wire.probe(node, &topic, question).await.map(Some))?;
+        answer.ok_or_else(|| Fault::InDoubt(format!("{node} does not run")))
+    }
+
+    fn landmark(
+        &mut self,
+        node: Member,
+        topic: Option<&str>,
+        landmark: &Landmark,
+    ) -> Result<Option<i64>, Fault> {
+        let topic = topic.map(|topic| self.real(topic));
+        self.of_node(node, async |wire| wire.landmark(node, topic.as_deref(), landmark).await)
     }
 }
 

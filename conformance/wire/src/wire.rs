@@ -43,11 +43,11 @@ const IMPATIENCE: Duration = Duration::from_millis(400);
 const FETCH_BY_NAME: i16 = 12;
 
 /// A topic's id, in Fetch of the metadata log.
-const METADATA_TOPIC: Uuid = Uuid(1);
+pub(crate) const METADATA_TOPIC: Uuid = Uuid(1);
 
 /// Who asks in ListOffsets: a consumer, and a tool that looks at any replica.
 pub(crate) const CONSUMER: i32 = -1;
-const ANY_REPLICA: i32 = -2;
+pub(crate) const ANY_REPLICA: i32 = -2;
 
 /// What ListOffsets is asked for.
 pub(crate) const LATEST: i64 = -1;
@@ -55,7 +55,7 @@ pub(crate) const EARLIEST: i64 = -2;
 
 /// Behind which of a node's doors something is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+pub(crate) enum Door {
     Broker,
     Controller,
 }
@@ -166,7 +166,7 @@ impl Wire {
         self.knock(node, Door::Broker, request, highest, wait).await
     }
 
-    async fn knock<R: Request>(
+    pub(crate) async fn knock<R: Request>(
         &mut self,
         node: Member,
         door: Door,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use highwater_conformance_wire::{Product, Started};
 
 /// So long may all cases take.
-const WITHIN: Duration = Duration::from_secs(15 * 60);
+const WITHIN: Duration = Duration::from_secs(20 * 60);
 
 fn kafka() -> Started {
     let lib = std::env::var_os("HIGHWATER_KAFKA_LIB").map_or_else(

@@ -12,9 +12,10 @@ mod post;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use highwater_core::{NodeId, Uuid};
 use highwater_log::disk::SimulatedDisk;
 use highwater_node::Node;
-use highwater_node::message::{ClientRequest, ClientResponse, TopicPartition};
+use highwater_node::message::{ClientRequest, ClientResponse, PeerRequest, PeerResponse, TopicPartition};
 
 use crate::rules::{UnknownFlaw, rules};
 use crate::run::message;
@@ -188,6 +189,27 @@ impl Stage {
         Ok(answer.map_or(Reply::Silence, |response| Reply::Answer(Box::new(response))))
     }
 
+    /// Asks a node in another node's name, whatever is cut between the two, and waits so long for the answer; none if there is none by then, or the node does not
+    /// run. What the request says is taken for true: of a fetch of a follower, that it has what is before.
+    ///
+    /// # Errors
+    /// See [`Stage::pass`].
+    pub fn ask_as(
+        &mut self,
+        from: i32,
+        node: i32,
+        request: PeerRequest,
+        within: Duration,
+    ) -> Result<Option<PeerResponse>, Violation> {
+        let Some(node) = self.index(node).filter(|node| self.world.is_up(*node)) else { return Ok(None) };
+        self.act(|world| world.ask_as_peer(node, NodeId(from), request, micros(within)))
+    }
+
+    /// The identity of a node's disk, by which the quorum knows it (KIP-853).
+    pub fn directory(&self, node: i32) -> Option<Uuid> {
+        self.index(node).map(|node| self.world.directory(node))
+    }
+
     /// From now on leaders may be elected uncleanly, by a topic's configuration or on request. Of a partition of which that happens nothing is claimed any
     /// more but that logs match.
     pub fn allow_unclean(&mut self) {
@@ -296,7 +318,6 @@ impl std::error::Error for NoStage {}
 
 #[cfg(test)]
 mod tests {
-    use highwater_core::NodeId;
     use highwater_core::controller::{ControllerRequest, ControllerResponse, NewTopic};
 
     use super::*;
@@ -383,6 +404,33 @@ mod tests {
         stage.end(3, Tail::Lost).expect("nothing is wrong");
         let reply = stage.ask(3, ClientRequest::Metadata, second).expect("nothing is wrong");
         assert!(matches!(reply, Reply::NobodyListens), "{reply:?}");
+    }
+
+    #[test]
+    fn request_in_another_s_name_is_answered_by_who_runs_whatever_is_cut() {
+        use highwater_core::quorum::{QuorumError, ReplicaKey, Request, Response, VoteRequest};
+
+        let mut stage = stage();
+        let key = |stage: &Stage, id: i32| ReplicaKey {
+            id: NodeId(id),
+            directory: stage.directory(id).expect("a node"),
+        };
+        let vote = VoteRequest {
+            epoch: 0,
+            candidate: key(&stage, 1),
+            voter: key(&stage, 2),
+            last_epoch: -1,
+            last_offset: 0,
+            pre_vote: false,
+        };
+        let request = PeerRequest::Quorum(Request::Vote(vote));
+        stage.link(1, 2, true).expect("nothing is wrong");
+        let second = Duration::from_secs(1);
+        let answer = stage.ask_as(1, 2, request.clone(), second).expect("nothing is wrong");
+        let Some(PeerResponse::Quorum(Response::Vote(vote), _)) = answer else { panic!("{answer:?}") };
+        assert_eq!(vote.error, Some(QuorumError::FencedLeaderEpoch));
+        stage.end(2, Tail::Kept).expect("nothing is wrong");
+        assert!(stage.ask_as(1, 2, request, second).expect("nothing is wrong").is_none());
     }
 
     #[test]

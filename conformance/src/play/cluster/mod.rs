@@ -12,6 +12,7 @@
 mod expect;
 pub mod history;
 mod post;
+mod probe;
 mod steps;
 #[cfg(test)]
 mod tests;

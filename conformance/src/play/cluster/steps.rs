@@ -86,6 +86,7 @@ impl Player {
             Step::Copy(post) => Ok(self.letters()?.copy(post)?),
             Step::Deliver(post) => self.deliver(post),
             Step::Drop(post) => self.drop(post),
+            Step::Ask(ask) => self.ask(ask),
             Step::Expect(expectation) => self.expect(expectation),
             _ => Err(wrong("a step of quorums".to_owned(), "one of clusters")),
         }
@@ -93,7 +94,7 @@ impl Player {
 
     // ---- nodes and links ----
 
-    fn is_up(&self, node: Member) -> Result<(), End> {
+    pub(super) fn is_up(&self, node: Member) -> Result<(), End> {
         if self.down.contains(&node) {
             return Err(wrong(format!("{node} down"), "a node that is up"));
         }

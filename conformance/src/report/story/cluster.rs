@@ -111,6 +111,7 @@ fn client(members: &[Member], act: &Act) -> Option<Event> {
             let at = consumed.at.map_or_else(String::new, |node| format!(" at {node}"));
             note(Mark::Plain, format!("read {values} from {}{at}", consumed.topic))
         }
+        Act::Asked(asked) => note(Mark::Plain, super::probe(asked)),
         _ => None,
     }
 }

@@ -91,6 +91,12 @@ pub fn tell(subject: &Subject<'_>, played: &Played) -> Story {
     }
 }
 
+/// A probe and its answer.
+fn probe(asked: &play::Asked) -> String {
+    let play::Asked { node, question, answer } = asked;
+    format!("{node} is asked \"{question}\", and answers: {answer}")
+}
+
 fn lane_of(members: &[Member], member: Member) -> usize {
     members.iter().position(|one| *one == member).unwrap_or(members.len())
 }

@@ -97,6 +97,11 @@ fn messages(members: &[Member], acts: &[Act]) -> Vec<Event> {
                 let text = "its timer runs out".to_owned();
                 events.push(Event::Note { lane: lane_of(members, *node), mark: Mark::Timeout, text });
             }
+            Act::Asked(asked) => {
+                let name = format!("{} ", asked.node);
+                let text = super::probe(asked).replacen(&name, "", 1);
+                events.push(Event::Note { lane: lane_of(members, asked.node), mark: Mark::Plain, text });
+            }
             _ => {}
         }
     }

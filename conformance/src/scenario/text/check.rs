@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Expectation, Line, Member, Post, Scenario, Sight, Step, Who};
+use super::super::{Ask, Expectation, Line, Member, Post, Scenario, Sight, Step, Who};
 use crate::target::cluster::Topic;
 
 /// The line, if it is one, and what is wrong.
@@ -23,6 +23,9 @@ pub(in super::super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
         return Err((None, "found both quorum: and cluster:, expected one of them".to_owned()));
     }
     for line in &scenario.steps {
+        if let Step::Ask(ask) = &line.step {
+            ask.check().map_err(|because| (Some(line.line), because))?;
+        }
         for member in line.step.members() {
             known(scenario.members(), member).map_err(|because| (Some(line.line), because))?;
         }
@@ -39,18 +42,17 @@ fn known(members: &[Member], member: Member) -> Result<(), String> {
 }
 
 fn quorum(scenario: &Scenario) -> Result<(), Wrong> {
-    if !scenario.topics.is_empty()
-        || !scenario.config.is_empty()
-        || !scenario.loses.is_empty()
-        || !scenario.controllers.is_empty()
-    {
+    if !scenario.topics.is_empty() || !scenario.loses.is_empty() || !scenario.controllers.is_empty() {
         return Err((
             None,
-            "found controllers:, topic:, config: or loses: of a quorum, expected cluster: with them"
-                .to_owned(),
+            "found controllers:, topic: or loses: of a quorum, expected cluster: with them".to_owned(),
         ));
     }
+    let mut values: BTreeSet<&str> = BTreeSet::new();
     for Line { line, step } in &scenario.steps {
+        if let Step::Append { value, .. } = step {
+            values.insert(value);
+        }
         let named = step.who().into_iter().all(|who| who.member().is_some());
         if step.is_of_clusters() || !named {
             return Err((
@@ -58,6 +60,9 @@ fn quorum(scenario: &Scenario) -> Result<(), Wrong> {
                 format!("found {step:?}, a step of clusters, expected one of quorums; or name the nodes by cluster:")
                     .replace(&format!("{step:?}"), &format!("\"{step}\"")),
             ));
+        }
+        if let Step::Ask(ask) = step {
+            of_known(ask, |value| values.contains(value)).map_err(|because| (Some(*line), because))?;
         }
     }
     Ok(())
@@ -97,6 +102,10 @@ fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
                 }
             )));
         }
+        if let Step::Ask(ask) = step {
+            let sent = ask.question.topic().and_then(|topic| values.get(topic));
+            of_known(ask, |value| sent.is_some_and(|sent| sent.contains(value))).map_err(at)?;
+        }
         if let Step::Produce(produce) = step {
             let sent = values.entry(&produce.topic).or_default();
             if let Some(twice) = produce.values.iter().find(|value| !sent.insert(value)) {
@@ -111,6 +120,14 @@ fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
         return Err((None, format!("found loses: {unknown}, expected the names of topics")));
     }
     Ok(())
+}
+
+/// Whether the records that a probe counts from were written before.
+fn of_known(ask: &Ask, is_known: impl Fn(&str) -> bool) -> Result<(), String> {
+    let unknown = ask.values().into_iter().find(|value| !is_known(value));
+    unknown.map_or(Ok(()), |value| {
+        Err(format!("found of:{value}, expected a record that was written to that log by then"))
+    })
 }
 
 fn new_topic<'a>(
@@ -142,6 +159,7 @@ impl Step {
             Self::Exchange { one, other } => vec![*one, *other],
             Self::Replicate { leader, follower, .. } => vec![*leader, *follower],
             Self::Create(topic) => topic.replicas.clone(),
+            Self::Ask(ask) => ask.node.member().into_iter().chain(ask.question.members()).collect(),
             Self::Expect(expectation) => expectation.members(),
             _ => self.who().into_iter().filter_map(Who::member).collect(),
         }
@@ -161,6 +179,7 @@ impl Step {
             Self::Cut { from, to } => vec![*from, *to],
             Self::Heal { node } => node.iter().copied().collect(),
             Self::Produce(produce) => produce.to.iter().copied().collect(),
+            Self::Ask(ask) => vec![ask.node],
             _ => Vec::new(),
         }
     }
@@ -170,6 +189,7 @@ impl Step {
         match self {
             Self::Produce(produce) => Some(&produce.topic),
             Self::Elect { topic, .. } | Self::Configure { topic, .. } => Some(topic),
+            Self::Ask(ask) => ask.question.topic(),
             Self::Expect(Expectation::Topic(of)) => Some(&of.topic),
             _ => None,
         }
@@ -188,17 +208,18 @@ impl Step {
         if let Some(post) = self.post() {
             return post.kind.is_of_clusters() || matches!(self, Self::Expect(_));
         }
-        matches!(
-            self,
-            Self::Stop { .. }
-                | Self::Pause { .. }
-                | Self::Resume { .. }
-                | Self::Create(_)
-                | Self::Produce(_)
-                | Self::Elect { .. }
-                | Self::Configure { .. }
-                | Self::Expect(Expectation::Topic(_) | Expectation::Controller { .. })
-        )
+        self.topic().is_some()
+            || matches!(
+                self,
+                Self::Stop { .. }
+                    | Self::Pause { .. }
+                    | Self::Resume { .. }
+                    | Self::Create(_)
+                    | Self::Produce(_)
+                    | Self::Elect { .. }
+                    | Self::Configure { .. }
+                    | Self::Expect(Expectation::Topic(_) | Expectation::Controller { .. })
+            )
     }
 
     fn is_of_quorums(&self) -> bool {

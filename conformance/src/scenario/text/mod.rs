@@ -3,6 +3,7 @@
 mod check;
 mod cluster;
 mod head;
+mod probe;
 mod steps;
 #[cfg(test)]
 mod tests;

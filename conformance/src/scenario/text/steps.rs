@@ -1,12 +1,13 @@
 //! Steps as text.
 
 use super::super::{Expectation, Kind, Post, Role, Step, Who};
-use super::cluster;
 use super::words::Words;
+use super::{cluster, probe};
 
 /// The words that steps begin with, each with how it goes on.
-pub const VERBS: [(&str, &str); 27] = [
+pub const VERBS: [(&str, &str); 28] = [
     ("append", "append NODE VALUE [refused]"),
+    ("ask", "ask NODE REQUEST KEY=VALUE… -> ANSWER"),
     ("campaign", "campaign NODE [loses]"),
     ("configure", "configure TOPIC KEY=VALUE [refused NAME]"),
     ("copy", "copy KIND NODE -> NODE"),
@@ -114,6 +115,7 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
         "produce" => Step::Produce(cluster::produce(words)?),
         "elect" => cluster::elect(words)?,
         "configure" => cluster::configure(words)?,
+        "ask" => Step::Ask(probe::ask(words)?),
         _ if is_of_cluster => Step::Expect(cluster::expectation(words)?),
         _ => Step::Expect(expectation(words)?),
     };

@@ -36,7 +36,7 @@ fn words_that_stand_for_two_steps_are_two_steps() {
 fn errors_name_line_and_cure() {
     assert_eq!(
         error("campain n1"),
-        "line 3: found \"campain\", expected a step: append, campaign, configure, copy, crash, create, cut, deliver, drop, \
+        "line 3: found \"campain\", expected a step: append, ask, campaign, configure, copy, crash, create, cut, deliver, drop, \
          elect, exchange, expect, expire, heal, hold, isolate, kill, pause, produce, replicate, resign, restart, resume, settle, start, \
          stop, wipe"
     );
@@ -146,4 +146,71 @@ fn kinds_of_messages_are_those_of_a_quorum_or_those_of_a_cluster() {
     let hold = |kind: &str| format!(r#"{{"do": "hold", "kind": "{kind}", "from": "n1", "to": "n2"}}"#);
     assert!(json("\"quorum\"", &hold("fetch")).contains("\"hold fetch n1 -> n2\", a step of clusters"));
     assert!(json("\"cluster\"", &hold("vote")).contains("\"hold vote n1 -> n2\", a step of quorums"));
+}
+
+#[test]
+fn every_probe_reads_as_it_is_written() {
+    let steps = "produce t a b\nask n1 fetch t as=n2 epoch=current+1 offset=of:a -> UNKNOWN_LEADER_EPOCH\n\
+        ask n1 fetch t offset=of:b+1 last-epoch=of:b-1 -> diverging epoch=of:a end=of:b\n\
+        ask n1 fetch t as=n2 offset=end broker-epoch=current-1 -> nothing\nask n1 fetch t offset=-1 -> records a b\n\
+        ask n1 end-offset t epoch=of:a current=current -> epoch=of:a end=of:b\n\
+        ask n1 list-offsets t at=latest epoch=current -> epoch=current offset=end\n\
+        ask n1 list-offsets t at=earliest -> epoch=0 offset=start\nask n2 metadata t -> leader=n1 epoch=current\n\
+        ask n2 metadata t -> leader=nobody epoch=current\nask n1 delete-records t before=of:b -> done\n\
+        ask controller alter-partition t from=n1 leader-epoch=current partition-epoch=current+1 broker-epoch=current isr=n1,n9 -> NOT_CONTROLLER\n\
+        ask controller vote from=n3 epoch=current+1 last-epoch=current+2 end=5 -> granted\n\
+        ask former pre-vote epoch=current last-epoch=0 end=end -> denied\n\
+        ask controller quorum-fetch as=n2 epoch=current offset=0 last-epoch=0 -> snapshot\n";
+    let text = format!("{CLUSTER}\n{steps}");
+    let scenario = parse(&text).expect("it makes sense");
+    assert_eq!(scenario.to_string(), text);
+    let json = serde_json::to_string(&scenario).expect("it can be written");
+    assert_eq!(serde_json::from_str::<Scenario>(&json).expect("it can be read"), scenario, "{json}");
+    assert_eq!(super::super::read(&json).expect("it makes sense"), scenario);
+}
+
+#[test]
+fn errors_of_probes_name_line_and_cure() {
+    let of_cluster =
+        |steps: &str| parse(&format!("{CLUSTER}{steps}")).expect_err("it makes no sense").to_string();
+    assert!(of_cluster("ask n1 fetsh t").contains("found \"fetsh\", expected a request: fetch, end-offset,"));
+    assert!(
+        of_cluster("ask n1 fetch t -> nothing").contains("found no offset=; write: fetch TOPIC [as=NODE]")
+    );
+    assert!(
+        of_cluster("ask n1 fetch t offset=0 ofset=1 -> nothing").contains("found ofset=, which it has not")
+    );
+    assert!(of_cluster("ask n1 fetch t offset=0 offset=1 -> nothing").contains("expected each key once"));
+    assert!(
+        of_cluster("ask n1 fetch t offset=current -> nothing")
+            .contains("offset: found current, expected an offset: of:VALUE, start, end or a number")
+    );
+    assert!(
+        of_cluster("ask n1 fetch t offset=after -> nothing")
+            .contains("found \"after\", expected a number, or current")
+    );
+    assert!(of_cluster("ask n1 fetch t offset=0").contains("the step ends where -> was expected"));
+    assert!(
+        of_cluster("ask n1 fetch t offset=0 ->")
+            .contains("the step ends where an answer was expected; write: Kafka's name")
+    );
+    assert!(
+        of_cluster("ask n1 fetch t offset=0 -> granted twice")
+            .contains("found \"twice\", expected the end of the step")
+    );
+    assert!(
+        of_cluster("ask n1 fetch t offset=of:z -> nothing")
+            .contains("line 4: found of:z, expected a record that was written to that log by then")
+    );
+    assert!(
+        of_cluster("ask n1 fetch t as=n4 offset=0 -> nothing").contains("found n4, expected one of n1 n2 n3")
+    );
+    assert!(of_cluster("ask n1 fetch u offset=0 -> nothing").contains("found the topic \"u\""));
+    assert!(
+        error("ask n1 fetch t offset=0 -> nothing").contains("a step of clusters, expected one of quorums")
+    );
+    assert!(
+        error("ask n1 vote epoch=current last-epoch=of:x end=0 -> denied")
+            .contains("found of:x, expected a record")
+    );
 }

@@ -94,6 +94,7 @@ impl fmt::Display for Step {
             Self::Configure { topic, key, value, refused } => {
                 write!(f, "configure {topic} {key}={value}{}", refusal(refused.as_deref()))
             }
+            Self::Ask(ask) => write!(f, "ask {ask}"),
             Self::Expect(expectation) => write!(f, "expect {expectation}"),
         }
     }

@@ -157,6 +157,7 @@ impl Builder for Adapter {
     }
 
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault> {
+        setup.without_config()?;
         let mut session = lock(&self.session);
         self.revive(&mut session)?;
         session.systems += 1;

@@ -255,8 +255,13 @@ pub enum ErrorKind {
 }
 
 /// Capabilities that no act of this version can show: what an adapter that claims them means is not defined.
-pub const UNSPOKEN: [Capability; 4] =
-    [Capability::Cluster, Capability::Links, Capability::Pauses, Capability::EligibleLeaders];
+pub const UNSPOKEN: [Capability; 5] = [
+    Capability::Cluster,
+    Capability::Links,
+    Capability::Pauses,
+    Capability::EligibleLeaders,
+    Capability::Probes,
+];
 
 /// Reads a line as the answer to request `id`.
 ///

@@ -75,6 +75,7 @@ impl Builder for KraftModel {
     }
 
     fn build(&mut self, setup: &Setup) -> Result<Box<dyn System>, Fault> {
+        setup.without_config()?;
         let nodes = setup.quorum.len();
         if nodes > NODES_MAX {
             return Err(Fault::Unsupported(format!("{nodes} voters: the model has room for {NODES_MAX}")));

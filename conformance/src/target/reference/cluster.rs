@@ -8,8 +8,9 @@
 //! controllers in processes of their own.
 
 mod clients;
-mod errors;
+pub(super) mod errors;
 mod post;
+mod probes;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::scenario::Member;
 use crate::target::cluster::{
     Clients, Clock, Election, Letters, Links, PartitionView, Partitions, Pauses, ReplicaView, Topic,
 };
+use crate::target::probe::Probes;
 use crate::target::{Builder, Capability, Fault, Lifecycle, Setup, System};
 
 const MIN_ISR: &str = "min.insync.replicas";
@@ -77,6 +79,7 @@ impl Builder for ReferenceCluster {
             C::BrokersAlone,
             C::LateMessages,
             C::FollowerReads,
+            C::Probes,
         ]
         .into()
     }
@@ -209,6 +212,10 @@ impl System for Cluster {
     }
 
     fn letters(&mut self) -> Option<&mut dyn Letters> {
+        Some(self)
+    }
+
+    fn probes(&mut self) -> Option<&mut dyn Probes> {
         Some(self)
     }
 }

@@ -1,6 +1,7 @@
 //! The reference as a target: what ships, in simulated time, over simulated disks.
 
 mod cluster;
+mod probes;
 mod quorum;
 
 use std::collections::BTreeSet;

@@ -20,13 +20,18 @@ use highwater_quorum::{
     StateMachine, Uuid,
 };
 
+use super::probes::{quorum_answer, quorum_fetch, quorum_vote};
 use crate::scenario::{Kind, Member, Role, Value};
+use crate::target::probe::{Answer, Landmark, Probes, Question};
 use crate::target::{
     Builder, Capability, Entry, Envelope, Fault, Lifecycle, Messages, NodeView, Quorum, Setup, System, Timers,
 };
 
 /// How long a leader may be silent. Far longer than all beats of a scenario together.
 const PATIENCE: Duration = Duration::from_secs(10 * 3_600);
+
+/// After so many bytes of log a snapshot is taken, and the log before it forgotten.
+const SNAPSHOTS: &str = "metadata.log.max.record.bytes.between.snapshots";
 
 /// Builds quorums of the reference.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,6 +80,7 @@ impl Builder for ReferenceQuorum {
             C::CheckQuorum,
             C::DirectoryIds,
             C::Searches,
+            C::Probes,
         ]
         .into()
     }
@@ -85,6 +91,13 @@ impl Builder for ReferenceQuorum {
         (config.fetch_timeout, config.request_timeout) = (PATIENCE, PATIENCE / 600);
         config.first_election_timeout_max = None;
         config.fetch_bytes_max = 1;
+        for (key, value) in &setup.config {
+            let wrong = || Fault::Unsupported(format!("{key}={value} of a quorum"));
+            match key.as_str() {
+                SNAPSHOTS => config.snapshot_bytes = value.parse().map_err(|_| wrong())?,
+                _ => return Err(wrong()),
+            }
+        }
         let mut world = World {
             rules: self.rules,
             config,
@@ -93,6 +106,8 @@ impl Builder for ReferenceQuorum {
             mail: BTreeMap::new(),
             callers: BTreeMap::new(),
             gone: BTreeSet::new(),
+            probe: None,
+            probed: None,
             last: 0,
         };
         for member in &setup.quorum {
@@ -152,6 +167,9 @@ struct World {
     callers: BTreeMap<u64, (Member, u64, Kind)>,
     /// Requests, by token, of whom has ended since: the answer reaches nobody.
     gone: BTreeSet<u64>,
+    /// The token of the probe that is being asked, and its answer.
+    probe: Option<u64>,
+    probed: Option<(Response, Bytes)>,
     last: u64,
 }
 
@@ -220,6 +238,10 @@ impl World {
                 }
                 Output::Reply { token, response, bytes } => {
                     if self.gone.remove(&token) {
+                        continue;
+                    }
+                    if self.probe == Some(token) {
+                        self.probed = Some((response, bytes));
                         continue;
                     }
                     let caller = self.callers.remove(&token);
@@ -337,6 +359,10 @@ impl System for World {
     fn quorum(&mut self) -> Option<&mut dyn Quorum> {
         Some(self)
     }
+
+    fn probes(&mut self) -> Option<&mut dyn Probes> {
+        Some(self)
+    }
 }
 
 impl Lifecycle for World {
@@ -422,6 +448,58 @@ impl Messages for World {
         let (from, to, mail) =
             self.mail.get(&id).cloned().ok_or_else(|| broken(format!("there is no message {id}")))?;
         self.arrive(from, to, mail)
+    }
+}
+
+impl Probes for World {
+    fn ask(&mut self, node: Member, question: &Question) -> Result<Answer, Fault> {
+        let key = |world: &Self, member: Option<Member>| {
+            let id = id_of(member.unwrap_or(node));
+            let known = world.config.voters.iter().find(|voter| voter.id == id).copied();
+            known.ok_or_else(|| broken(format!("there is no voter {}", id.0)))
+        };
+        let request = match question {
+            Question::Vote { from, epoch, last_epoch, end, pre } => {
+                let (candidate, voter) = (key(self, *from)?, key(self, None)?);
+                quorum_vote(candidate, voter, (*epoch, *last_epoch, *end), *pre)?
+            }
+            Question::QuorumFetch { reader, epoch, offset, last_epoch } => {
+                quorum_fetch(key(self, *reader)?, (*epoch, *last_epoch, *offset))?
+            }
+            other => return Err(Fault::Unsupported(format!("{other}: a quorum has no topics"))),
+        };
+        let token = self.next();
+        self.probe = Some(token);
+        self.handle(node, Input::Request { token, request })?;
+        self.probe = None;
+        let answer = self.probed.take();
+        let (response, bytes) = answer.ok_or_else(|| broken(format!("{node} does not answer at once")))?;
+        quorum_answer(&response, &bytes)
+    }
+
+    fn landmark(
+        &mut self,
+        node: Member,
+        _topic: Option<&str>,
+        landmark: &Landmark,
+    ) -> Result<Option<i64>, Fault> {
+        let replica = self.node(node)?.replica.as_ref();
+        let Some(status) = replica.map(Replica::status) else { return Ok(None) };
+        Ok(match landmark {
+            Landmark::Epoch => Some(status.epoch.into()),
+            Landmark::Start => Some(status.log_start),
+            Landmark::End => Some(status.log_end),
+            Landmark::EpochOf(value) | Landmark::OffsetOf(value) => {
+                let is_offset = matches!(landmark, Landmark::OffsetOf(_));
+                let view = self.view(node)?;
+                view.and_then(|view| {
+                    let at = view.log.iter().position(|entry| entry.value.as_ref() == Some(value))?;
+                    let number = if is_offset { view.log_start + at as u64 } else { view.log[at].epoch };
+                    i64::try_from(number).ok()
+                })
+            }
+            Landmark::PartitionEpoch | Landmark::BrokerEpoch(_) => None,
+        })
     }
 }
 

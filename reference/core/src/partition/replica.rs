@@ -135,7 +135,10 @@ impl Replica {
 
     /// Compares a reader's position with the log (KIP-279, KIP-595).
     pub(super) fn locate(&self, fetch: &PartitionFetch) -> Position {
-        if fetch.offset < self.log.start() {
+        // An epoch that was not yet: there is nothing that it could be compared with (as in Kafka's epoch cache).
+        let is_ahead = fetch.last_epoch > self.state.leader_epoch;
+        let compares = self.rules.divergence() == Divergence::EpochAndEnd;
+        if fetch.offset < self.log.start() || is_ahead && compares {
             return Position::OutOfRange;
         }
         if fetch.last_epoch >= 0
@@ -148,6 +151,10 @@ impl Replica {
 
     fn diverging(&self, fetch: &PartitionFetch) -> Option<EpochEnd> {
         let mut end = self.log.end_of(fetch.last_epoch);
+        // The epoch of a leader is known to it, though it may have no records yet (as in Kafka's epoch cache).
+        if fetch.last_epoch == self.state.leader_epoch && self.state.leader == Some(self.config.me) {
+            end = EpochEnd { epoch: fetch.last_epoch, end: self.log.end() };
+        }
         match self.rules.divergence() {
             Divergence::EpochAndEnd => {
                 // What the reader's last epoch was here, nobody knows any more: the records are deleted. Then what is left

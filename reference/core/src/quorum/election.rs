@@ -42,6 +42,9 @@ impl Quorum {
     }
 
     fn check_vote(&self, request: &VoteRequest) -> Option<QuorumError> {
+        if request.contradicts_itself() {
+            return Some(QuorumError::InvalidRequest);
+        }
         let identity = self.rules().identity();
         let anyone = self.rules().candidates() == Candidates::Anyone;
         if !self.is_voter() || !anyone && self.voters().index_of(request.candidate, identity).is_none() {

@@ -32,6 +32,9 @@ impl Quorum {
     }
 
     pub(super) fn handle_fetch(&mut self, now: Instant, token: Token, request: &FetchRequest) {
+        if request.contradicts_itself() {
+            return self.refuse_fetch(token, QuorumError::InvalidRequest);
+        }
         if let Some(error) = self.check_fetch(request.epoch) {
             return self.refuse_fetch(token, error);
         }

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Epoch, EpochEnd, Extent, NodeId, Offset, Token, Uuid};
+use crate::{Epoch, EpochEnd, Extent, NO_EPOCH, NodeId, Offset, Token, Uuid};
 
 /// A voter: the node and the directory that holds its log (KIP-853). A disk that was lost comes back as another directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,6 +95,28 @@ pub struct VoteRequest {
     pub last_offset: Offset,
     /// Whether this is a pre-vote, which binds nobody.
     pub pre_vote: bool,
+}
+
+impl VoteRequest {
+    /// Whether no candidate can ever ask so: a log that ends nowhere, or in an epoch that the candidate is not past.
+    /// (Of a promise: not in.)
+    pub(super) fn contradicts_itself(&self) -> bool {
+        let is_ahead =
+            if self.pre_vote { self.last_epoch > self.epoch } else { self.last_epoch >= self.epoch };
+        is_ahead || ends_nowhere(self.last_offset, self.last_epoch)
+    }
+}
+
+impl FetchRequest {
+    /// Whether no replica can ever ask so: from nowhere, or with records of an epoch after its own.
+    pub(super) fn contradicts_itself(&self) -> bool {
+        self.epoch < 0 || self.last_epoch > self.epoch || ends_nowhere(self.offset, self.last_epoch)
+    }
+}
+
+/// Whether no log ends so. One without a last epoch is empty.
+fn ends_nowhere(end: Offset, last_epoch: Epoch) -> bool {
+    end < 0 || last_epoch < NO_EPOCH || last_epoch == NO_EPOCH && end > 0
 }
 
 /// The answer to a [`VoteRequest`].

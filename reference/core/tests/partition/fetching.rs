@@ -235,6 +235,23 @@ fn fetch_out_of_range_is_not_counted() {
     assert_eq!((core.follower(NodeId(1)), core.high_watermark()), (None, 15));
 }
 
+/// As Kafka 4.3.1 answers: its epoch cache knows no end of an epoch that was not yet.
+#[test]
+fn fetch_after_an_epoch_that_was_not_yet_is_out_of_range() {
+    let mut core = leader();
+    let reader = Reader::Replica { id: NodeId(1), broker_epoch: 1 };
+    let fetch = PartitionFetch { leader_epoch: 6, offset: 20, last_epoch: 7 };
+    assert_eq!(core.fetch(NOW, reader, &fetch).error, Some(PartitionError::OffsetOutOfRange));
+    let fetch = PartitionFetch { last_epoch: 6, ..fetch };
+    assert_eq!(
+        core.fetch(NOW, reader, &fetch).diverging,
+        None,
+        "its own epoch is known, though without records"
+    );
+    let fetch = PartitionFetch { offset: 31, ..fetch };
+    assert_eq!(core.fetch(NOW, reader, &fetch).diverging, Some(EpochEnd { epoch: 6, end: 30 }));
+}
+
 #[test]
 fn fetch_of_an_incarnation_before_the_registered_one_is_dropped() {
     let mut core = leader();

@@ -286,3 +286,55 @@ fn snapshot_of_other_epoch_than_log_ignored() {
     quorum.handle(NOW, Input::Snapshot(SnapshotId { end: 1, epoch: 0 }));
     assert_eq!(quorum.snapshot(), None);
 }
+
+fn error_of(quorum: &mut Quorum, request: Request) -> Option<QuorumError> {
+    quorum.handle(NOW, Input::Request { token: 1, request });
+    match effects(quorum).pop() {
+        Some(Effect::Reply { response: Response::Vote(vote), .. }) => vote.error,
+        Some(Effect::Reply { response: Response::Fetch(fetch), .. }) => fetch.error,
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+/// As Kafka 4.3.1 answers: whatever epoch it claims, it changes nothing.
+#[test]
+fn vote_that_contradicts_itself_refused_and_epoch_unchanged() {
+    let vote = |epoch, last_epoch, last_offset, pre_vote| {
+        let (candidate, voter) = (key(3), key(1));
+        Request::Vote(VoteRequest { epoch, candidate, voter, last_epoch, last_offset, pre_vote })
+    };
+    let invalid = [
+        vote(7, 8, 5, false),
+        vote(7, 7, 5, false),
+        vote(7, 8, 5, true),
+        vote(7, NO_EPOCH, 5, false),
+        vote(7, 1, -1, false),
+        vote(-1, -2, 0, false),
+    ];
+    for request in invalid {
+        let mut quorum = follower();
+        effects(&mut quorum);
+        let text = format!("{request:?}");
+        assert_eq!(error_of(&mut quorum, request), Some(QuorumError::InvalidRequest), "{text}");
+        assert_eq!((quorum.epoch(), quorum.role()), (2, RoleName::Follower), "{text}");
+    }
+    let mut quorum = follower();
+    effects(&mut quorum);
+    assert_eq!(error_of(&mut quorum, vote(2, 2, 5, true)), None, "a promise is asked for before the epoch");
+}
+
+#[test]
+fn fetch_that_contradicts_itself_refused_before_its_epoch_is_looked_at() {
+    let fetch = |epoch, offset, last_epoch| {
+        let (replica, high_watermark, max_wait_ms) = (key(1), None, 0);
+        Request::Fetch(FetchRequest { replica, epoch, offset, last_epoch, high_watermark, max_wait_ms })
+    };
+    let mut quorum = sole_leader();
+    for invalid in [fetch(1, -5, 0), fetch(1, 1, NO_EPOCH), fetch(-1, 0, 0), fetch(1, 1, 2), fetch(9, 1, 10)]
+    {
+        let text = format!("{invalid:?}");
+        assert_eq!(error_of(&mut quorum, invalid), Some(QuorumError::InvalidRequest), "{text}");
+    }
+    assert_eq!(error_of(&mut quorum, fetch(1, 0, NO_EPOCH)), None, "the position of an empty log");
+    assert_eq!(error_of(&mut quorum, fetch(1, 0, 0)), None, "the same, in Kafka's words");
+}

@@ -3,12 +3,11 @@
 //! Each names the metadata log, and nothing else: one topic, one partition. What concerns the request as a whole (its cluster) is an
 //! error of the response; what the quorum core says is one of its partition.
 
-use highwater_core::NodeId;
-use highwater_core::Uuid;
 use highwater_core::quorum::{
     BeginQuorumEpochRequest, EndQuorumEpochRequest, EpochResponse, QuorumError, ReplicaKey, VoteRequest,
     VoteResponse,
 };
+use highwater_core::{Epoch, NodeId, Uuid};
 use highwater_wire::messages::{begin_quorum_epoch, end_quorum_epoch, vote};
 use highwater_wire::{ErrorCode, Str};
 
@@ -59,6 +58,11 @@ pub fn leader(id: i32) -> Option<NodeId> {
     (id >= 0).then_some(NodeId(id))
 }
 
+/// The last epoch of a log as messages have it: 0 of an empty one, for Kafka takes what is below 0 for nonsense.
+pub fn last_epoch(epoch: Epoch) -> Epoch {
+    epoch.max(0)
+}
+
 /// The errors of a whole response end the matter.
 pub fn whole(name: &str, code: i16) -> Result<(), Untranslatable> {
     match ErrorCode(code).check() {
@@ -100,7 +104,7 @@ pub fn vote(asked: &VoteRequest, speaker: &Speaker) -> vote::VoteRequest {
         replica_id: asked.candidate.id.0,
         replica_directory_id: asked.candidate.directory,
         voter_directory_id: asked.voter.directory,
-        last_offset_epoch: asked.last_epoch,
+        last_offset_epoch: last_epoch(asked.last_epoch),
         last_offset: asked.last_offset,
         pre_vote: asked.pre_vote,
     };

@@ -12,7 +12,7 @@ use highwater_wire::messages::fetch::response::{
 use highwater_wire::messages::{fetch, fetch_snapshot};
 
 use super::election::{
-    METADATA_TOPIC, code, elsewhere, leader, leader_id, only_partition, quorum_error, whole,
+    METADATA_TOPIC, code, elsewhere, last_epoch, leader, leader_id, only_partition, quorum_error, whole,
 };
 use super::{Speaker, Untranslatable};
 
@@ -63,7 +63,7 @@ pub fn quorum(asked: &FetchRequest, speaker: &Speaker) -> fetch::FetchRequest {
         partition: 0,
         current_leader_epoch: asked.epoch,
         fetch_offset: asked.offset,
-        last_fetched_epoch: asked.last_epoch,
+        last_fetched_epoch: last_epoch(asked.last_epoch),
         log_start_offset: 0,
         partition_max_bytes: i32::MAX,
         replica_directory_id: asked.replica.directory,

@@ -1,5 +1,6 @@
 //! What is waiting to happen in a world.
 
+use highwater_core::NodeId;
 use highwater_log::disk::SimulatedDisk;
 use highwater_node::Flusher;
 use highwater_node::message::{ClientRequest, ClientResponse, LogId, PeerRequest, PeerResponse};
@@ -20,6 +21,8 @@ pub(super) enum Event {
     Failed { to: usize, life: u32, correlation: u64 },
     /// A request of a client arrives.
     Asked { to: usize, client: u32, number: u64, request: Box<ClientRequest> },
+    /// A request from outside arrives, as if of another node.
+    Probed { to: usize, from: NodeId, number: u64, request: Box<PeerRequest> },
     /// An answer arrives at a client.
     Answered { client: u32, number: u64, response: Box<ClientResponse> },
     /// A client has waited long enough.
@@ -45,7 +48,8 @@ impl Event {
             Event::Request { to, .. }
             | Event::Response { to, .. }
             | Event::Failed { to, .. }
-            | Event::Asked { to, .. } => Some(*to),
+            | Event::Asked { to, .. }
+            | Event::Probed { to, .. } => Some(*to),
             Event::Timer { node, .. } | Event::Flushed { node, .. } => Some(*node),
             _ => None,
         }
@@ -74,6 +78,9 @@ impl World {
             }
             Event::Asked { to, client, request, .. } => {
                 format!("client {client} -> {} {}", name(to), brief(request))
+            }
+            Event::Probed { to, from, request, .. } => {
+                format!("somebody as {from} -> {} {}", name(to), brief(request))
             }
             Event::Answered { client, response, .. } => format!("client {client} <- {}", brief(response)),
             Event::Flushed { node, log, .. } => format!("{} flushes {log:?}", name(node)),

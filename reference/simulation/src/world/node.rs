@@ -52,8 +52,19 @@ pub(super) struct Running {
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy)]
 enum Asker {
-    Node { node: usize, life: u32, correlation: u64 },
-    Client { client: u32, number: u64 },
+    Node {
+        node: usize,
+        life: u32,
+        correlation: u64,
+    },
+    Client {
+        client: u32,
+        number: u64,
+    },
+    /// Whoever asks from outside, in another node's name.
+    Probe {
+        number: u64,
+    },
 }
 
 impl Running {
@@ -220,6 +231,15 @@ impl World {
                 let token = self.token();
                 self.nodes[to].asked.insert(token, Asker::Client { client, number });
                 self.drive(to, Input::Client { token, request: *request })
+            }
+            Event::Probed { to, from, number, request } => {
+                if !self.nodes[to].is_up() {
+                    return Ok(());
+                }
+                self.count();
+                let token = self.token();
+                self.nodes[to].asked.insert(token, Asker::Probe { number });
+                self.drive(to, Input::Request { token, from, request: *request })
             }
             Event::Answered { client, number, response } => {
                 self.count();
@@ -444,8 +464,10 @@ impl World {
     }
 
     fn reply(&mut self, index: usize, token: Token, response: &PeerResponse) {
-        let Some(Asker::Node { node, life, correlation }) = self.nodes[index].asked.remove(&token) else {
-            return;
+        let (node, life, correlation) = match self.nodes[index].asked.remove(&token) {
+            Some(Asker::Node { node, life, correlation }) => (node, life, correlation),
+            Some(Asker::Probe { number }) => return self.probe_is_answered(number, response.clone()),
+            Some(Asker::Client { .. }) | None => return,
         };
         self.send(index, node, Subject::Other, correlation, |from, to| Event::Response {
             to,

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use highwater_core::Offset;
 use highwater_core::partition::Acks;
+use highwater_core::{NodeId, Offset, Uuid};
 use highwater_log::disk::Loss;
-use highwater_node::message::{ClientRequest, ClientResponse, LogId, TopicPartition};
+use highwater_node::message::{
+    ClientRequest, ClientResponse, LogId, PeerRequest, PeerResponse, TopicPartition,
+};
 use rustc_hash::FxHashMap;
 
 use super::event::Event;
@@ -30,6 +32,8 @@ pub(super) struct Guest {
     number: u64,
     waiting: FxHashMap<u64, Wants>,
     answers: BTreeMap<u64, ClientResponse>,
+    /// To probes.
+    replies: BTreeMap<u64, PeerResponse>,
 }
 
 /// What a guest asked for, as far as the answer is judged.
@@ -185,6 +189,31 @@ impl World {
         Ok(self.guest.answers.remove(&number))
     }
 
+    /// Asks a node that runs in another's name, and waits for so long.
+    pub(crate) fn ask_as_peer(
+        &mut self,
+        node: usize,
+        from: NodeId,
+        request: PeerRequest,
+        within_us: u64,
+    ) -> Result<Option<PeerResponse>, Violation> {
+        self.guest.number += 1;
+        let number = self.guest.number;
+        let at = self.now_us + self.network.client_delay(u64::from(GUEST), number * 2);
+        self.queue.push(at, Event::Probed { to: node, from, number, request: Box::new(request) });
+        let life = self.nodes[node].life;
+        let until = self.now_us + within_us;
+        self.go_on_until(until, |world| {
+            world.guest.replies.contains_key(&number) || !world.lives(node, life)
+        })?;
+        Ok(self.guest.replies.remove(&number))
+    }
+
+    /// The identity of a node's disk.
+    pub(crate) fn directory(&self, node: usize) -> Uuid {
+        self.nodes[node].directory()
+    }
+
     fn wants(&mut self, request: &ClientRequest) -> Wants {
         let mut log = |partition: TopicPartition| self.ledger.log(LogId::Partition(partition));
         match request {
@@ -217,6 +246,10 @@ impl World {
             }
             _ => Ok(()),
         }
+    }
+
+    pub(super) fn probe_is_answered(&mut self, number: u64, response: PeerResponse) {
+        self.guest.replies.insert(number, response);
     }
 
     pub(super) fn guest_is_answered(&mut self, number: u64, response: ClientResponse) {

@@ -96,7 +96,10 @@ impl Cluster {
     fn read(&mut self, led: &Led, within: Duration) -> Result<Vec<(u64, Value)>, Fault> {
         let Led { node, partition, epoch } = *led;
         let until = self.stage.now() + within;
-        let (mut position, mut read) = (0, Vec::new());
+        // As a consumer finds it by ListOffsets.
+        let replica = self.stage.node(node.0.into()).and_then(|node| node.replica(partition));
+        let start = replica.map_or(0, |replica| replica.log.start());
+        let (mut position, mut read) = (start, Vec::new());
         loop {
             let fetch = PartitionFetch { leader_epoch: epoch, offset: position, last_epoch: NO_EPOCH };
             let fetch = Fetch {

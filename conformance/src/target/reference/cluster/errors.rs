@@ -1,14 +1,14 @@
 //! Kafka's names of errors, by code.
 
 /// What an error says: its name, and a sentence if there is one.
-pub(super) fn told(code: i16, message: &str) -> String {
+pub(in crate::target::reference) fn told(code: i16, message: &str) -> String {
     let name = NAMES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name);
     let name = name.map_or_else(|| format!("error {code}"), str::to_owned);
     if message.is_empty() { name } else { format!("{name}: {message}") }
 }
 
 /// Those that the reference answers with.
-const NAMES: [(i16, &str); 44] = [
+const NAMES: [(i16, &str); 50] = [
     (-1, "UNKNOWN_SERVER_ERROR"),
     (1, "OFFSET_OUT_OF_RANGE"),
     (2, "CORRUPT_MESSAGE"),
@@ -37,6 +37,8 @@ const NAMES: [(i16, &str); 44] = [
     (48, "INVALID_TXN_STATE"),
     (56, "KAFKA_STORAGE_ERROR"),
     (59, "UNKNOWN_PRODUCER_ID"),
+    (70, "FETCH_SESSION_ID_NOT_FOUND"),
+    (71, "INVALID_FETCH_SESSION_EPOCH"),
     (74, "FENCED_LEADER_EPOCH"),
     (75, "UNKNOWN_LEADER_EPOCH"),
     (76, "UNSUPPORTED_COMPRESSION_TYPE"),
@@ -46,11 +48,15 @@ const NAMES: [(i16, &str); 44] = [
     (83, "ELIGIBLE_LEADERS_NOT_AVAILABLE"),
     (84, "ELECTION_NOT_NEEDED"),
     (87, "INVALID_RECORD"),
+    (94, "INCONSISTENT_VOTER_SET"),
     (95, "INVALID_UPDATE_VERSION"),
+    (98, "SNAPSHOT_NOT_FOUND"),
+    (99, "POSITION_OUT_OF_RANGE"),
     (100, "UNKNOWN_TOPIC_ID"),
     (101, "DUPLICATE_BROKER_REGISTRATION"),
     (102, "BROKER_ID_NOT_REGISTERED"),
     (104, "INCONSISTENT_CLUSTER_ID"),
     (107, "INELIGIBLE_REPLICA"),
     (119, "INVALID_REGISTRATION"),
+    (125, "INVALID_VOTER_KEY"),
 ];
