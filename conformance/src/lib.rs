@@ -15,6 +15,7 @@ pub mod admission;
 pub mod case;
 pub mod cores;
 pub mod play;
+pub mod random;
 pub mod report;
 pub mod scenario;
 pub mod suite;

@@ -23,7 +23,7 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             Step::Wipe { .. } => needs.insert(Capability::LostDisks),
             Step::Stop { .. } => needs.insert(Capability::GracefulStop),
             Step::Pause { .. } | Step::Resume { .. } => needs.insert(Capability::Pauses),
-            Step::Expire { .. } => needs.insert(Capability::Timers),
+            Step::Expire { .. } | Step::Beat { .. } => needs.insert(Capability::Timers),
             Step::Campaign { .. } | Step::Replicate { .. } | Step::Exchange { .. } | Step::Settle => {
                 needs.extend([Capability::Timers, Capability::Messages]);
                 true

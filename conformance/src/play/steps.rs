@@ -55,6 +55,10 @@ impl Player {
                 Ok(())
             }
             Step::Expire { node } => self.expire(*node),
+            Step::Beat { node } => {
+                self.beat(*node)?;
+                self.look()
+            }
             Step::Campaign { node, loses } => self.campaign(*node, *loses),
             Step::Deliver(post) => {
                 let envelope = self.find(*post)?;
@@ -172,7 +176,7 @@ impl Player {
     }
 
     /// What is under way. What was not so before was sent meanwhile, and is noted down.
-    fn pending(&mut self) -> Result<Vec<Envelope>, Fault> {
+    pub(super) fn pending(&mut self) -> Result<Vec<Envelope>, Fault> {
         let pending = self.messages()?.pending()?;
         for envelope in &pending {
             if self.seen.insert(envelope.id) {
@@ -407,7 +411,7 @@ pub(super) fn told(view: &NodeView) -> String {
     format!("{log}, committed below {}", view.committed)
 }
 
-fn post_of(envelope: &Envelope) -> Post {
+pub(super) fn post_of(envelope: &Envelope) -> Post {
     Post { kind: envelope.kind, from: envelope.from, to: envelope.to }
 }
 

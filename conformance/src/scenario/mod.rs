@@ -128,6 +128,24 @@ pub enum Demand {
     Varies,
 }
 
+/// What a scenario is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judge {
+    /// Each step has to go as it says, and all invariants have to hold.
+    #[default]
+    Steps,
+    /// Invariants and expectations alone: a step that cannot be taken is passed over, and reported.
+    Invariants,
+}
+
+impl Judge {
+    /// Whether each step has to go as it says.
+    pub fn is_steps(&self) -> bool {
+        *self == Self::Steps
+    }
+}
+
 /// A scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -170,6 +188,9 @@ pub struct Scenario {
     /// Whether candidates ask for the promise of votes first (KIP-996); as the target likes, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_vote: Option<bool>,
+    /// What it is judged by.
+    #[serde(default, skip_serializing_if = "Judge::is_steps")]
+    pub judge: Judge,
     /// What happens.
     pub steps: Vec<Line>,
 }
@@ -250,6 +271,11 @@ pub enum Step {
     },
     /// Its timer runs out: it has not heard of a leader, or of a majority, for too long. What it then says is under way.
     Expire {
+        /// Which.
+        node: Member,
+    },
+    /// It does what it does from time to time, short of an election: it fetches, sends a heartbeat, asks again. What it then says is under way.
+    Beat {
         /// Which.
         node: Member,
     },

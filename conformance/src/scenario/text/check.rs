@@ -124,6 +124,7 @@ impl Step {
         match self {
             Self::Campaign { node, .. }
             | Self::Expire { node }
+            | Self::Beat { node }
             | Self::Append { node, .. }
             | Self::Resign { node } => {
                 vec![*node]
@@ -184,6 +185,7 @@ impl Step {
     fn is_of_quorums(&self) -> bool {
         match self {
             Self::Expire { .. }
+            | Self::Beat { .. }
             | Self::Campaign { .. }
             | Self::Deliver(_)
             | Self::Drop(_)

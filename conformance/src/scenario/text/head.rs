@@ -2,15 +2,15 @@
 
 use std::str::FromStr;
 
-use super::super::{Demand, Member, Scenario};
+use super::super::{Demand, Judge, Member, Scenario};
 use super::cluster;
 use super::words::Words;
 use crate::target::Capability;
 
 /// Its keys.
-pub const HEAD: [&str; 13] = [
+pub const HEAD: [&str; 14] = [
     "title", "clauses", "source", "demand", "needs", "kills", "quorum", "pre-vote", "cluster", "topic",
-    "config", "within", "loses",
+    "config", "within", "loses", "judge",
 ];
 
 /// Takes one line of it.
@@ -52,6 +52,13 @@ pub(super) fn take(scenario: &mut Scenario, key: &str, value: &str) -> Result<()
                 other => return Err(format!("found pre-vote: {other}, expected on or off")),
             };
         }
+        "judge" => {
+            scenario.judge = match value {
+                "steps" => Judge::Steps,
+                "invariants" => Judge::Invariants,
+                other => return Err(format!("found judge: {other}, expected steps or invariants")),
+            };
+        }
         "demand" => {
             scenario.demand = match value {
                 "must" => Demand::Must,
@@ -62,8 +69,8 @@ pub(super) fn take(scenario: &mut Scenario, key: &str, value: &str) -> Result<()
         }
         other => {
             return Err(format!(
-                "found {other}:, expected title, clauses, source, demand, needs, kills, quorum, pre-vote, cluster, topic, config, within or \
-                 loses"
+                "found {other}:, expected title, clauses, source, demand, needs, kills, quorum, pre-vote, cluster, topic, config, within, \
+                 loses or judge"
             ));
         }
     }

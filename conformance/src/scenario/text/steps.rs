@@ -5,8 +5,9 @@ use super::cluster;
 use super::words::Words;
 
 /// The words that steps begin with, each with how it goes on.
-pub const VERBS: [(&str, &str); 27] = [
+pub const VERBS: [(&str, &str); 28] = [
     ("append", "append NODE VALUE [refused]"),
+    ("beat", "beat NODE"),
     ("campaign", "campaign NODE [loses]"),
     ("configure", "configure TOPIC KEY=VALUE [refused NAME]"),
     ("copy", "copy KIND NODE -> NODE"),
@@ -85,6 +86,7 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
         }
         "isolate" => Step::Isolate { node: words.who()? },
         "heal" => Step::Heal { node: words.maybe().map(str::parse).transpose()? },
+        "beat" => Step::Beat { node: words.node()? },
         "expire" => Step::Expire { node: words.node()? },
         "campaign" => Step::Campaign { node: words.node()?, loses: words.flag("loses") },
         "deliver" => Step::Deliver(post(words)?),

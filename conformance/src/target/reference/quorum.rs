@@ -91,6 +91,7 @@ impl Builder for ReferenceQuorum {
             nodes: BTreeMap::new(),
             mail: BTreeMap::new(),
             callers: BTreeMap::new(),
+            hung_up: BTreeSet::new(),
             last: 0,
         };
         for member in &setup.quorum {
@@ -148,6 +149,8 @@ struct World {
     mail: BTreeMap<u64, (Member, Member, Mail)>,
     /// Who waits for the answer to a request, by token.
     callers: BTreeMap<u64, (Member, u64, Kind)>,
+    /// Tokens of requests whose callers have ended before they were answered.
+    hung_up: BTreeSet<u64>,
     last: u64,
 }
 
@@ -215,6 +218,10 @@ impl World {
                     self.mail.insert(id, (member, member_of(to)?, Mail::Request { correlation, request }));
                 }
                 Output::Reply { token, response, bytes } => {
+                    // Whose caller has ended since goes nowhere: the connection is gone.
+                    if self.hung_up.remove(&token) {
+                        continue;
+                    }
                     let caller = self.callers.remove(&token);
                     let (to, correlation, request) = caller.ok_or_else(|| broken("an answer to nobody"))?;
                     let id = self.next();
@@ -255,7 +262,11 @@ impl World {
     }
 
     fn end(&mut self, member: Member, loss: Loss) -> Result<(), Fault> {
-        self.callers.retain(|_, (caller, ..)| *caller != member);
+        let (gone, here) =
+            std::mem::take(&mut self.callers).into_iter().partition(|(_, (caller, ..))| *caller == member);
+        let gone: BTreeMap<u64, (Member, u64, Kind)> = gone;
+        self.hung_up.extend(gone.into_keys());
+        self.callers = here;
         let node = self.node(member)?;
         node.replica = None;
         node.disk.crash(loss);
