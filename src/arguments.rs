@@ -234,6 +234,7 @@ Examples:
   highwater check                                 every model at its default bounds
   highwater check kraft --flaw A01                Raft's Figure 8, shortest form
   highwater check kraft --flaw A01 --svg f.svg    the same as a picture
+  highwater check kraft --flaw A01 --scenario f.scenario   for `replay`, on any system
   highwater check isr --without partition-epoch   one rule off
   highwater check kraft --epochs 3 --json -       other bounds, as JSON
   highwater check kraft --claim truncation-ahead  how a claim's witness is reached";
@@ -268,6 +269,9 @@ pub(crate) struct CheckArguments {
     /// Write the counterexample as one self-contained HTML page
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) html: Option<PathBuf>,
+    /// Write a counterexample of kraft as a scenario, for `replay` on any target; `-` is standard output
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) scenario: Option<PathBuf>,
 }
 
 /// What of a model is checked.

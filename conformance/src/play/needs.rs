@@ -32,6 +32,10 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             Step::Deliver(_) | Step::Drop(_) | Step::Hold(_) | Step::Copy(_) => {
                 needs.insert(Capability::Messages)
             }
+            Step::Bring(_) => {
+                needs.extend([Capability::Timers, Capability::Messages]);
+                true
+            }
             Step::Resign { .. } => needs.insert(Capability::Resign),
             Step::Expect(Expectation::Voted { .. }) => needs.insert(Capability::Votes),
             Step::Expect(Expectation::Topic(OfTopic { sight: Sight::Elr(_), .. })) => {

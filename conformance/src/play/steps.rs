@@ -64,6 +64,7 @@ impl Player {
                 let envelope = self.find(*post)?;
                 self.deliver(envelope)
             }
+            Step::Bring(post) => self.bring(*post),
             Step::Drop(post) => {
                 let envelope = self.find(*post)?;
                 self.lose(envelope)
@@ -241,6 +242,21 @@ impl Player {
     }
 
     // ---- what is made of it ----
+
+    /// The latest of a kind arrives, said anew if there is none; what it overtakes is lost.
+    fn bring(&mut self, post: Post) -> Result<(), End> {
+        let is_it = |envelope: &Envelope| post_of(envelope) == post;
+        if !self.under_way()?.iter().any(is_it) {
+            self.beat(post.from)?;
+        }
+        let mut all = self.under_way()?;
+        all.retain(is_it);
+        let latest = all.pop().ok_or_else(|| {
+            wrong(format!("{} with nothing of the kind to say", post.from), &post.to_string())
+        })?;
+        all.into_iter().try_for_each(|overtaken| self.lose(overtaken))?;
+        self.deliver(latest)
+    }
 
     fn campaign(&mut self, node: Member, loses: bool) -> Result<(), End> {
         for _ in 0..if loses { 1 } else { ROUNDS } {

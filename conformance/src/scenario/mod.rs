@@ -289,6 +289,8 @@ pub enum Step {
     },
     /// The oldest message of a kind from one node to another arrives; one that was held back before others.
     Deliver(Post),
+    /// The latest of a kind arrives; where nothing of the kind is under way, the sender beats first, which is what makes it say it. What it overtakes is lost.
+    Bring(Post),
     /// It is lost.
     Drop(Post),
     /// The next message of a kind from one node to another is held back, until it is delivered or dropped by name.

@@ -129,7 +129,7 @@ impl Step {
             | Self::Resign { node } => {
                 vec![*node]
             }
-            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => {
+            Self::Deliver(post) | Self::Bring(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => {
                 vec![post.from, post.to]
             }
             Self::Exchange { one, other } => vec![*one, *other],
@@ -188,6 +188,7 @@ impl Step {
             | Self::Beat { .. }
             | Self::Campaign { .. }
             | Self::Deliver(_)
+            | Self::Bring(_)
             | Self::Drop(_)
             | Self::Hold(_)
             | Self::Copy(_)

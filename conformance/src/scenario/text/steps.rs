@@ -5,9 +5,10 @@ use super::cluster;
 use super::words::Words;
 
 /// The words that steps begin with, each with how it goes on.
-pub const VERBS: [(&str, &str); 28] = [
+pub const VERBS: [(&str, &str); 29] = [
     ("append", "append NODE VALUE [refused]"),
     ("beat", "beat NODE"),
+    ("bring", "bring KIND NODE -> NODE"),
     ("campaign", "campaign NODE [loses]"),
     ("configure", "configure TOPIC KEY=VALUE [refused NAME]"),
     ("copy", "copy KIND NODE -> NODE"),
@@ -90,6 +91,7 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
         "expire" => Step::Expire { node: words.node()? },
         "campaign" => Step::Campaign { node: words.node()?, loses: words.flag("loses") },
         "deliver" => Step::Deliver(post(words)?),
+        "bring" => Step::Bring(post(words)?),
         "drop" => Step::Drop(post(words)?),
         "hold" => Step::Hold(post(words)?),
         "copy" => Step::Copy(post(words)?),

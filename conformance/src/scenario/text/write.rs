@@ -67,6 +67,7 @@ impl fmt::Display for Step {
             Self::Beat { node } => write!(f, "beat {node}"),
             Self::Campaign { node, loses } => write!(f, "campaign {node}{}", word(*loses, " loses")),
             Self::Deliver(post) => write!(f, "deliver {post}"),
+            Self::Bring(post) => write!(f, "bring {post}"),
             Self::Drop(post) => write!(f, "drop {post}"),
             Self::Hold(post) => write!(f, "hold {post}"),
             Self::Copy(post) => write!(f, "copy {post}"),
