@@ -6,6 +6,7 @@
 //! | produce | batches of 16 KiB of 100-byte records through `Node::handle`, acks=1 |
 //! | fetch | a consumer that reads them back, 1 MiB at a time |
 //! | partitions | 10,000 partitions on one node: created, held, stopped, opened again |
+//! | followers | records acknowledged by all on one partition of two nodes, beside 9,000 that idle (each has a file open, twice) |
 //! | election | three nodes with 1,000 partitions led by one, which dies: the steps of the others |
 //!
 //! The node alone is measured: no sockets, no wire format.
@@ -34,6 +35,9 @@ fn main() {
     if wanted("partitions") {
         let count = std::env::var("PARTITIONS").ok().and_then(|count| count.parse().ok());
         partitions(count.unwrap_or(10_000));
+    }
+    if wanted("followers") {
+        followers(9_000);
     }
     if wanted("election") {
         election(1_000);
@@ -145,6 +149,39 @@ fn partitions(count: i32) {
     let began = Clock::now();
     cluster.open(0);
     println!("  opened after a kill in {:.2?}", began.elapsed());
+}
+
+fn followers(idle: i32) {
+    let mut cluster = Cluster::start(2, |config| config.min_insync_replicas = 2);
+    let busy = cluster.create_topic("busy", 1, 2)[0];
+    let before = acknowledged_by_all(&mut cluster, busy);
+    println!("a batch of 16 KiB acknowledged by all: {before:.2?} of work beside no other partition");
+    cluster.create_topic("idle", idle, 2);
+    cluster.run_for(Duration::from_secs(5));
+    let beside = acknowledged_by_all(&mut cluster, busy);
+    println!("  {beside:.2?} beside {idle} that idle");
+    cluster.reset_work();
+    cluster.run_for(Duration::from_secs(60));
+    for (node, work) in cluster.work() {
+        println!("  {node}: a minute of idling takes {} steps, {:.2?} of work", work.steps, work.total);
+    }
+}
+
+/// What it takes both nodes to have a batch acknowledged by all.
+fn acknowledged_by_all(cluster: &mut Cluster, partition: TopicPartition) -> Duration {
+    let (records, _) = batch();
+    let batches = 200;
+    let began = Clock::now();
+    let leader = cluster.leader(partition);
+    for _ in 0..batches {
+        let partitions = vec![(partition, records.clone())];
+        let request = Produce { acks: Acks::All, timeout_ms: 30_000, partitions };
+        let ClientResponse::Produce(answers) = cluster.ask(leader, ClientRequest::Produce(request)) else {
+            panic!()
+        };
+        assert!(answers[0].1.is_ok(), "{answers:?}");
+    }
+    began.elapsed() / batches
 }
 
 fn election(count: i32) {

@@ -18,6 +18,7 @@ use crate::message::TopicPartition;
 use crate::ports::{Caller, Fatal, Ports};
 use crate::produce::Produces;
 use crate::replica::{Emitted, Replica};
+use crate::sessions::Sessions;
 use crate::waiting::WaitingFetches;
 
 /// The feature of eligible leader replicas (KIP-966).
@@ -32,6 +33,7 @@ pub(crate) struct Broker<D: Disk> {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) replicas: BTreeMap<TopicPartition, Replica<D>>,
     pub(crate) fetchers: Fetchers,
+    pub(crate) sessions: Sessions,
     pub(crate) waiting: WaitingFetches,
     pub(crate) produces: Produces,
     pub(crate) deletes: Deletes,
@@ -104,6 +106,7 @@ impl<D: Disk> Broker<D> {
             lifecycle,
             replicas,
             fetchers: Fetchers::default(),
+            sessions: Sessions::default(),
             waiting: WaitingFetches::default(),
             produces: Produces::default(),
             deletes: Deletes::default(),
@@ -124,7 +127,8 @@ impl<D: Disk> Broker<D> {
     ) -> Result<(), Fatal> {
         let Some(replica) = self.replicas.get_mut(&id) else { return Ok(()) };
         let mut emitted = Emitted::default();
-        replica.drain(id, incoming, &mut self.fetchers, ports, &mut emitted)?;
+        let followed = (&mut self.fetchers, &mut self.sessions);
+        replica.drain(id, incoming, followed, ports, &mut emitted)?;
         self.woken.extend(emitted.woken.into_iter().map(|token| (token, id)));
         for (token, result) in emitted.produced {
             if let Some(response) = self.produces.decide(token, id, result) {

@@ -152,7 +152,8 @@ impl<D: Disk> Broker<D> {
         for id in ids {
             self.look_at_deletes(ports, image, id);
             // Followers are told at once, and say at once what they have done.
-            let followers: Vec<Token> = self.waiting.of_followers(id).collect();
+            let followers: Vec<Token> =
+                self.waiting.of_followers(id).chain(self.sessions.waiting_for(id)).collect();
             self.overdue.extend(followers);
         }
         Ok(())

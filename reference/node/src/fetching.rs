@@ -1,4 +1,4 @@
-//! Fetches: of consumers, of followers, and of whoever wants to see what a replica has.
+//! Fetches: of consumers, of followers without a session, and of whoever wants to see what a replica has.
 //!
 //! A fetch is answered at once if there are its minimum of bytes, if any partition has something else to say (an error, that logs diverge), or
 //! if it may not wait. Else it waits in the cores of its partitions, which wake it; then what woke it is looked at again, and
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use highwater_core::controller::Image;
-use highwater_core::partition::{PartitionError, PartitionFetched, Reader, Role};
+use highwater_core::partition::{Partition, PartitionError, PartitionFetch, PartitionFetched, Reader, Role};
 use highwater_core::{NO_EPOCH, NodeId, Offset, Token};
 use highwater_log::disk::Disk;
 use highwater_log::records;
@@ -18,7 +18,7 @@ use crate::broker::Broker;
 use crate::config::NodeConfig;
 use crate::message::{
     ClientResponse, Fetch, FetchPartition, FetchReader, FetchedPartition, PeerResponse, ReplicaFetch,
-    TopicPartition,
+    ReplicaFetched, TopicPartition,
 };
 use crate::ports::{Fatal, Ports};
 use crate::replica::Replica;
@@ -33,6 +33,19 @@ struct Evaluated {
     bytes: u64,
     /// There is something to say besides bytes.
     says: bool,
+}
+
+/// How many bytes an answer has room for.
+pub(crate) struct Room {
+    left: usize,
+    total: usize,
+}
+
+impl Room {
+    /// For so many.
+    pub(crate) fn new(max_bytes: u32) -> Self {
+        Self { left: max_bytes as usize, total: 0 }
+    }
 }
 
 impl<D: Disk> Broker<D> {
@@ -79,7 +92,12 @@ impl<D: Disk> Broker<D> {
         if waiting.reading.min_bytes > 1
             && let Some(replica) = self.replicas.get_mut(&by)
             && let Some(part) = waiting.reading.partitions.iter().find(|part| part.partition == by)
-            && says_nothing_else(replica, &waiting.reading, part)
+            && says_nothing_else(
+                &replica.core,
+                waiting.reading.reader,
+                waiting.reading.leaders_only,
+                &part.fetch,
+            )
             && let Some(bytes) = wait(replica, &waiting.reading, part)?
             && !waiting.note(by, bytes)
         {
@@ -95,6 +113,9 @@ impl<D: Disk> Broker<D> {
         image: &Image,
         token: Token,
     ) -> Result<(), Fatal> {
+        if let Some(follower) = self.sessions.waits_under(token) {
+            return self.answer_waiting_in_session(ports, image, follower);
+        }
         let Some(reading) = self.forget_fetch(ports, token) else { return Ok(()) };
         let evaluated = self.evaluate(ports, image, &reading)?;
         answer(ports, &reading, evaluated.answers);
@@ -103,6 +124,10 @@ impl<D: Disk> Broker<D> {
 
     /// A fetch that waited is not waited for any more.
     pub(crate) fn forget_fetch(&mut self, ports: &mut Ports, token: Token) -> Option<Reading> {
+        if let Some(follower) = self.sessions.waits_under(token) {
+            self.sessions.stop_waiting(follower, ports);
+            return None;
+        }
         let reading = self.waiting.take(token, ports)?;
         for part in &reading.partitions {
             if let Some(replica) = self.replicas.get_mut(&part.partition) {
@@ -115,54 +140,85 @@ impl<D: Disk> Broker<D> {
     /// What there is to say now.
     fn evaluate(&mut self, ports: &mut Ports, image: &Image, reading: &Reading) -> Result<Evaluated, Fatal> {
         let mut answers = Vec::with_capacity(reading.partitions.len());
-        let (mut says, mut left, mut total) = (false, reading.max_bytes as usize, 0);
+        let (mut says, mut room) = (false, Room::new(reading.max_bytes));
         for part in &reading.partitions {
-            let id = part.partition;
-            let Some(replica) = self.replicas.get_mut(&id) else {
-                says = true;
-                answers.push(absent(image, id));
-                continue;
-            };
-            let mut fetched = replica.core.fetch(ports.now, reading.reader, &part.fetch);
-            if reading.leaders_only && fetched.error.is_none() && replica.core.role() != Role::Leader {
-                fetched = refused(PartitionError::NotLeaderOrFollower, replica.core.leader_epoch());
-            }
-            let mut bytes = Bytes::new();
-            if let (Some(first), Some(last)) = (fetched.records.first(), fetched.records.last())
-                && (left > 0 || total == 0)
-            {
-                let (from, to, room) = (first.base, last.end, left.min(part.max_bytes as usize));
-                bytes = replica.log.read(from, to, room.max(1)).map_err(|error| {
-                    Fatal::new(format!("reading {}-{}", replica.topic, id.partition), error)
-                })?;
-                // A batch that is larger than what may be sent goes first or not at all: nobody is stuck before it.
-                if bytes.len() > room && total > 0 {
-                    bytes = Bytes::new();
-                }
-            }
-            let sent = records::end(&bytes).unwrap_or(Offset::MIN);
-            records::cut(&mut fetched.records, sent);
-            says |= fetched.error.is_some() || fetched.diverging.is_some();
-            left = left.saturating_sub(bytes.len());
-            total += bytes.len();
-            let leader = replica.core.state().leader;
-            answers.push(FetchedPartition { partition: id, answer: fetched, leader, records: bytes });
-            self.drain(ports, id, &Bytes::new())?;
+            let (seen, _) =
+                self.look(ports, image, (reading.reader, reading.leaders_only), part, &mut room)?;
+            says |= seen.answer.error.is_some() || seen.answer.diverging.is_some();
+            answers.push(seen);
         }
-        Ok(Evaluated { answers, bytes: total as u64, says })
+        Ok(Evaluated { answers, bytes: room.total as u64, says })
+    }
+
+    /// What there is to say now of one partition, and whether there are records, for which there may be no room. Of followers it counts what
+    /// they have.
+    pub(crate) fn look(
+        &mut self,
+        ports: &mut Ports,
+        image: &Image,
+        (reader, leaders_only): (Reader, bool),
+        part: &FetchPartition,
+        room: &mut Room,
+    ) -> Result<(FetchedPartition, bool), Fatal> {
+        let id = part.partition;
+        let Some(replica) = self.replicas.get_mut(&id) else { return Ok((absent(image, id), false)) };
+        let mut fetched = replica.core.fetch(ports.now, reader, &part.fetch);
+        if leaders_only && fetched.error.is_none() && replica.core.role() != Role::Leader {
+            fetched = refused(PartitionError::NotLeaderOrFollower, replica.core.leader_epoch());
+        }
+        let mut bytes = Bytes::new();
+        let has_records = !fetched.records.is_empty();
+        if let (Some(first), Some(last)) = (fetched.records.first(), fetched.records.last())
+            && (room.left > 0 || room.total == 0)
+        {
+            let (from, to, max) = (first.base, last.end, room.left.min(part.max_bytes as usize));
+            bytes = replica
+                .log
+                .read(from, to, max.max(1))
+                .map_err(|error| Fatal::new(format!("reading {}-{}", replica.topic, id.partition), error))?;
+            // A batch that is larger than what may be sent goes first or not at all: nobody is stuck before it.
+            if bytes.len() > max && room.total > 0 {
+                bytes = Bytes::new();
+            }
+        }
+        let sent = records::end(&bytes).unwrap_or(Offset::MIN);
+        records::cut(&mut fetched.records, sent);
+        room.left = room.left.saturating_sub(bytes.len());
+        room.total += bytes.len();
+        let leader = replica.core.state().leader;
+        self.drain(ports, id, &Bytes::new())?;
+        Ok((FetchedPartition { partition: id, answer: fetched, leader, records: bytes }, has_records))
     }
 }
 
 /// Whether a fetch that was woken would be told nothing but records.
-fn says_nothing_else<D: Disk>(replica: &mut Replica<D>, reading: &Reading, part: &FetchPartition) -> bool {
-    let core = &mut replica.core;
-    let epoch = part.fetch.leader_epoch;
+pub(crate) fn says_nothing_else(
+    core: &Partition,
+    reader: Reader,
+    leaders_only: bool,
+    fetch: &PartitionFetch,
+) -> bool {
+    let epoch = fetch.leader_epoch;
     let leads = core.role() == Role::Leader;
-    let is_served = leads || !reading.leaders_only && !matches!(reading.reader, Reader::Replica { .. });
+    let is_served = leads || !leaders_only && !matches!(reader, Reader::Replica { .. });
     is_served
         && core.role() != Role::Unassigned
         && (epoch < 0 || epoch == core.leader_epoch())
-        && (core.log().start()..=core.log().end()).contains(&part.fetch.offset)
+        && (core.log().start()..=core.log().end()).contains(&fetch.offset)
+}
+
+/// How many bytes there are from where a follower fetches to the log's end.
+pub(crate) fn bytes_from<D: Disk>(
+    replica: &mut Replica<D>,
+    id: TopicPartition,
+    fetch: &PartitionFetch,
+) -> Result<u64, Fatal> {
+    let (from, end) = (fetch.offset, replica.core.log().end());
+    if from >= end {
+        return Ok(0);
+    }
+    let bytes = replica.log.bytes_between(from, end);
+    bytes.map_err(|error| Fatal::new(format!("reading {}-{}", replica.topic, id.partition), error))
 }
 
 /// Lets a fetch wait for more than there is now in one partition, and says how many bytes that is; none if the offset is not there.
@@ -177,7 +233,7 @@ fn wait<D: Disk>(
         Reader::Replica { .. } | Reader::Debug => core.log().end(),
     };
     let from = part.fetch.offset;
-    let beyond = highwater_core::partition::PartitionFetch { offset: from.max(limit), ..part.fetch };
+    let beyond = PartitionFetch { offset: from.max(limit), ..part.fetch };
     core.wait(reading.token, reading.reader, &beyond);
     if from < core.log().start() {
         return Ok(None);
@@ -197,7 +253,8 @@ fn answer(ports: &mut Ports, reading: &Reading, answers: Vec<FetchedPartition>) 
     match reading.asker {
         Asker::Peer => {
             let answers = answers.into_iter().map(|part| (part.partition, part.answer, part.records));
-            ports.reply(reading.token, PeerResponse::Fetch(answers.collect()));
+            let fetched = ReplicaFetched { session: 0, answers: answers.collect() };
+            ports.reply(reading.token, PeerResponse::Fetch(Ok(fetched)));
         }
         Asker::Client => ports.answer(reading.token, ClientResponse::Fetch(answers)),
     }

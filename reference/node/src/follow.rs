@@ -7,9 +7,11 @@ use highwater_log::records;
 
 use crate::broker::Broker;
 use crate::config::NodeConfig;
-use crate::fetcher;
+use crate::fetcher::Told;
 use crate::fetching::Answer;
-use crate::message::{PeerRequest, ReplicaFetch, ReplicaFetchPartition, TopicPartition};
+use crate::message::{
+    FetchSessionError, PeerRequest, ReplicaFetch, ReplicaFetchPartition, ReplicaFetched, TopicPartition,
+};
 use crate::ports::{Asked, Fatal, Ports};
 use crate::store;
 
@@ -23,44 +25,48 @@ impl<D: Disk> Broker<D> {
 
     fn fetch_from(&mut self, leader: NodeId, ports: &mut Ports, config: &NodeConfig) {
         let Some(broker_epoch) = self.published else { return };
-        let Some(turns) = self.fetchers.turns(leader) else { return };
-        let mut resume: Option<Instant> = None;
-        let mut partitions = Vec::new();
-        for id in turns {
-            let Some(replica) = self.replicas.get_mut(&id) else { continue };
-            match replica.paused {
-                Some(until) if until > ports.now => {
-                    resume = Some(resume.map_or(until, |resume| resume.min(until)));
-                    continue;
+        let Some(scope) = self.fetchers.next_scope(leader, broker_epoch, ports.now) else { return };
+        let max_bytes = config.replica_fetch_max_bytes;
+        let (mut partitions, mut forgotten) = (Vec::new(), Vec::new());
+        for id in scope.partitions {
+            let stands = self.stands(leader, id, ports.now);
+            let is_news = self.fetchers.tell(leader, id, stands);
+            match stands {
+                Some(Told { fetch, log_start }) if is_news => {
+                    partitions.push(ReplicaFetchPartition { partition: id, fetch, log_start, max_bytes });
                 }
-                _ => replica.paused = None,
-            }
-            if let Some((_, fetch)) = replica.core.position() {
-                let log_start = replica.core.log().start();
-                let max_bytes = config.replica_fetch_max_bytes;
-                partitions.push(ReplicaFetchPartition { partition: id, fetch, log_start, max_bytes });
+                None if is_news => forgotten.push(id),
+                _ => {}
             }
         }
-        if partitions.is_empty() {
-            if let Some(until) = resume {
-                self.fetchers.pause(leader, until, ports);
-            }
-            return;
+        if !self.fetchers.asks_for_any(leader) {
+            return self.fetchers.rest(leader, ports);
         }
         let wait = config.replica_fetch_wait_max;
-        let asked = Asked::Fetch(partitions.iter().map(|part| (part.partition, part.fetch)).collect());
         let request = ReplicaFetch {
             broker_epoch,
+            session: scope.session,
             partitions,
+            forgotten,
             max_wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
             min_bytes: config.replica_fetch_min_bytes,
             max_bytes: config.replica_fetch_response_max_bytes,
         };
-        let request = PeerRequest::Fetch(request);
         // What the leader may hold it for does not count as silence.
         let patience = config.replica_socket_timeout + wait;
-        let correlation = ports.send(leader, request, asked, patience);
+        let correlation = ports.send(leader, PeerRequest::Fetch(request), Asked::Fetch, patience);
         self.fetchers.asked(leader, correlation);
+    }
+
+    /// What there is to tell a leader of a partition; nothing if it is not to be fetched from there, or not now.
+    fn stands(&mut self, leader: NodeId, id: TopicPartition, now: Instant) -> Option<Told> {
+        let replica = self.replicas.get_mut(&id)?;
+        if replica.paused.is_some_and(|until| until > now) {
+            return None;
+        }
+        replica.paused = None;
+        let (followed, fetch) = replica.core.position()?;
+        (followed == leader).then(|| Told { fetch, log_start: replica.core.log().start() })
     }
 
     /// A leader has answered.
@@ -70,16 +76,32 @@ impl<D: Disk> Broker<D> {
         config: &NodeConfig,
         leader: NodeId,
         correlation: u64,
-        asked: &[(TopicPartition, PartitionFetch)],
-        answers: Vec<Answer>,
+        response: Result<ReplicaFetched, FetchSessionError>,
     ) -> Result<(), Fatal> {
         self.fetchers.settled(leader, correlation);
-        for pair in fetcher::pair(asked, answers, |(id, _, _)| *id) {
-            match pair {
-                Ok((fetch, answer)) => self.take(ports, config, leader, &fetch, answer)?,
-                Err(id) => {
+        let ReplicaFetched { session, answers } = match response {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                if !self.fetchers.refused(leader, error) {
+                    self.fetchers.pause(leader, ports.now + config.replica_fetch_backoff, ports);
+                }
+                return Ok(());
+            }
+        };
+        if !self.fetchers.asks_for_any(leader) {
+            // Nothing is followed from there any more.
+            return Ok(());
+        }
+        self.fetchers.answered(leader, session);
+        for answer in answers {
+            let id = answer.0;
+            match self.fetchers.told(leader, id) {
+                Some(told) => self.take(ports, config, leader, &told.fetch, answer)?,
+                None => {
                     let what = store::told(leader, id.topic, id.partition);
                     ports.report(format!("dropped {what}: it was not asked for"));
+                    self.fetchers.begin_anew(leader);
+                    self.fetchers.pause(leader, ports.now + config.replica_fetch_backoff, ports);
                 }
             }
         }
@@ -95,18 +117,15 @@ impl<D: Disk> Broker<D> {
         (id, mut fetched, bytes): Answer,
     ) -> Result<(), Fatal> {
         let Some(replica) = self.replicas.get_mut(&id) else { return Ok(()) };
-        let retry = Some(ports.now + config.replica_fetch_backoff);
+        let retry = ports.now + config.replica_fetch_backoff;
         match records::check(&bytes, fetch.offset, fetched.leader_epoch) {
             Ok(extents) => fetched.records = extents,
             Err(why) => {
                 let what = store::told(leader, id.topic, id.partition);
                 ports.report(format!("dropped {what}: {why}"));
-                replica.paused = retry;
+                self.pause_partition(leader, id, retry);
                 return Ok(());
             }
-        }
-        if fetched.error.is_some_and(|error| error != PartitionError::OffsetOutOfRange) {
-            replica.paused = retry;
         }
         if !fetched.records.is_empty()
             && let Some(turn) = &mut replica.turn
@@ -114,6 +133,13 @@ impl<D: Disk> Broker<D> {
         {
             self.fetchers.rotate(turn);
         }
+        if !fetched.records.is_empty() || fetched.diverging.is_some() || fetched.error.is_some() {
+            self.fetchers.tell_again(leader, id);
+        }
+        if fetched.error.is_some_and(|error| error != PartitionError::OffsetOutOfRange) {
+            self.pause_partition(leader, id, retry);
+        }
+        let Some(replica) = self.replicas.get_mut(&id) else { return Ok(()) };
         records::align(&replica.log, &mut fetched.diverging)?;
         replica.core.fetched(ports.now, leader, fetch, &fetched);
         self.drain(ports, id, &bytes)?;
@@ -121,6 +147,16 @@ impl<D: Disk> Broker<D> {
             replica.flush_if_due(id, ports);
         }
         Ok(())
+    }
+
+    /// A leader is not asked for a partition for a while, if it is still followed from there.
+    fn pause_partition(&mut self, leader: NodeId, id: TopicPartition, until: Instant) {
+        if let Some(replica) = self.replicas.get_mut(&id)
+            && replica.turn.is_some_and(|turn| turn.leader == leader)
+        {
+            replica.paused = Some(until);
+            self.fetchers.pause_partition(leader, id, until);
+        }
     }
 
     /// A leader will not answer.
@@ -132,6 +168,7 @@ impl<D: Disk> Broker<D> {
         correlation: u64,
     ) {
         self.fetchers.settled(leader, correlation);
+        self.fetchers.begin_anew(leader);
         self.fetchers.pause(leader, ports.now + config.replica_fetch_backoff, ports);
     }
 }

@@ -15,8 +15,9 @@
 //! | replica | partition core, log | carries out the partition's effects |
 //! | producers | | tells what of an idempotent producer's batches is new, and keeps that in step with the log |
 //! | produce | requests that wait for acknowledgements | checks and appends what producers send |
-//! | fetching, waiting | fetches that wait | answers consumers, followers and who debugs, once there is enough |
-//! | follow | | fetches of leaders, one at a time of each |
+//! | fetching, waiting | fetches that wait | answers consumers and who debugs, once there is enough |
+//! | lead, sessions | followers' fetch sessions (KIP-227) | answers followers about what changed |
+//! | follow, fetcher | what each leader was told | fetches of leaders, one at a time of each; names what changed |
 //! | offsets | | ListOffsets, OffsetsForLeaderEpoch |
 //! | deletes | deletions that wait for followers | DeleteRecords (KIP-107) |
 //! | settings | | what topics are configured to, by whom, and what that means |
@@ -40,12 +41,13 @@
 //!   bounded by the number of peers and by `waiting_requests_max`.
 //! - A request of a client is answered once, all its partitions together, in the order in which they were asked for.
 //! - A flush that was done beside the node claims no more than there was when it began, and nothing after a truncation.
-//! - A step costs as much as it changes: timers are in one ordered set, changed partitions in a list of their own. Only changes of
+//! - A step costs as much as it changes: timers are in one ordered set, changed partitions in a list of their own, and fetches of
+//!   followers look at what moved. Only full fetches, changes of
 //!   brokers, snapshots and checkpoints go over all replicas.
 //! - The same seed, disk and inputs give the same outputs: no clock, no other randomness, no order but that of keys.
 //!
 //! # Where it differs from Kafka
-//! - A follower fetches from a leader all partitions at once and in full (no fetch sessions, KIP-227), on one connection.
+//! - A follower fetches from a leader all partitions at once, on one connection. What its fetch session saves beyond Kafka's is told in `sessions`.
 //! - A heartbeat or a registration counts as lost after half the session timeout, so that the next still comes in time.
 //! - Replicas that metadata do not know are deleted at once, not after a while; so are segments (`file.delete.delay.ms`).
 //! - A new replica is durable with its first flush, as its records are (Kafka writes `partition.metadata` through).
@@ -55,7 +57,7 @@
 //! - The followers of a log whose start is moved by DeleteRecords hear of it at once, not with their next records.
 //!
 //! # What is not implemented
-//! - Authentication, quotas, fetch sessions (KIP-227): they come with the server. Transactions: their batches are refused.
+//! - Authentication, quotas, fetch sessions of clients (KIP-227): they come with the server. Transactions: their batches are refused.
 //! - Several log directories (KIP-113, 858); tiered storage (KIP-405); compaction (a compacted log keeps everything).
 //! - What of a topic's configuration has no effect is said in `settings`.
 //! - A bound on producers that wait for the ISR of one partition; each waits for its own time at most.
@@ -70,6 +72,7 @@ mod fetcher;
 mod fetching;
 mod follow;
 mod followers;
+mod lead;
 mod lifecycle;
 pub mod message;
 mod metadata;
@@ -82,6 +85,7 @@ mod producers;
 mod publish;
 mod replica;
 mod serve;
+mod sessions;
 mod settings;
 mod snapshot;
 mod store;

@@ -27,7 +27,6 @@ use crate::settings::{self, TopicConfigEntry};
 use crate::store;
 use crate::timers::Timer;
 use crate::view::{self, ReplicaView};
-use crate::waiting::Reading;
 
 /// The rules of all cores of a node: constants, unless the feature `flaws` is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -203,11 +202,12 @@ impl<D: Disk> Node<D> {
                 self.drain_quorum()
             }
             PeerRequest::Fetch(fetch) => {
-                if let Some(broker) = &mut self.broker {
-                    broker.note_starts(&mut self.ports, &self.metadata.image, from, &fetch);
-                }
-                let (reading, max_wait_ms) = fetching::of_replica(token, from, &fetch);
-                self.fetch(reading, max_wait_ms)
+                let (ports, image) = (&mut self.ports, &self.metadata.image);
+                let Some(broker) = &mut self.broker else {
+                    fetching::refuse(ports, &fetching::of_replica(token, from, &fetch).0);
+                    return Ok(());
+                };
+                broker.fetch_of_follower(ports, &self.config, image, (token, from), &fetch)
             }
             PeerRequest::Controller(request) => self.serve_controller(Caller::Peer(token), request),
         }
@@ -225,10 +225,8 @@ impl<D: Disk> Node<D> {
                 self.metadata.quorum.answered(self.ports.now, sent.to, asked, response, bytes)?;
                 self.drain_quorum()
             }
-            (Asked::Fetch(asked), PeerResponse::Fetch(answers)) => match &mut self.broker {
-                Some(broker) => {
-                    broker.fetched(&mut self.ports, &self.config, sent.to, correlation, &asked, answers)
-                }
+            (Asked::Fetch, PeerResponse::Fetch(response)) => match &mut self.broker {
+                Some(broker) => broker.fetched(&mut self.ports, &self.config, sent.to, correlation, response),
                 None => Ok(()),
             },
             (Asked::Controller(caller), PeerResponse::Controller(response)) => {
@@ -249,7 +247,7 @@ impl<D: Disk> Node<D> {
                 self.metadata.quorum.handle(self.ports.now, quorum::Input::Failed { to, request })?;
                 self.drain_quorum()
             }
-            Asked::Fetch(_) => {
+            Asked::Fetch => {
                 if let Some(broker) = &mut self.broker {
                     broker.fetch_failed(&mut self.ports, &self.config, to, correlation);
                 }
@@ -296,18 +294,6 @@ impl<D: Disk> Node<D> {
         };
         self.ports.answer(token, response);
         Ok(())
-    }
-
-    fn fetch(&mut self, reading: Reading, max_wait_ms: u32) -> Result<(), Fatal> {
-        match &mut self.broker {
-            Some(broker) => {
-                broker.fetch(&mut self.ports, &self.config, &self.metadata.image, reading, max_wait_ms)
-            }
-            None => {
-                fetching::refuse(&mut self.ports, &reading);
-                Ok(())
-            }
-        }
     }
 
     fn run_out(&mut self) -> Result<(), Fatal> {
@@ -401,6 +387,10 @@ impl<D: Disk> Node<D> {
         let image = &self.metadata.image;
         while let Some((token, by)) = broker.woken.pop_front() {
             broker.wake(&mut self.ports, image, token, by)?;
+            busy = true;
+        }
+        while let Some((follower, id)) = broker.sessions.next_stirred() {
+            broker.stirred(&mut self.ports, image, follower, id)?;
             busy = true;
         }
         for token in std::mem::take(&mut broker.overdue) {
@@ -595,28 +585,26 @@ impl<D: Disk> Node<D> {
         settings::topic_config(&self.config, &self.metadata.image, topic)
     }
 
-    /// What flushes this log as far as it goes now, on another thread; `None` if there is nothing to flush, or no such log. Asked
-    /// for after [`Output::Flush`], and followed by [`Input::Flushed`]; by [`Input::Flush`] if there is nothing to flush, since whoever
-    /// waits for the flush has not heard of what else has flushed the log meanwhile, as a snapshot does before it is made.
+    /// What flushes this log as far as it goes now, on another thread: asked for after [`Output::Flush`], and followed by
+    /// [`Input::Flushed`]. `None` if there is nothing to flush, or no such log, and then nothing is to follow: what else has flushed the log meanwhile,
+    /// as a snapshot does before it is made, whoever waits for the flush hears of by this.
     ///
     /// Not more than one of a log should be under way: the next is asked for once the last is done.
     pub fn flusher(&mut self, log: LogId) -> Option<Flusher<D>> {
-        if self.phase == Phase::Stopped {
-            return None;
-        }
-        let flusher = match log {
-            LogId::Metadata => self.metadata.quorum.flusher().map_err(Fatal::from),
+        let mut flusher = None;
+        self.step(self.ports.now, |node| {
+            flusher = node.take_flusher(log)?;
+            if flusher.is_some() { Ok(()) } else { node.take(Input::Flush(log)) }
+        });
+        flusher
+    }
+
+    fn take_flusher(&mut self, log: LogId) -> Result<Option<Flusher<D>>, Fatal> {
+        match log {
+            LogId::Metadata => Ok(self.metadata.quorum.flusher()?),
             LogId::Partition(id) => {
-                let replica = self.broker.as_mut()?.replicas.get_mut(&id)?;
-                replica.flusher(id)
-            }
-        };
-        match flusher {
-            Ok(flusher) => flusher,
-            Err(fatal) => {
-                self.phase = Phase::Stopped;
-                self.ports.stop(Some(fatal.0));
-                None
+                let replica = self.broker.as_mut().and_then(|broker| broker.replicas.get_mut(&id));
+                replica.map_or(Ok(None), |replica| replica.flusher(id))
             }
         }
     }

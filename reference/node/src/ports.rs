@@ -5,10 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use highwater_core::controller::ControllerResponse;
-use highwater_core::partition::PartitionFetch;
 use highwater_core::{Dice, Instant, NodeId, Token, quorum};
 
-use crate::message::{ClientResponse, LogId, Output, PeerRequest, PeerResponse, TopicPartition};
+use crate::message::{ClientResponse, LogId, Output, PeerRequest, PeerResponse};
 use crate::timers::{Timer, Timers};
 
 /// Why a node has to stop: its disk failed, or what is on it cannot be. Nothing may be sent after that.
@@ -37,8 +36,8 @@ pub(crate) struct Sent {
 pub(crate) enum Asked {
     /// Of the quorum.
     Quorum(quorum::Request),
-    /// A fetch of these partitions.
-    Fetch(Vec<(TopicPartition, PartitionFetch)>),
+    /// A fetch of partitions: the session has what the leader was told.
+    Fetch,
     /// Of the active controller, for whom.
     Controller(Caller),
 }

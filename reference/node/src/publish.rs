@@ -114,6 +114,7 @@ impl<D: Disk> Broker<D> {
     }
 
     fn tell_brokers(&mut self, ports: &mut Ports, with: &Publisher<'_, D>) -> Result<(), Fatal> {
+        self.end_sessions_of_the_gone(ports, with.image);
         let brokers = brokers(with.image);
         let ids: Vec<_> = self.replicas.keys().copied().collect();
         for id in ids {
@@ -154,7 +155,7 @@ impl<D: Disk> Broker<D> {
             && replica.paused.take().is_some()
             && let Some(turn) = replica.turn
         {
-            self.fetchers.hurry(turn.leader, ports);
+            self.fetchers.hurry(turn.leader, id, ports);
         }
         Ok(())
     }

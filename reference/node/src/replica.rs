@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use highwater_core::partition::{self, AlterPartition, Partition, PartitionError};
-use highwater_core::{Instant, Offset, Token};
+use highwater_core::{Epoch, Instant, NodeId, Offset, Token};
 use highwater_log::disk::Disk;
 use highwater_log::{Flushed, Flusher, Log, LogProducers};
 
 use crate::deletes::FollowerStarts;
-use crate::fetcher::{Fetchers, Turn};
+use crate::fetcher::{Fetchers, Told, Turn};
 use crate::message::{LogId, TopicPartition};
 use crate::ports::{Fatal, Ports};
+use crate::sessions::Sessions;
 use crate::settings::TopicSettings;
 use crate::timers::Timer;
 
@@ -33,8 +34,36 @@ pub(crate) struct Replica<D: Disk> {
     /// It is not asked for before then: the last answer was an error.
     pub(crate) paused: Option<Instant>,
     pub(crate) armed: Option<Instant>,
+    /// As it was when it was last drained.
+    moved: Moved,
+    /// The followers in whose sessions it stands, and who have all of it as it was then.
+    watchers: Vec<NodeId>,
     flush_armed: Option<Instant>,
     flush_asked: bool,
+}
+
+/// What of a replica its followers may have to hear of, if it is another than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moved {
+    leads: bool,
+    leader_epoch: Epoch,
+    partition_epoch: i32,
+    start: Offset,
+    end: Offset,
+    high_watermark: Offset,
+}
+
+impl Moved {
+    fn of(core: &Partition) -> Self {
+        Self {
+            leads: core.role() == partition::Role::Leader,
+            leader_epoch: core.leader_epoch(),
+            partition_epoch: core.state().partition_epoch,
+            start: core.log().start(),
+            end: core.log().end(),
+            high_watermark: core.high_watermark(),
+        }
+    }
 }
 
 /// What comes of a replica for other parts of the broker.
@@ -53,6 +82,8 @@ impl<D: Disk> Replica<D> {
         Self {
             topic,
             log,
+            moved: Moved::of(&core),
+            watchers: Vec::new(),
             core,
             producers: LogProducers::default(),
             settings,
@@ -84,7 +115,7 @@ impl<D: Disk> Replica<D> {
         &mut self,
         id: TopicPartition,
         incoming: &Bytes,
-        fetchers: &mut Fetchers,
+        (fetchers, sessions): (&mut Fetchers, &mut Sessions),
         ports: &mut Ports,
         emitted: &mut Emitted,
     ) -> Result<(), Fatal> {
@@ -92,9 +123,14 @@ impl<D: Disk> Replica<D> {
             self.carry_out(effect, incoming, ports, emitted)
                 .map_err(|Fatal(why)| Fatal::new(format!("{}-{}", self.topic, id.partition), why))?;
         }
+        self.stir(id, sessions);
         let deadline = self.core.deadline();
         ports.timers.arm(Timer::Partition(id), &mut self.armed, deadline);
-        let leader = self.core.position().map(|(leader, _)| leader);
+        let position = self.core.position();
+        let leader = position.map(|(leader, _)| leader);
+        if let Some((leader, fetch)) = position {
+            fetchers.note(leader, id, &Told { fetch, log_start: self.core.log().start() });
+        }
         if leader != self.turn.map(|turn| turn.leader) {
             if let Some(turn) = self.turn.take() {
                 fetchers.unfollow(turn, ports);
@@ -103,6 +139,29 @@ impl<D: Disk> Replica<D> {
             self.paused = None;
         }
         Ok(())
+    }
+
+    /// Tells those that watch it, once, if anything moved that they may have to hear of.
+    fn stir(&mut self, id: TopicPartition, sessions: &mut Sessions) {
+        let moved = Moved::of(&self.core);
+        if moved == self.moved {
+            return;
+        }
+        self.moved = moved;
+        for follower in std::mem::take(&mut self.watchers) {
+            // It had all, and its session went on since it said so.
+            if let Some(used) = sessions.used(follower) {
+                self.core.followed_until(follower, used);
+            }
+            sessions.stir(follower, id);
+        }
+    }
+
+    /// A follower wants to know once anything moves.
+    pub(crate) fn watch(&mut self, follower: NodeId) {
+        if !self.watchers.contains(&follower) {
+            self.watchers.push(follower);
+        }
     }
 
     fn carry_out(

@@ -17,7 +17,7 @@
 //! | server | puts them together, starts and stops them |
 //!
 //! # Not implemented
-//! - TLS and SASL, quotas, and fetch sessions among nodes (KIP-227): a follower asks for all partitions in each fetch.
+//! - TLS and SASL, quotas.
 //! - Kafka lets go of the listeners first when it stops; here they serve until the node has stopped.
 
 pub mod api;

@@ -71,15 +71,15 @@ pub const TARGETS: &[Target] = &[
     target("A30", Profile::Elections, 2_000),
     target("B01", Profile::Leaders, 2_000),
     target("B03", Profile::Unclean, 2_000),
-    target("B06", Profile::Stale, 2_000),
+    target("B06", Profile::Stale, 8_000),
     target("B07", Profile::Replicas, 2_000),
-    target("B08", Profile::Leaders, 4_000),
+    target("B08", Profile::Leaders, 8_000),
     target("B11", Profile::Replicas, 2_000),
     target("B12", Profile::Leaders, 2_000),
     target("B14", Profile::Replicas, 2_000),
-    target("B17", Profile::Stale, 2_000),
+    target("B17", Profile::Stale, 4_000),
     target("B20", Profile::Tails, 2_000),
-    target("B43", Profile::Stale, 20_000),
+    target("B43", Profile::Stale, 40_000),
 ];
 
 /// Looks for a flaw.

@@ -99,10 +99,10 @@ fn swarm_turns_different_things_on() {
     assert_eq!(distinct.len(), 16, "every part of these four kinds comes up alone and together");
 }
 
-/// n3 lost its disk after a topic was placed on it and before that was committed, and was all that was left of its ISR.
+/// n3 is cut off, n2 loses its tail in a crash, and n1 stops in good order: n2 is all that is left of the ISR.
 #[test]
-fn partition_placed_on_a_disk_that_is_lost_waits_for_an_operator() {
-    let scenario = Scenario::from_json(include_str!("scenarios/placed_on_a_disk_lost_since.json"));
+fn last_member_of_the_isr_that_lost_its_tail_lost_it_by_right() {
+    let scenario = Scenario::from_json(include_str!("scenarios/last_member_lost_its_tail.json"));
     let outcome = run(&scenario.expect("a scenario"), false).expect("runs");
     assert_eq!(outcome.violation, None);
     assert!(outcome.counts.tainted.contains_key("the last in-sync replica lost its tail"), "{outcome:?}");

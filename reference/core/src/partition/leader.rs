@@ -309,6 +309,16 @@ impl Leader {
         answer
     }
 
+    /// The last fetch of a follower held until then.
+    pub(super) fn followed_until(&mut self, id: NodeId, at: Instant) {
+        let follower = self.followers.iter_mut().find(|progress| progress.id == id);
+        if let Some(progress) = follower
+            && let Some(fetched) = progress.fetched
+        {
+            progress.pace.repeated(fetched.end, at);
+        }
+    }
+
     // ---- the ISR ----
 
     /// Asks for a follower to join, once it has caught up.

@@ -352,6 +352,14 @@ impl Partition {
         }
     }
 
+    /// A follower that had all that this leader has, by its last fetch, has gone on fetching until `at` without saying so again (KIP-227): until
+    /// then it had all. To be told of a time at which the log was as it was at that fetch, before it is asked what is due.
+    pub fn followed_until(&mut self, id: NodeId, at: Instant) {
+        if let Current::Leader(leader) = &mut self.role {
+            leader.followed_until(id, at);
+        }
+    }
+
     /// Keeps a fetch to which [`Partition::fetch`] had nothing to say: [`Effect::Wake`] tells once it has, and forgets it.
     pub fn wait(&mut self, token: Token, reader: Reader, fetch: &PartitionFetch) {
         let leads = matches!(self.role, Current::Leader(_));

@@ -32,6 +32,14 @@ impl Pace {
         self.end_then = end;
     }
 
+    /// Notes that the last fetch, which was from `offset`, would have been the same until `at`.
+    pub(super) fn repeated(&mut self, offset: Offset, at: Instant) {
+        if offset >= self.end_then {
+            self.caught_up = self.caught_up.max(Some(at));
+            self.last_fetch = self.last_fetch.max(Some(at));
+        }
+    }
+
     /// Who joins the ISR, or is in it when a reign begins, has the full time to show that it follows.
     pub(super) fn joined_isr(&mut self, in_isr: bool, now: Instant) {
         if in_isr && !self.in_isr {

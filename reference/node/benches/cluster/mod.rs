@@ -9,7 +9,7 @@ use highwater_core::quorum::ReplicaKey;
 use highwater_core::{Instant, NodeId, Uuid};
 use highwater_log::disk::RealDisk;
 use highwater_node::message::{ClientRequest, ClientResponse, Input, Output, TopicPartition};
-use highwater_node::{Flusher, Node, NodeConfig, Role, Roles, Rules};
+use highwater_node::{Node, NodeConfig, Role, Roles, Rules};
 
 /// How long a message takes.
 const DELAY: Duration = Duration::from_micros(100);
@@ -135,6 +135,14 @@ impl Cluster {
         self.nodes[&NodeId(id)].replicas().filter(|replica| replica.role == Role::Leader).count()
     }
 
+    /// Who leads a partition, which there must be somebody.
+    pub(crate) fn leader(&self, partition: TopicPartition) -> i32 {
+        let leads = |node: &&Node<RealDisk>| {
+            node.replica(partition).is_some_and(|replica| replica.role == Role::Leader)
+        };
+        self.nodes.values().find(leads).expect("a leader").id().0
+    }
+
     pub(crate) fn ask(&mut self, id: i32, request: ClientRequest) -> ClientResponse {
         self.sequence += 1;
         let token = self.sequence;
@@ -225,9 +233,9 @@ impl Cluster {
                     self.answers.insert(token, response);
                 }
                 Output::Flush(log) => {
-                    let flusher = self.nodes.get_mut(&id).and_then(|node| node.flusher(log));
-                    let done = |flusher: Flusher<_>| Input::Flushed { log, flushed: flusher.flush() };
-                    self.post(id, flusher.map_or(Input::Flush(log), done));
+                    if let Some(flusher) = self.nodes.get_mut(&id).and_then(|node| node.flusher(log)) {
+                        self.post(id, Input::Flushed { log, flushed: flusher.flush() });
+                    }
                 }
                 Output::Report(what) => println!("{id}: {what}"),
                 Output::Stopped(why) => assert_eq!(why, None, "{id} stopped"),

@@ -1,13 +1,14 @@
 //! What goes into a node and what comes out of it.
 
 mod client;
+mod replica;
 
 use bytes::Bytes;
 pub use client::*;
 use highwater_core::controller::{ControllerRequest, ControllerResponse};
-use highwater_core::partition::{PartitionFetch, PartitionFetched};
-use highwater_core::{NodeId, Offset, Token, Uuid, quorum};
+use highwater_core::{NodeId, Token, Uuid, quorum};
 use highwater_log::Flushed;
+pub use replica::*;
 
 /// A partition by the id of its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,8 +105,8 @@ pub enum Output {
         /// What.
         response: ClientResponse,
     },
-    /// This log wants to be flushed, soon: say [`Input::Flush`], or take [`Node::flusher`](crate::Node::flusher), flush by that on another
-    /// thread, and say [`Input::Flushed`]. One of a log is asked for at a time.
+    /// This log wants to be flushed, soon: say [`Input::Flush`]; or take [`Node::flusher`](crate::Node::flusher) and, if there is one, flush by
+    /// that on another thread, and say [`Input::Flushed`]. One of a log is asked for at a time.
     Flush(LogId),
     /// Something for the operator's log; nothing needs to be done: a peer's malformed answer that was dropped, a torn tail that was cut.
     Report(String),
@@ -118,38 +119,10 @@ pub enum Output {
 pub enum PeerRequest {
     /// Of the quorum.
     Quorum(quorum::Request),
-    /// A follower's fetch from the leader of these partitions.
+    /// A follower's fetch from the leader of partitions.
     Fetch(ReplicaFetch),
     /// Of a broker to the active controller.
     Controller(ControllerRequest),
-}
-
-/// A fetch of a follower, for all partitions whose leader is the receiver.
-#[derive(Debug, Clone)]
-pub struct ReplicaFetch {
-    /// Its broker epoch.
-    pub broker_epoch: i64,
-    /// What it wants.
-    pub partitions: Vec<ReplicaFetchPartition>,
-    /// How long the leader may wait for something to say, in milliseconds.
-    pub max_wait_ms: u32,
-    /// How many bytes are worth an answer before that.
-    pub min_bytes: u32,
-    /// How many bytes at most of all partitions together, though never less than a batch.
-    pub max_bytes: u32,
-}
-
-/// What a follower wants of one partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReplicaFetchPartition {
-    /// Which.
-    pub partition: TopicPartition,
-    /// From where on.
-    pub fetch: PartitionFetch,
-    /// Where the follower's log starts: for the low watermark of DeleteRecords (KIP-107).
-    pub log_start: Offset,
-    /// How many bytes at most, though never less than a batch.
-    pub max_bytes: u32,
 }
 
 /// The answer to a [`PeerRequest`].
@@ -157,8 +130,8 @@ pub struct ReplicaFetchPartition {
 pub enum PeerResponse {
     /// Of the quorum, with the bytes of its records or of a snapshot.
     Quorum(quorum::Response, Bytes),
-    /// To [`PeerRequest::Fetch`].
-    Fetch(Vec<(TopicPartition, PartitionFetched, Bytes)>),
+    /// To [`PeerRequest::Fetch`]; an error if there is no such session: nothing of the request was taken.
+    Fetch(Result<ReplicaFetched, FetchSessionError>),
     /// To [`PeerRequest::Controller`].
     Controller(ControllerResponse),
 }

@@ -16,7 +16,7 @@ use highwater_node::message::{
     ClientRequest, ClientResponse, Fetch, FetchPartition, FetchReader, Input, ListOffsets, ListedOffset,
     LogId, OffsetAt, OffsetQuery, OffsetReader, Output, PeerRequest, PeerResponse, Produce, TopicPartition,
 };
-use highwater_node::{Flusher, Node, NodeConfig, OpenError, Role, Roles, Rules};
+use highwater_node::{Node, NodeConfig, OpenError, Role, Roles, Rules};
 
 /// How long a message takes, and a flush.
 const DELAY: Duration = Duration::from_millis(1);
@@ -33,9 +33,13 @@ pub(crate) struct Cluster {
     pub(crate) reports: Vec<(NodeId, String)>,
     pub(crate) stopped: BTreeMap<NodeId, Option<String>>,
     pub(crate) tamper: Option<Tamper>,
+    /// The next request of which it says so, told who sends it, is lost.
+    pub(crate) lost_request: Option<Box<dyn Fn(NodeId, &PeerRequest) -> bool>>,
     pub(crate) events: u64,
     /// Flushes are done by flushers.
     pub(crate) flushes_elsewhere: bool,
+    /// The metadata log of this node is not flushed, though it wants to be.
+    pub(crate) unflushed: Option<i32>,
     /// What was asked since the last start of a node.
     pub(crate) requests: Vec<(NodeId, NodeId, PeerRequest)>,
     answers: BTreeMap<u64, ClientResponse>,
@@ -90,8 +94,10 @@ impl Cluster {
             reports: Vec::new(),
             stopped: BTreeMap::new(),
             tamper: None,
+            lost_request: None,
             events: 0,
             flushes_elsewhere: false,
+            unflushed: None,
             requests: Vec::new(),
             answers: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
@@ -233,35 +239,45 @@ impl Cluster {
 
     fn collect(&mut self, id: NodeId) {
         while let Some(output) = self.nodes.get_mut(&id).and_then(Node::poll) {
-            match output {
-                Output::Send { to, correlation, request } => {
-                    self.sequence += 1;
-                    let token = self.sequence;
-                    self.asked.insert((to, token), (id, correlation));
-                    self.requests.push((id, to, request.clone()));
-                    self.post(to, Input::Request { token, from: id, request });
+            self.take(id, output);
+        }
+    }
+
+    /// Does what a node wants done.
+    pub(crate) fn take(&mut self, id: NodeId, output: Output) {
+        match output {
+            Output::Send { to, correlation, request } => {
+                self.sequence += 1;
+                let token = self.sequence;
+                self.asked.insert((to, token), (id, correlation));
+                self.requests.push((id, to, request.clone()));
+                if self.lost_request.as_ref().is_some_and(|is_meant| is_meant(id, &request)) {
+                    self.lost_request = None;
+                    return;
                 }
-                Output::Reply { token, mut response } => {
-                    // Nobody waits any more for what was asked of an earlier start.
-                    let Some((to, correlation)) = self.asked.remove(&(id, token)) else { continue };
-                    let arrives = self.tamper.as_mut().is_none_or(|tamper| tamper(id, to, &mut response));
-                    if arrives {
-                        self.post(to, Input::Response { correlation, response });
-                    }
+                self.post(to, Input::Request { token, from: id, request });
+            }
+            Output::Reply { token, mut response } => {
+                // Nobody waits any more for what was asked of an earlier start.
+                let Some((to, correlation)) = self.asked.remove(&(id, token)) else { return };
+                let arrives = self.tamper.as_mut().is_none_or(|tamper| tamper(id, to, &mut response));
+                if arrives {
+                    self.post(to, Input::Response { correlation, response });
                 }
-                Output::Answer { token, response } => {
-                    self.answers.insert(token, response);
+            }
+            Output::Answer { token, response } => {
+                self.answers.insert(token, response);
+            }
+            Output::Flush(LogId::Metadata) if self.unflushed == Some(id.0) => {}
+            Output::Flush(log) if self.flushes_elsewhere => {
+                if let Some(flusher) = self.nodes.get_mut(&id).and_then(|node| node.flusher(log)) {
+                    self.post(id, Input::Flushed { log, flushed: flusher.flush() });
                 }
-                Output::Flush(log) if self.flushes_elsewhere => {
-                    let flusher = self.nodes.get_mut(&id).and_then(|node| node.flusher(log));
-                    let done = |flusher: Flusher<_>| Input::Flushed { log, flushed: flusher.flush() };
-                    self.post(id, flusher.map_or(Input::Flush(log), done));
-                }
-                Output::Flush(log) => self.post(id, Input::Flush(log)),
-                Output::Report(what) => self.reports.push((id, what)),
-                Output::Stopped(why) => {
-                    self.stopped.insert(id, why);
-                }
+            }
+            Output::Flush(log) => self.post(id, Input::Flush(log)),
+            Output::Report(what) => self.reports.push((id, what)),
+            Output::Stopped(why) => {
+                self.stopped.insert(id, why);
             }
         }
     }

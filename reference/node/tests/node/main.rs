@@ -9,5 +9,6 @@ mod offsets;
 mod partitions;
 mod producers;
 mod producing;
+mod sessions;
 mod settings;
 mod wire;

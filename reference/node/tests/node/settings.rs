@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use highwater_core::controller::{ConfigResource, TOPIC_CONFIG};
+use highwater_core::controller::{ConfigResource, ControllerRequest, NewTopic, TOPIC_CONFIG};
 use highwater_core::partition::Acks;
 use highwater_core::{NodeId, Offset};
 use highwater_log::disk::{Failure, Operation};
-use highwater_node::message::{Input, LogId, TopicPartition};
+use highwater_node::message::{ClientRequest, Input, LogId, TopicPartition};
 use highwater_node::{ConfigSource, Roles, TopicConfigEntry};
 
-use crate::cluster::{Cluster, settled, settled_with};
+use crate::cluster::{Cluster, settled, settled_with, small_snapshots};
 
 fn entry(cluster: &Cluster, topic: &str, key: &str) -> TopicConfigEntry {
     let entries = cluster.node(1).topic_config(topic);
@@ -160,6 +160,38 @@ fn what_is_flushed_already_has_no_flusher() {
     let log = LogId::Partition(partition);
     cluster.tell(1, Input::Flush(log));
     assert!(cluster.nodes.get_mut(&NodeId(1)).expect("a node").flusher(log).is_none());
+}
+
+#[test]
+fn log_that_a_snapshot_has_flushed_meanwhile_counts_as_flushed_once_its_flusher_is_asked_for() {
+    let mut cluster = settled_with(small_snapshots);
+    let active = cluster.active().expect("a controller");
+    // The two others commit without it.
+    cluster.unflushed = Some(active);
+    for index in 0..10_000 {
+        let name = format!("topic-{index}");
+        let topic = NewTopic {
+            name,
+            partitions: 1,
+            replication_factor: 1,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        };
+        let request = ControllerRequest::CreateTopics { topics: vec![topic], validate_only: false };
+        cluster.send(active, ClientRequest::Controller(request));
+        let before = cluster.node(active).quorum().snapshot();
+        cluster.step();
+        let core = cluster.node(active).quorum();
+        // A snapshot has just flushed all, of which the core knows nothing that is not in it.
+        if core.snapshot() != before && core.log().flushed() < core.log().end() {
+            let node = cluster.nodes.get_mut(&NodeId(active)).expect("a node");
+            assert!(node.flusher(LogId::Metadata).is_none(), "something is left to flush");
+            let log = node.quorum().log();
+            assert_eq!(log.flushed(), log.end());
+            return;
+        }
+    }
+    panic!("no snapshot was taken while records were on their way");
 }
 
 #[test]

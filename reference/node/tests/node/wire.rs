@@ -7,7 +7,7 @@ use highwater_core::NodeId;
 use highwater_core::controller::{ControllerRequest, ControllerResponse};
 use highwater_core::partition::Acks;
 use highwater_core::quorum::{FetchSnapshotResponse, Response};
-use highwater_node::message::PeerResponse;
+use highwater_node::message::{PeerResponse, ReplicaFetched};
 
 use crate::cluster::{Cluster, settled, settled_with, small_snapshots};
 
@@ -55,7 +55,8 @@ fn answer_of_another_kind_is_dropped() {
     cluster.tamper_with(3, |_, response| {
         let meant = matches!(response, PeerResponse::Quorum(..));
         if meant {
-            *response = PeerResponse::Fetch(Vec::new());
+            let fetched = ReplicaFetched { session: 0, answers: Vec::new() };
+            *response = PeerResponse::Fetch(Ok(fetched));
         }
         meant
     });
@@ -71,8 +72,8 @@ fn answer_about_a_partition_that_was_not_asked_for_is_dropped() {
     let mut cluster = settled();
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     cluster.tamper_with(3, |to, response| match response {
-        PeerResponse::Fetch(answers) if to == NodeId(2) => {
-            answers.iter_mut().for_each(|(id, _, _)| id.partition += 1);
+        PeerResponse::Fetch(Ok(fetched)) if to == NodeId(2) => {
+            fetched.answers.iter_mut().for_each(|(id, _, _)| id.partition += 1);
             true
         }
         _ => false,
@@ -140,8 +141,8 @@ fn produce_tampered_with(tamper: impl Fn(&mut Bytes) + 'static) {
     let partition = cluster.create_topic(1, "orders", &[1, 2, 3]);
     // Not so often that it leaves the ISR, without which the record is committed too.
     cluster.tamper_with(2, move |to, response| {
-        let PeerResponse::Fetch(answers) = response else { return false };
-        let Some((_, _, bytes)) = answers.iter_mut().find(|(_, _, bytes)| !bytes.is_empty()) else {
+        let PeerResponse::Fetch(Ok(fetched)) = response else { return false };
+        let Some((_, _, bytes)) = fetched.answers.iter_mut().find(|(_, _, bytes)| !bytes.is_empty()) else {
             return false;
         };
         let meant = to == NodeId(2);

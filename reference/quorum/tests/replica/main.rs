@@ -94,6 +94,30 @@ fn read_of_a_leader_that_is_cut_off_is_refused() {
 }
 
 #[test]
+fn log_that_a_snapshot_has_flushed_meanwhile_counts_as_flushed_once_its_flusher_is_asked_for() {
+    let config = Config { snapshot_bytes: 2_000, ..Config::new("world", 1, [1, 2, 3]) };
+    let mut world = World::configured(21, config);
+    let leader = world.leader();
+    // The two others commit without it.
+    world.unflushed = Some(leader);
+    for number in 0..10_000 {
+        let before = world.replicas[&leader].quorum().snapshot();
+        world.propose(leader, &format!("record {number}"));
+        world.step();
+        let core = world.replicas[&leader].quorum();
+        // A snapshot has just flushed all, of which the core knows nothing that is not in it.
+        if core.snapshot() != before && core.log().flushed() < core.log().end() {
+            let replica = world.replicas.get_mut(&leader).expect("it runs");
+            assert!(replica.flusher().is_none(), "something is left to flush");
+            let log = replica.quorum().log();
+            assert_eq!(log.flushed(), log.end());
+            return;
+        }
+    }
+    panic!("no snapshot was taken while records were on their way");
+}
+
+#[test]
 fn member_that_was_away_for_longer_than_the_log_loads_a_snapshot() {
     let config = Config { snapshot_bytes: 2_000, fetch_bytes_max: 700, ..Config::new("world", 1, [1, 2, 3]) };
     let mut world = World::configured(7, config);

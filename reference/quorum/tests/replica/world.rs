@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) replicas: BTreeMap<i32, Replica<SimulatedDisk, Journal>>,
     /// Members that hear nothing and are not heard.
     pub(crate) cut: BTreeSet<i32>,
+    /// The log of this member is not flushed, though it wants to be.
+    pub(crate) unflushed: Option<i32>,
     /// Of a hundred messages so many are lost.
     pub(crate) loss: u64,
     pub(crate) proposed: BTreeMap<Token, Proposed>,
@@ -76,6 +78,7 @@ impl World {
             disks: BTreeMap::new(),
             replicas: BTreeMap::new(),
             cut: BTreeSet::new(),
+            unflushed: None,
             loss: 0,
             proposed: BTreeMap::new(),
             read: BTreeMap::new(),
@@ -159,6 +162,7 @@ impl World {
                     let (to, correlation) = self.callers.remove(&token).expect("answered once");
                     self.post(id, to, Mail::Response { correlation, response, bytes });
                 }
+                Output::Flush if self.unflushed == Some(id) => {}
                 Output::Flush => self.post(id, id, Mail::Flush),
                 Output::Proposed { token, result } => {
                     assert!(self.proposed.insert(token, result).is_none(), "answered twice");

@@ -107,7 +107,7 @@ pub(crate) async fn fetch_as_leader(
     };
     let pending = context.node.submit_of_peer(from, PeerRequest::Fetch(asked)).await?;
     Ok(later::<FetchRequest>(header, pending, |response| match response {
-        PeerResponse::Fetch(answers) => Some(fetch::replica_answer(answers)),
+        PeerResponse::Fetch(fetched) => Some(fetch::replica_answer(fetched)),
         _ => None,
     }))
 }

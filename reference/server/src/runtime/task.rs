@@ -181,14 +181,13 @@ impl<P: Peers> Driver<P> {
                         let _ = reply.send(response);
                     }
                 }
-                Output::Flush(log) => match self.node.flusher(log) {
-                    Some(flusher) => {
-                        if let Err(error) = self.flushers.flush(log, flusher) {
-                            return Some(Err(format!("flushing: {error}")));
-                        }
+                Output::Flush(log) => {
+                    if let Some(flusher) = self.node.flusher(log)
+                        && let Err(error) = self.flushers.flush(log, flusher)
+                    {
+                        return Some(Err(format!("flushing: {error}")));
                     }
-                    None => self.node.handle(now(self.origin), Input::Flush(log)),
-                },
+                }
                 Output::Report(report) => tracing::warn!("{report}"),
                 Output::Stopped(reason) => return Some(reason.map_or(Ok(()), Err)),
             }

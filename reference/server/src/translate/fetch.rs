@@ -1,13 +1,14 @@
-//! Fetch of followers (KIP-903). That of the metadata log, and FetchSnapshot, are the quorum's.
+//! Fetch of followers, in sessions (KIP-227, KIP-903). That of the metadata log, and FetchSnapshot, are the quorum's.
 
-use bytes::Bytes;
 use highwater_core::partition::{PartitionFetch, PartitionFetched};
 use highwater_core::{Epoch, NodeId, Offset};
-use highwater_node::message::{ReplicaFetch, ReplicaFetchPartition, TopicPartition};
+use highwater_node::message::{
+    FetchSession, FetchSessionError, ReplicaFetch, ReplicaFetchPartition, ReplicaFetched, TopicPartition,
+};
 pub(crate) use highwater_quorum::kafka::fetch::fetcher;
-use highwater_quorum::kafka::fetch::{NO_SESSION, diverged, diverging, milliseconds, unsigned};
+use highwater_quorum::kafka::fetch::{diverged, diverging, milliseconds, unsigned};
 use highwater_wire::messages::fetch;
-use highwater_wire::messages::fetch::request::{FetchPartition, FetchTopic, ReplicaState};
+use highwater_wire::messages::fetch::request::{FetchPartition, FetchTopic, ForgottenTopic, ReplicaState};
 use highwater_wire::messages::fetch::response::{FetchableTopicResponse, LeaderIdAndEpoch, PartitionData};
 
 use super::quorum::whole;
@@ -16,9 +17,6 @@ use super::{Speaker, Untranslatable, partition_error};
 fn bytes_max(bytes: u32) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
 }
-
-/// What a partition answers to a follower, and its bytes.
-pub(crate) type Fetched = (TopicPartition, PartitionFetched, Bytes);
 
 /// Asks. Partitions stay in their order: those of a topic that stand together are one entry.
 pub(crate) fn replica(asked: &ReplicaFetch, me: NodeId, speaker: &Speaker) -> fetch::FetchRequest {
@@ -46,12 +44,30 @@ pub(crate) fn replica(asked: &ReplicaFetch, me: NodeId, speaker: &Speaker) -> fe
         max_wait_ms: milliseconds(asked.max_wait_ms),
         min_bytes: bytes_max(asked.min_bytes),
         max_bytes: bytes_max(asked.max_bytes),
-        session_epoch: NO_SESSION,
+        session_id: asked.session.id,
+        session_epoch: asked.session.epoch,
         topics,
+        forgotten_topics_data: forgotten(&asked.forgotten),
         cluster_id: Some(speaker.quorum.cluster.clone()),
         replica_state: ReplicaState { replica_id: me.0, replica_epoch: asked.broker_epoch },
         ..Default::default()
     }
+}
+
+/// What is wanted no more, by topic: those of a topic that stand together are one entry.
+fn forgotten(partitions: &[TopicPartition]) -> Vec<ForgottenTopic> {
+    let mut topics: Vec<ForgottenTopic> = Vec::new();
+    for id in partitions {
+        match topics.last_mut() {
+            Some(topic) if topic.topic_id == id.topic => topic.partitions.push(id.partition),
+            _ => topics.push(ForgottenTopic {
+                topic_id: id.topic,
+                partitions: vec![id.partition],
+                ..Default::default()
+            }),
+        }
+    }
+    topics
 }
 
 /// Is asked, by whom.
@@ -75,9 +91,15 @@ pub(crate) fn replica_asked(request: fetch::FetchRequest) -> Result<(NodeId, Rep
             });
         }
     }
+    let forgotten = request.forgotten_topics_data.into_iter().flat_map(|topic| {
+        let id = topic.topic_id;
+        topic.partitions.into_iter().map(move |partition| TopicPartition { topic: id, partition })
+    });
     let fetch = ReplicaFetch {
         broker_epoch,
+        session: FetchSession { id: request.session_id, epoch: request.session_epoch },
         partitions,
+        forgotten: forgotten.collect(),
         max_wait_ms: unsigned(request.max_wait_ms),
         min_bytes: unsigned(request.min_bytes),
         max_bytes: unsigned(request.max_bytes),
@@ -86,7 +108,11 @@ pub(crate) fn replica_asked(request: fetch::FetchRequest) -> Result<(NodeId, Rep
 }
 
 /// Answers.
-pub(crate) fn replica_answer(answers: Vec<Fetched>) -> fetch::FetchResponse {
+pub(crate) fn replica_answer(fetched: Result<ReplicaFetched, FetchSessionError>) -> fetch::FetchResponse {
+    let ReplicaFetched { session, answers } = match fetched {
+        Ok(fetched) => fetched,
+        Err(error) => return fetch::FetchResponse { error_code: error as i16, ..Default::default() },
+    };
     let mut responses: Vec<FetchableTopicResponse> = Vec::new();
     for (id, fetched, records) in answers {
         let partition = PartitionData {
@@ -108,11 +134,17 @@ pub(crate) fn replica_answer(answers: Vec<Fetched>) -> fetch::FetchResponse {
             }),
         }
     }
-    fetch::FetchResponse { responses, ..Default::default() }
+    fetch::FetchResponse { session_id: session, responses, ..Default::default() }
 }
 
 /// Is answered. Which records the bytes are, the node finds out.
-pub(crate) fn replica_answered(response: fetch::FetchResponse) -> Result<Vec<Fetched>, Untranslatable> {
+pub(crate) fn replica_answered(
+    response: fetch::FetchResponse,
+) -> Result<Result<ReplicaFetched, FetchSessionError>, Untranslatable> {
+    let errors = [FetchSessionError::NotFound, FetchSessionError::InvalidEpoch];
+    if let Some(error) = errors.into_iter().find(|error| *error as i16 == response.error_code) {
+        return Ok(Err(error));
+    }
     whole("Fetch", response.error_code)?;
     let mut answers = Vec::with_capacity(response.responses.iter().map(|topic| topic.partitions.len()).sum());
     for topic in response.responses {
@@ -131,5 +163,5 @@ pub(crate) fn replica_answered(response: fetch::FetchResponse) -> Result<Vec<Fet
             answers.push((id, fetched, partition.records.unwrap_or_default()));
         }
     }
-    Ok(answers)
+    Ok(Ok(ReplicaFetched { session: response.session_id, answers }))
 }

@@ -15,7 +15,8 @@ use highwater_core::quorum::{
 };
 use highwater_core::{EpochEnd, NodeId, Uuid};
 use highwater_node::message::{
-    PeerRequest, PeerResponse, ReplicaFetch, ReplicaFetchPartition, TopicPartition,
+    FetchSession, FetchSessionError, PeerRequest, PeerResponse, ReplicaFetch, ReplicaFetchPartition,
+    ReplicaFetched, TopicPartition,
 };
 use highwater_quorum::kafka;
 use highwater_wire::frame::Frame;
@@ -206,13 +207,11 @@ fn replica_fetch() -> impl Strategy<Value = ReplicaFetch> {
         },
     );
     let limits = (0..i32::MAX as u32, 0..i32::MAX as u32, 0..i32::MAX as u32);
-    (any::<i64>(), vec(partition, 0..20), limits).prop_map(
-        |(broker_epoch, partitions, (max_wait_ms, min_bytes, max_bytes))| ReplicaFetch {
-            broker_epoch,
-            partitions,
-            max_wait_ms,
-            min_bytes,
-            max_bytes,
+    let session = (any::<i32>(), any::<i32>()).prop_map(|(id, epoch)| FetchSession { id, epoch });
+    let session = (session, vec(topic_partition(), 0..10));
+    (any::<i64>(), session, vec(partition, 0..20), limits).prop_map(
+        |(broker_epoch, (session, forgotten), partitions, (max_wait_ms, min_bytes, max_bytes))| {
+            ReplicaFetch { broker_epoch, session, partitions, forgotten, max_wait_ms, min_bytes, max_bytes }
         },
     )
 }
@@ -352,17 +351,22 @@ proptest! {
 
     #[test]
     fn fetches_of_followers_come_out_as_they_went_in(
-        asked in replica_fetch(), answers in vec((topic_partition(), fetched(), bytes()), 0..8),
+        asked in replica_fetch(), session in any::<i32>(),
+        answers in vec((topic_partition(), fetched(), bytes()), 0..8),
     ) {
         let request = PeerRequest::Fetch(asked.clone());
         let (from, came) = fetch::replica_asked(over_the_wire(&request)).expect("a fetch");
         prop_assert_eq!((from, came.broker_epoch, came.partitions), (NodeId(4), asked.broker_epoch, asked.partitions));
         let limits = (asked.max_wait_ms, asked.min_bytes, asked.max_bytes);
         prop_assert_eq!((came.max_wait_ms, came.min_bytes, came.max_bytes), limits);
-        let response = fetch::replica_answer(answers.clone());
-        match back::<wire::FetchRequest>(&request, &response) {
-            PeerResponse::Fetch(came) => prop_assert_eq!(came, answers),
-            other => panic!("{other:?}"),
+        prop_assert_eq!((came.session, came.forgotten), (asked.session, asked.forgotten));
+        let lost = [FetchSessionError::NotFound, FetchSessionError::InvalidEpoch].map(Err);
+        for answered in [Ok(ReplicaFetched { session, answers })].into_iter().chain(lost) {
+            let response = fetch::replica_answer(answered.clone());
+            match back::<wire::FetchRequest>(&request, &response) {
+                PeerResponse::Fetch(came) => prop_assert_eq!(came, answered),
+                other => panic!("{other:?}"),
+            }
         }
     }
 

@@ -384,6 +384,10 @@ impl World {
                 // Some are done in a step, some beside the node, which goes on meanwhile.
                 let elsewhere = dice.between(0, 1) == 1;
                 let flusher = running.node.as_mut().filter(|_| elsewhere).and_then(|node| node.flusher(log));
+                if elsewhere && flusher.is_none() {
+                    // Something else had flushed it, which the node has taken note of by this.
+                    return self.observe(index);
+                }
                 self.queue.push(at, Event::Flushed { node: index, life, log, flusher });
             }
             Output::Report(line) => {
