@@ -22,7 +22,8 @@
 //!
 //! # What is not here
 //! Other models: `raft` is no target of the suite, and partitions and ZooKeeper have no steps that say one message. Coarser grains. Liveness. Claims
-//! that the suite does not judge ([`JUDGED`]). A message that outlives the connection of its sender (E09): in scenarios both end together.
+//! that the suite does not judge ([`JUDGED`]). A message that outlives the connection of its sender (E09): in scenarios both end together. A fetch that
+//! arrives after its sender has gone on to a later epoch (E41): where the model is driven as a target, it comes to nothing.
 
 use std::collections::BTreeMap;
 
@@ -124,7 +125,10 @@ pub fn seek(request: &Request, options: &Options<'_>) -> Result<Scenario, String
             let is_judged = |name: &str| {
                 card.claims.iter().any(|claim| claim.name == name && JUDGED.contains(&claim.clause))
             };
-            breaks.filter(|broken| is_judged(broken.claim)).map(|broken| Some(broken.claim.to_owned())).collect()
+            breaks
+                .filter(|broken| is_judged(broken.claim))
+                .map(|broken| Some(broken.claim.to_owned()))
+                .collect()
         }
         (claim, _) => vec![claim.clone()],
     };
@@ -284,9 +288,12 @@ impl<'a> Teller<'a> {
     fn say(&mut self, place: usize, taken: &Taken) {
         self.hold_flushes(place);
         let Taken { action, before, .. } = taken;
-        let deliver = |kind: Kind, from: u8, to: u8| Step::Deliver(Post { kind, from: member(from), to: member(to) });
+        let deliver =
+            |kind: Kind, from: u8, to: u8| Step::Deliver(Post { kind, from: member(from), to: member(to) });
         match *action {
-            Action::FetchTimeout { node } | Action::ElectionTimeout { node } | Action::EndQuorumEpoch { node } => {
+            Action::FetchTimeout { node }
+            | Action::ElectionTimeout { node }
+            | Action::EndQuorumEpoch { node } => {
                 self.on(node, Step::Expire { node: member(node) });
             }
             Action::RequestVote { voter, candidate } => {
@@ -355,7 +362,9 @@ impl<'a> Teller<'a> {
         let mut sent: Vec<Message> = Vec::new();
         for taken in &self.walk[..place] {
             let before: Vec<Message> = taken.before.in_flight().collect();
-            sent.extend(taken.after.in_flight().filter(on_its_way).filter(|message| !before.contains(message)));
+            sent.extend(
+                taken.after.in_flight().filter(on_its_way).filter(|message| !before.contains(message)),
+            );
         }
         let comes_later = self.walk[place + 1..].iter().any(|taken| match taken.action {
             Action::Deliver { message: other } | Action::Duplicate { message: other } => {
@@ -363,7 +372,11 @@ impl<'a> Teller<'a> {
             }
             _ => false,
         });
-        if copied(&message) || comes_later || sent.last() != Some(&message) { Step::Deliver(post) } else { Step::Bring(post) }
+        if copied(&message) || comes_later || sent.last() != Some(&message) {
+            Step::Deliver(post)
+        } else {
+            Step::Bring(post)
+        }
     }
 
     /// A step of a node, behind what it is yet to suffer.
@@ -421,7 +434,9 @@ impl<'a> Teller<'a> {
             let falls = self.walk[place + 1..].iter().find_map(|later| {
                 let flushed = later.before.nodes[index].flushed;
                 match later.action {
-                    Action::Restart { node, lost } if usize::from(node) == index => Some(lost && flushed <= was.log.len()),
+                    Action::Restart { node, lost } if usize::from(node) == index => {
+                        Some(lost && flushed <= was.log.len())
+                    }
                     _ if flushed > was.log.len() => Some(false),
                     _ => None,
                 }

@@ -13,8 +13,9 @@ fn fails(scenario: &Scenario, builder: &mut dyn crate::target::Builder) -> bool 
     matches!(verdict, Verdict::Fail(_))
 }
 
-/// Flaws that cannot be written: E01 and E08 break liveness alone, and E09 needs a message that outlives the connection of its sender.
-const UNSAID: [&str; 3] = ["E01", "E08", "E09"];
+/// Flaws that cannot be written: E01 and E08 break liveness alone, and E09 needs a message that outlives the connection of its sender. E41 needs a fetch of
+/// a voter that has gone on to a later epoch since, which comes to nothing where the model is driven as a target.
+const UNSAID: [&str; 4] = ["E01", "E08", "E09", "E41"];
 
 #[test]
 fn flaw_that_is_written_fails_on_the_model_with_it_and_passes_without() {

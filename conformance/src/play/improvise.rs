@@ -69,7 +69,14 @@ pub fn improvise(
 
 /// Whether a step is made of many acts.
 fn is_of_many(step: &Step) -> bool {
-    matches!(step, Step::Bring(_) | Step::Campaign { .. } | Step::Exchange { .. } | Step::Replicate { .. } | Step::Settle)
+    matches!(
+        step,
+        Step::Bring(_)
+            | Step::Campaign { .. }
+            | Step::Exchange { .. }
+            | Step::Replicate { .. }
+            | Step::Settle
+    )
 }
 
 /// How a step went.

@@ -55,8 +55,13 @@ pub(in crate::play) fn improvise(
             }
         }
     }
-    let ended = caught(|| player.in_the_end(&mut scenes));
-    let verdict = ended.unwrap_or_else(|end| verdict(&Line { line: 0, step: Step::Settle }, end));
+    let line = Line { line: 0, step: Step::Heal { node: None } };
+    // Whatever was broken, and whoever still says that it leads.
+    let ended = caught(|| match player.mend() {
+        Ok(()) => player.in_the_end(&mut scenes),
+        Err(end) => verdict(&line, end),
+    });
+    let verdict = ended.unwrap_or_else(|end| verdict(&line, end));
     Improvised { played: Played { verdict, scenes, events: Vec::new() }, taken }
 }
 

@@ -129,7 +129,11 @@ impl Step {
             | Self::Resign { node } => {
                 vec![*node]
             }
-            Self::Deliver(post) | Self::Bring(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => {
+            Self::Deliver(post)
+            | Self::Bring(post)
+            | Self::Drop(post)
+            | Self::Hold(post)
+            | Self::Copy(post) => {
                 vec![post.from, post.to]
             }
             Self::Exchange { one, other } => vec![*one, *other],
