@@ -133,7 +133,7 @@ pub fn run(target: &Target, plan: &Plan, goes_on: &(dyn Fn() -> bool + Sync)) ->
     }
     let shared =
         Shared { target, plan, can, next: AtomicU32::new(1), least: AtomicU32::new(u32::MAX), goes_on };
-    let results: Mutex<(Counts, Option<(u32, Failed)>, Option<String>)> = Mutex::default();
+    let results = Results::default();
     let threads = plan.threads.min(target.at_once).max(1);
     std::thread::scope(|scope| {
         for _ in 1..threads {
@@ -141,7 +141,8 @@ pub fn run(target: &Target, plan: &Plan, goes_on: &(dyn Fn() -> bool + Sync)) ->
         }
         shared.work(Some(first), &results);
     });
-    let (counts, failed, mut incomplete) = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Tally { counts, failed, mut incomplete } =
+        results.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !goes_on() {
         incomplete.get_or_insert_with(|| "interrupted".to_owned());
     }
@@ -190,17 +191,16 @@ enum Drawn {
 
 impl Drawn {
     fn play(&self, head: &Scenario, builder: &mut dyn Builder, seed: u64) -> Improvised {
-        let mut next: Box<dyn FnMut(&Situation) -> Option<Step>> = match self {
+        match self {
             Self::Quorum(draws) => {
                 let mut resolver = draw::Resolver::new(draws);
-                Box::new(move |at| resolver.next(at))
+                improvised(head, builder, seed, &mut |at| resolver.next(at))
             }
             Self::Cluster(draws) => {
                 let mut resolver = cluster::Resolver::new(draws);
-                Box::new(move |at| resolver.next(at))
+                improvised(head, builder, seed, &mut |at| resolver.next(at))
             }
-        };
-        improvised(head, builder, seed, &mut next)
+        }
     }
 }
 
@@ -229,7 +229,16 @@ struct Shared<'a> {
     goes_on: &'a (dyn Fn() -> bool + Sync),
 }
 
-type Results = Mutex<(Counts, Option<(u32, Failed)>, Option<String>)>;
+/// What all threads together have come to.
+#[derive(Default)]
+struct Tally {
+    counts: Counts,
+    /// The failure with the least number.
+    failed: Option<(u32, Failed)>,
+    incomplete: Option<String>,
+}
+
+type Results = Mutex<Tally>;
 
 impl Shared<'_> {
     /// Plays what is next until nothing is, or one with a lesser number has failed.
@@ -237,7 +246,7 @@ impl Shared<'_> {
         let mut first = first;
         let Some(mut builder) = first.take().or_else(|| self.target.builder().ok()) else {
             self.keep(results, |results| {
-                results.2 = Some("the target cannot be reached any more".to_owned())
+                results.incomplete = Some("the target cannot be reached any more".to_owned())
             });
             return;
         };
@@ -254,7 +263,7 @@ impl Shared<'_> {
                 head.quorum.truncate(3);
                 improvised = tree.current().play(&head, builder.as_mut(), self.plan.seed);
             }
-            self.keep(results, |(counts, failed, incomplete)| {
+            self.keep(results, |Tally { counts, failed, incomplete }| {
                 counts.add(&improvised);
                 match &improvised.played.verdict {
                     Verdict::Pass => {}
@@ -272,11 +281,7 @@ impl Shared<'_> {
         }
     }
 
-    fn keep(
-        &self,
-        results: &Results,
-        change: impl FnOnce(&mut (Counts, Option<(u32, Failed)>, Option<String>)),
-    ) {
+    fn keep(&self, results: &Results, change: impl FnOnce(&mut Tally)) {
         change(&mut results.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
