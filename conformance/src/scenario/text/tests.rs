@@ -17,10 +17,10 @@ fn every_step_reads_as_it_is_written() {
         expect n1 log is x y\nexpect n1 log is\nexpect n2 committed has x\nexpect n2 log lacks x y\nexpect logs agree\n\
         expect no leader\n";
     let head = "title: t\nclauses: kraft/commit/1 isr/ack/1\nsource: KIP-595\ndemand: should\nneeds: pull\nkills: A01\n\
-        quorum: n1 n2 n3\npre-vote: on\n\n";
+        quorum: n1 n2 n3\npre-vote: on\njudge: invariants\n\n";
     let scenario = parse(&format!("{head}{steps}")).expect("it makes sense");
     assert_eq!(scenario.to_string(), format!("{head}{steps}"));
-    assert_eq!(scenario.steps.last().map(|line| line.line), Some(43));
+    assert_eq!(scenario.steps.last().map(|line| line.line), Some(46));
     let json = serde_json::to_string(&scenario).expect("it can be written");
     assert_eq!(serde_json::from_str::<Scenario>(&json).expect("it can be read"), scenario, "{json}");
 }
