@@ -234,6 +234,7 @@ Examples:
   highwater check                                 every model at its default bounds
   highwater check kraft --flaw A01                Raft's Figure 8, shortest form
   highwater check kraft --flaw A01 --svg f.svg    the same as a picture
+  highwater check kraft --flaw A01 --scenario f.scenario   for `replay`, on any system
   highwater check isr --without partition-epoch   one rule off
   highwater check kraft --epochs 3 --json -       other bounds, as JSON
   highwater check kraft --claim truncation-ahead  how a claim's witness is reached";
@@ -268,6 +269,9 @@ pub(crate) struct CheckArguments {
     /// Write the counterexample as one self-contained HTML page
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) html: Option<PathBuf>,
+    /// Write a counterexample of kraft as a scenario, for `replay` on any target; `-` is standard output
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) scenario: Option<PathBuf>,
 }
 
 /// What of a model is checked.
@@ -395,6 +399,8 @@ Examples:
   highwater conformance --target reference KH        those of a group; KH-01 is one, kraft/commit those of clauses
   highwater conformance --target model --json m.json --junit m.xml
   highwater conformance --target reference --html matrix.html --with m.json   one page, two targets
+  highwater conformance --random 2000 --target reference   schedules that nobody thought of
+  highwater conformance --random 9000 --target model --flaw A01 --scenario found.scenario
   highwater conformance --kill-matrix                (a build with --features flaws)
 
 Exit code 1: a MUST does not hold, a SHOULD under --strict, or a case passes that was expected to fail; 2: the target cannot be
@@ -411,6 +417,19 @@ pub(crate) struct ConformanceArguments {
     pub(crate) only: Vec<String>,
     #[command(flatten)]
     pub(crate) on: TargetArguments,
+    /// So many random schedules instead of cases; stops at the first that fails, and makes it short
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), requires = "target",
+        conflicts_with_all = ["cases", "only", "list", "expected_failures", "kill_matrix", "with"])]
+    pub(crate) random: Option<u32>,
+    /// What the schedules are of
+    #[arg(long, value_enum, default_value_t = RandomOf::Quorums, requires = "random")]
+    pub(crate) of: RandomOf,
+    /// Write the schedule that fails as a scenario, for `replay`; `-` is standard output
+    #[arg(long, value_name = "FILE", requires = "random")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// How many plays it may take to make it short
+    #[arg(long, value_name = "N", default_value_t = 2000, requires = "random")]
+    pub(crate) shrink_runs: u32,
     /// List the cases, with what they need and which flaws they kill
     #[arg(long, conflicts_with_all = ["target", "kill_matrix", "with"])]
     pub(crate) list: bool,
@@ -441,6 +460,15 @@ pub(crate) struct ConformanceArguments {
     /// The matrix has to stand in this file as it comes out (specs/conformance.md)
     #[arg(long, value_name = "FILE", requires = "kill_matrix")]
     pub(crate) check: Option<PathBuf>,
+}
+
+/// What random schedules are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RandomOf {
+    /// Quorums of three and five voters
+    Quorums,
+    /// Clusters of three brokers
+    Clusters,
 }
 
 /// On what something is played.

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use bytesize::ByteSize;
+use highwater_conformance::counterexample;
 use highwater_model::catalogue;
 use highwater_model::check::{ClaimVerdict, Cut, Options, Verdict};
 use highwater_model::family::{
-    self, Planned, PropertyReport, Report, Request, RunReport, RunScale, Searches,
+    self, Family, Planned, PropertyReport, Report, Request, RunReport, RunScale, Searches,
 };
+use highwater_model::kraft::Kraft;
 use highwater_model::trace::layout::Frame;
 use highwater_model::trace::{Story, html, svg, text};
 use indicatif::HumanCount;
@@ -33,6 +35,16 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
         }
     }
     sinks.write(&report)?;
+    if let Some(sink) = &sinks.scenario {
+        let request = request(arguments)?;
+        match counterexample::seek(&request, &Options { observer: None, ..options }) {
+            Ok(scenario) => sink.write(&scenario.to_string())?,
+            Err(_) if report.verdict() == Verdict::Holds => {
+                sink.leave("there is no counterexample to write")?;
+            }
+            Err(because) => sink.leave(&because)?,
+        }
+    }
     if !sinks.takes_stdout() {
         output::print(&summary(&report, planned.len()))?;
     }
@@ -43,9 +55,8 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     })
 }
 
-/// Everything that can be refused is refused here, before the first search.
-fn plan(arguments: &CheckArguments) -> Result<Vec<Box<dyn Planned>>, Failure> {
-    let request = Request {
+fn request(arguments: &CheckArguments) -> Result<Request, Failure> {
+    Ok(Request {
         scale: if arguments.deep { RunScale::Deep } else { RunScale::Default },
         claim: arguments.claim.clone(),
         searches: match arguments.search {
@@ -54,7 +65,19 @@ fn plan(arguments: &CheckArguments) -> Result<Vec<Box<dyn Planned>>, Failure> {
             SearchChoice::Liveness => Searches::Liveness,
         },
         ..searching::request(&arguments.shape)?
-    };
+    })
+}
+
+/// Everything that can be refused is refused here, before the first search.
+fn plan(arguments: &CheckArguments) -> Result<Vec<Box<dyn Planned>>, Failure> {
+    let request = request(arguments)?;
+    if let (Some(model), Some(_)) = (&arguments.model, &arguments.scenario)
+        && model != Kraft::NAME
+    {
+        return Err(Failure::usage(format!(
+            "--scenario: the language of scenarios has no steps for what the model {model} does; it has for kraft"
+        )));
+    }
     match &arguments.model {
         Some(name) => Ok(family::find(name)?.plan(&request)?),
         None => {
@@ -79,20 +102,22 @@ struct Sinks {
     json: Option<Sink>,
     svg: Option<Sink>,
     html: Option<Sink>,
+    scenario: Option<Sink>,
 }
 
 impl Sinks {
     fn open(arguments: &CheckArguments) -> Result<Self, Failure> {
-        let [json, svg, html] = output::open_all([
+        let [json, svg, html, scenario] = output::open_all([
             ("--json", &arguments.json),
             ("--svg", &arguments.svg),
             ("--html", &arguments.html),
+            ("--scenario", &arguments.scenario),
         ])?;
-        Ok(Self { json, svg, html })
+        Ok(Self { json, svg, html, scenario })
     }
 
     fn takes_stdout(&self) -> bool {
-        [&self.json, &self.svg, &self.html].into_iter().flatten().any(Sink::is_stdout)
+        [&self.json, &self.svg, &self.html, &self.scenario].into_iter().flatten().any(Sink::is_stdout)
     }
 
     fn write(&self, report: &Report) -> Result<(), Failure> {

@@ -8,16 +8,20 @@ use std::time::{Duration, Instant};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use highwater_conformance::play;
+use highwater_conformance::random::{self, Of, Plan};
 use highwater_conformance::report::{CaseReport, Outcome, Report, html, junit, terminal};
 use highwater_conformance::scenario::Demand;
 use highwater_conformance::suite::{self, Item, Observer, Options};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::arguments::ConformanceArguments;
+use crate::arguments::{ConformanceArguments, RandomOf};
 use crate::output::{self, Exit, Failure, Sink};
 use crate::{searching, targets};
 
 pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Exit, Failure> {
+    if let Some(schedules) = arguments.random {
+        return random(arguments, schedules);
+    }
     let items = suite::all().map_err(Failure::usage)?;
     let words: Vec<String> = arguments.cases.iter().chain(&arguments.only).cloned().collect();
     let chosen = suite::select(items.clone(), &words).map_err(Failure::usage)?;
@@ -46,6 +50,49 @@ pub(crate) fn run(arguments: &ConformanceArguments) -> Result<Exit, Failure> {
     }
     let exit = exit(report.outcome);
     sinks.write(report, others)?;
+    Ok(exit)
+}
+
+/// Random schedules instead of cases.
+fn random(arguments: &ConformanceArguments, schedules: u32) -> Result<Exit, Failure> {
+    let target = targets::open(&arguments.on)?;
+    let [scenario] = output::open_all([("--scenario", &arguments.scenario)])?;
+    let sinks = Sinks::open(arguments)?;
+    prepare()?;
+    let plan = Plan {
+        of: match arguments.of {
+            RandomOf::Quorums => Of::Quorums,
+            RandomOf::Clusters => Of::Clusters,
+        },
+        schedules,
+        seed: arguments.on.seed,
+        threads: arguments.threads.map_or(Options::default().threads, usize::from),
+        shrink_max: arguments.shrink_runs,
+    };
+    let began = Instant::now();
+    let outcome = random::run(&target, &plan, &|| !searching::interrupted())
+        .map_err(|error| Failure::usage(format!("--target {}: {error}", target.name)))?;
+    let seconds = began.elapsed().as_secs_f64();
+    output::say(&format!(
+        "{seconds:.1} s, {:.0} schedules a second",
+        outcome.counts.schedules as f64 / seconds.max(1e-9)
+    ));
+    let report = random::report(&target, &plan, &outcome, seconds);
+    if !sinks.take_stdout() && !scenario.as_ref().is_some_and(Sink::is_stdout) {
+        let mut told = terminal::render(&report);
+        if let (Some(found), None) = (&outcome.found, &scenario) {
+            told = format!("{}\n{told}", found.scenario);
+        }
+        output::print(&told)?;
+    }
+    if let Some(sink) = &scenario {
+        match &outcome.found {
+            Some(found) => sink.write(&found.scenario.to_string())?,
+            None => sink.leave("no schedule fails, so there is no scenario")?,
+        }
+    }
+    let exit = exit(report.outcome);
+    sinks.write(report, Vec::new())?;
     Ok(exit)
 }
 

@@ -83,6 +83,50 @@ fn flawed_model_is_violated_and_the_failure_names_the_command_that_repeats_it() 
 }
 
 #[test]
+fn random_schedules_hold_and_one_that_fails_is_written_for_replay() {
+    let told = ends(0, &["conformance", "--random", "200", "--target", "model"]);
+    contains(&told, &["pass", "random-quorums", "200 schedules", "holds"]);
+    let file = scratch("random").join("found.scenario");
+    let told = ends(
+        1,
+        &["conformance", "--random", "200", "--target", "model", "--flaw", "A06", "--scenario", utf8(&file)],
+    );
+    contains(
+        &told,
+        &["FAIL", "kraft/safety/5", "highwater conformance --random 200 --target model --flaw A06 --seed 1"],
+    );
+    contains(
+        &std::fs::read_to_string(&file).expect("a scenario"),
+        &["judge: invariants", "clauses: kraft/safety/5"],
+    );
+    contains(&ends(1, &["replay", utf8(&file), "--target", "model", "--flaw", "A06"]), &["kraft/safety/5"]);
+    ends(0, &["replay", utf8(&file), "--target", "model"]);
+    let told = ends(0, &["conformance", "--random", "20", "--of", "clusters", "--target", "reference"]);
+    contains(&told, &["random-clusters", "20 schedules"]);
+    contains(
+        &ends(2, &["conformance", "--random", "20", "--of", "clusters", "--target", "model"]),
+        &["model has no cluster, which random schedules need"],
+    );
+    ends(2, &["conformance", "--random", "20"]);
+}
+
+#[test]
+fn counterexample_is_written_as_a_scenario_that_fails_on_the_model_with_the_flaw_alone() {
+    let file = scratch("counterexample").join("figure-8.scenario");
+    ends(1, &["check", "kraft", "--flaw", "A01", "--scenario", utf8(&file)]);
+    contains(&ends(1, &["replay", utf8(&file), "--target", "model", "--flaw", "A01"]), &["kraft/safety/5"]);
+    for target in ["model", "reference"] {
+        contains(&ends(0, &["replay", utf8(&file), "--target", target]), &["1 pass: holds"]);
+    }
+    let told = ends(1, &["check", "kraft", "--flaw", "E09", "--scenario", utf8(&file)]);
+    contains(&told, &["cannot be said in steps of scenarios"]);
+    contains(
+        &ends(2, &["check", "raft", "--flaw", "A01", "--scenario", utf8(&file)]),
+        &["no steps for what the model raft does"],
+    );
+}
+
+#[test]
 fn list_names_every_case_with_what_it_needs_and_kills() {
     let told = ends(0, &["conformance", "--list"]);
     contains(&told, &["KH-01", "MUST", "kraft/commit/1", "messages", "A01"]);

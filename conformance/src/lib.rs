@@ -8,13 +8,17 @@
 //! | [`case`] | the cases |
 //! | [`admission`] | whether what was seen is a behaviour of the model |
 //! | [`suite`] | many cases on one target: which of them, on how many threads, what they come to |
+//! | [`random`] | schedules that nobody thought of |
+//! | [`counterexample`] | what a model found, as a scenario |
 //! | [`report`] | what a run came to, for people and for programs |
 //! | [`cores`] | the reference's cores under the checker |
 
 pub mod admission;
 pub mod case;
 pub mod cores;
+pub mod counterexample;
 pub mod play;
+pub mod random;
 pub mod report;
 pub mod scenario;
 pub mod suite;

@@ -14,6 +14,7 @@
 
 pub mod cluster;
 mod expect;
+mod improvise;
 pub mod invariant;
 mod needs;
 mod probe;
@@ -30,9 +31,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::{Cause, Event, Recorder};
-use crate::scenario::{Line, Member, Post, Scenario, Step};
+use crate::scenario::{Judge, Line, Member, Post, Scenario, Step};
 use crate::target::probe::{Answer, Question};
 use crate::target::{Builder, Capability, Envelope, Fault, NodeView, Setup, System};
+pub use improvise::{Improvised, Situation, improvise};
 use invariant::{Broken, History};
 pub use needs::needs;
 
@@ -130,6 +132,8 @@ pub enum Act {
     Consumed(cluster::Consumed),
     /// A probe was answered.
     Asked(Asked),
+    /// The step could not be taken, or went otherwise, where only invariants judge: how.
+    PassedOver(String),
 }
 
 /// A probe, with the numbers that it had.
@@ -164,12 +168,25 @@ impl From<Fault> for End {
 
 /// Plays a scenario on a fresh system.
 pub fn play(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Played {
-    let skip =
-        |because| Played { verdict: Verdict::Skip { because }, scenes: Vec::new(), events: Vec::new() };
+    match open(scenario, builder, seed) {
+        Err(verdict) => Played { verdict, scenes: Vec::new(), events: Vec::new() },
+        Ok(system) if scenario.is_of_cluster() => cluster::play(system, scenario),
+        Ok(system) => {
+            let player = Player::new(system, scenario.quorum.clone());
+            match scenario.judge {
+                Judge::Steps => player.play(&scenario.steps),
+                Judge::Invariants => player.play_what_can_be(&scenario.steps),
+            }
+        }
+    }
+}
+
+/// A fresh system for a scenario, if the target has all that it needs.
+fn open(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Result<Box<dyn System>, Verdict> {
     let capabilities = builder.capabilities();
     let missing: Vec<String> = needs(scenario).difference(&capabilities).map(Capability::to_string).collect();
     if !missing.is_empty() {
-        return skip(format!("{} has no {}", builder.name(), missing.join(", ")));
+        return Err(Verdict::Skip { because: format!("{} has no {}", builder.name(), missing.join(", ")) });
     }
     let pre_vote = scenario.pre_vote.unwrap_or(!capabilities.contains(&Capability::NoPreVote));
     let setup = Setup {
@@ -180,31 +197,15 @@ pub fn play(scenario: &Scenario, builder: &mut dyn Builder, seed: u64) -> Played
         pre_vote,
         seed,
     };
-    let system = match builder.build(&setup) {
-        Ok(system) => system,
-        Err(Fault::Unsupported(because)) => return skip(because),
-        Err(Fault::Violated(what)) => {
-            let failure = Failure { step: "the beginning".to_owned(), ..violated(what) };
-            return Played { verdict: Verdict::Fail(failure), scenes: Vec::new(), events: Vec::new() };
+    let step = "the beginning".to_owned();
+    builder.build(&setup).map_err(|fault| match fault {
+        Fault::Unsupported(because) => Verdict::Skip { because },
+        Fault::Violated(what) => Verdict::Fail(Failure { step, ..violated(what) }),
+        Fault::Misbehaved { found, expected } => {
+            Verdict::Fail(Failure { line: 0, step, found, expected, invariant: None })
         }
-        Err(Fault::Misbehaved { found, expected }) => {
-            let step = "the beginning".to_owned();
-            let verdict = Verdict::Fail(Failure { line: 0, step, found, expected, invariant: None });
-            return Played { verdict, scenes: Vec::new(), events: Vec::new() };
-        }
-        Err(fault) => {
-            let because = format!("no system to play on: {fault}");
-            return Played {
-                verdict: Verdict::Inconclusive { because },
-                scenes: Vec::new(),
-                events: Vec::new(),
-            };
-        }
-    };
-    if scenario.is_of_cluster() {
-        return cluster::play(system, scenario);
-    }
-    Player::new(system, scenario.quorum.clone()).play(&scenario.steps)
+        fault => Verdict::Inconclusive { because: format!("no system to play on: {fault}") },
+    })
 }
 
 /// What a step came to that did not go as it says.

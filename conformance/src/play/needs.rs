@@ -27,7 +27,7 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             Step::Wipe { .. } => needs.insert(Capability::LostDisks),
             Step::Stop { .. } => needs.insert(Capability::GracefulStop),
             Step::Pause { .. } | Step::Resume { .. } => needs.insert(Capability::Pauses),
-            Step::Expire { .. } => needs.insert(Capability::Timers),
+            Step::Expire { .. } | Step::Beat { .. } => needs.insert(Capability::Timers),
             Step::Campaign { .. } | Step::Replicate { .. } | Step::Exchange { .. } | Step::Settle => {
                 needs.extend([Capability::Timers, Capability::Messages]);
                 true
@@ -37,6 +37,10 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             Step::Expect(Expectation::Held(_)) => needs.insert(Capability::LateMessages),
             Step::Expect(Expectation::Topic(OfTopic { sight: Sight::Reads(_), at: Some(_), .. })) => {
                 needs.insert(Capability::FollowerReads)
+            }
+            Step::Bring(_) => {
+                needs.extend([Capability::Timers, Capability::Messages]);
+                true
             }
             Step::Resign { .. } => needs.insert(Capability::Resign),
             Step::Expect(Expectation::Voted { .. }) => needs.insert(Capability::Votes),

@@ -55,11 +55,16 @@ impl Player {
                 Ok(())
             }
             Step::Expire { node } => self.expire(*node),
+            Step::Beat { node } => {
+                self.beat(*node)?;
+                self.look()
+            }
             Step::Campaign { node, loses } => self.campaign(*node, *loses),
             Step::Deliver(post) => {
                 let envelope = self.find(*post)?;
                 self.deliver(envelope)
             }
+            Step::Bring(post) => self.bring(*post),
             Step::Drop(post) => {
                 let envelope = self.find(*post)?;
                 self.lose(envelope)
@@ -173,7 +178,7 @@ impl Player {
     }
 
     /// What is under way. What was not so before was sent meanwhile, and is noted down.
-    fn pending(&mut self) -> Result<Vec<Envelope>, Fault> {
+    pub(super) fn pending(&mut self) -> Result<Vec<Envelope>, Fault> {
         let pending = self.messages()?.pending()?;
         for envelope in &pending {
             if self.seen.insert(envelope.id) {
@@ -238,6 +243,21 @@ impl Player {
     }
 
     // ---- what is made of it ----
+
+    /// The latest of a kind arrives, said anew if there is none; what it overtakes is lost.
+    fn bring(&mut self, post: Post) -> Result<(), End> {
+        let is_it = |envelope: &Envelope| post_of(envelope) == post;
+        if !self.under_way()?.iter().any(is_it) {
+            self.beat(post.from)?;
+        }
+        let mut all = self.under_way()?;
+        all.retain(is_it);
+        let latest = all.pop().ok_or_else(|| {
+            wrong(format!("{} with nothing of the kind to say", post.from), &post.to_string())
+        })?;
+        all.into_iter().try_for_each(|overtaken| self.lose(overtaken))?;
+        self.deliver(latest)
+    }
 
     fn campaign(&mut self, node: Member, loses: bool) -> Result<(), End> {
         for _ in 0..if loses { 1 } else { ROUNDS } {
@@ -408,7 +428,7 @@ pub(super) fn told(view: &NodeView) -> String {
     format!("{log}, committed below {}", view.committed)
 }
 
-fn post_of(envelope: &Envelope) -> Post {
+pub(super) fn post_of(envelope: &Envelope) -> Post {
     Post { kind: envelope.kind, from: envelope.from, to: envelope.to }
 }
 

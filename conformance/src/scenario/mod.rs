@@ -130,6 +130,24 @@ pub enum Demand {
     Varies,
 }
 
+/// What a scenario is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judge {
+    /// Each step has to go as it says, and all invariants have to hold.
+    #[default]
+    Steps,
+    /// Invariants and expectations alone: a step that cannot be taken is passed over, and reported.
+    Invariants,
+}
+
+impl Judge {
+    /// Whether each step has to go as it says.
+    pub fn is_steps(&self) -> bool {
+        *self == Self::Steps
+    }
+}
+
 /// A scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -175,6 +193,9 @@ pub struct Scenario {
     /// Whether candidates ask for the promise of votes first (KIP-996); as the target likes, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_vote: Option<bool>,
+    /// What it is judged by.
+    #[serde(default, skip_serializing_if = "Judge::is_steps")]
+    pub judge: Judge,
     /// What happens.
     pub steps: Vec<Line>,
 }
@@ -258,6 +279,11 @@ pub enum Step {
         /// Which.
         node: Member,
     },
+    /// It does what it does from time to time, short of an election: it fetches, sends a heartbeat, asks again. What it then says is under way.
+    Beat {
+        /// Which.
+        node: Member,
+    },
     /// Its timer runs out, and all that is said in the election is delivered on links that work; over again, while it does not lead.
     Campaign {
         /// Which.
@@ -268,6 +294,8 @@ pub enum Step {
     },
     /// The oldest message of a kind from one node to another arrives; one that was held back before others.
     Deliver(Post),
+    /// The latest of a kind arrives; where nothing of the kind is under way, the sender beats first, which is what makes it say it. What it overtakes is lost.
+    Bring(Post),
     /// It is lost.
     Drop(Post),
     /// The next message of a kind from one node to another is held back, until it is delivered or dropped by name.

@@ -25,7 +25,7 @@
 //! others go on; a builder that panicked is not used again.
 //!
 //! # Not here
-//! Randomised schedules, and checks of client histories.
+//! Randomised schedules: see [`random`](crate::random).
 
 #[cfg(feature = "flaws")]
 pub mod kill;
@@ -40,7 +40,7 @@ use std::time::Instant;
 pub use registry::{Kind, Registry, Target, Wish};
 pub use select::{Expected, Item, about, all, expected_failures, group, select};
 
-use crate::play::{self, Failure, Played, panic_message, play};
+use crate::play::{self, Act, Failure, Played, panic_message, play};
 use crate::report::{CaseReport, Report, Verdict, quoted, story, terminal};
 use crate::scenario::{Demand, Scenario};
 use crate::target::Builder;
@@ -175,7 +175,7 @@ impl Shared<'_> {
         let Item { id, scenario, text } = item;
         let reason = self.options.expected.get(id);
         let (verdict, because) = match (&played.verdict, reason) {
-            (play::Verdict::Pass, None) => (Verdict::Pass, None),
+            (play::Verdict::Pass, None) => (Verdict::Pass, passed_over(played)),
             (play::Verdict::Pass, Some(reason)) => (
                 Verdict::Xpass,
                 Some(format!("expected to fail ({reason}); take it off the list of expected failures")),
@@ -226,6 +226,21 @@ impl Shared<'_> {
             None => format!("highwater conformance {rest} {}", quoted(id)),
         }
     }
+}
+
+/// What could not be taken of a scenario that only invariants judge. A pass says less then.
+fn passed_over(played: &Played) -> Option<String> {
+    let mut steps = Vec::new();
+    for scene in &played.scenes {
+        for act in &scene.acts {
+            if let Act::PassedOver(because) = act {
+                steps.push(format!("{}: {because}", scene.step));
+            }
+        }
+    }
+    let (count, all) = (steps.len(), played.scenes.len());
+    let first = steps.first()?;
+    Some(format!("{count} of {all} steps could not be taken here, and were passed over; first {first}"))
 }
 
 /// Plays a scenario. A panic of whatever is not a step of it (the player sees to those) fails it too, and costs the builder.

@@ -385,6 +385,8 @@ pub mod grain {
     pub const ATOMIC_FETCH: u8 = 1;
     /// A vote request, its handling and its answer are one step.
     pub const ATOMIC_VOTE: u8 = 2;
+    /// What is under way to or from a voter is lost with its connections.
+    pub const CONNECTIONS: u8 = 4;
 }
 
 /// The bounds by name.
@@ -473,6 +475,12 @@ pub const BOUNDS: &[Bound<Bounds>] = &[
 
 /// The grains beside the fine one.
 pub const GRAINS: &[Grain<Bounds>] = &[
+    Grain {
+        name: "connections",
+        summary: "what is under way to or from a voter that restarts is lost with its connections, and every vote request with it: what scenarios of the suite can say",
+        apply: |bounds| bounds.grain |= grain::CONNECTIONS,
+        bounds: || DEFAULT_BOUNDS,
+    },
     Grain {
         name: "atomic-fetch",
         summary: "a fetch and its answer are one step; cannot show what a lost or late answer does, Figure 8 \

@@ -51,8 +51,12 @@ impl Kraft {
                     return None;
                 }
                 state.restarts += 1;
+                self.disconnect(&mut state, node.into());
             }
-            Action::Wipe { node } => self.wipe(&mut state, node),
+            Action::Wipe { node } => {
+                self.wipe(&mut state, node);
+                self.disconnect(&mut state, node.into());
+            }
             Action::Stabilise { stopped } => {
                 state.calm = STABLE;
                 if stopped != NOBODY {
@@ -359,6 +363,23 @@ impl Kraft {
         };
         state.nodes[usize::from(node)] = Node { role, ..bytemuck::Zeroable::zeroed() };
         state.wiped |= 1 << node;
+    }
+
+    /// What is under way to or from a voter is lost, where a message lives no longer than its connection. Of vote requests it is not known who has
+    /// got them already: all are lost.
+    fn disconnect(&self, state: &mut State, node: usize) {
+        if self.bounds.grain & grain::CONNECTIONS == 0 {
+            return;
+        }
+        for message in state.in_flight().collect::<Vec<_>>() {
+            let fields = message.fields();
+            if fields.from == node || fields.to == node {
+                state.take(message);
+            }
+        }
+        for voter in &mut state.nodes {
+            (voter.asked, voter.asked_last, voter.asked_end) = (0, 0, 0);
+        }
     }
 
     /// Notes what the step did to high watermarks and leaders' logs.

@@ -12,8 +12,17 @@
 //! | kept records | who reads beyond a record that was acknowledged to acks=all, or read before, reads that too | `isr/safety/3`, `isr/safety/5` |
 //! | durable records | in the end all that was acknowledged to acks=all is read, at its offset | `isr/safety/4` |
 //!
-//! The last three, and that offsets grow between records, are not claimed of topics that may lose records ([`Scenario::loses`](crate::scenario::Scenario::loses)). Each check costs a look at
-//! the records of one topic, of which a scenario has few.
+//! The last three, and that offsets grow between records, are not claimed of topics that may lose records ([`Scenario::loses`](crate::scenario::Scenario::loses)).
+//!
+//! # What it costs, and why that suffices
+//! To tell whether any history is linearizable is NP-hard, since it has to be found out which of many orders explains it. Here nothing has to be found out: each record has a
+//! value of its own, the log of a partition has one order, and whoever is acknowledged or reads is told the place in it. So an order that explains the history is given
+//! with it, and all that is left is to compare: a look at an index for each record that is sent (`O(log n)`), and for each that is read. A read is from the start, so k
+//! reads of n records are kn records, and cost `O(kn log n)`. `cargo run --release -p highwater-conformance --example history` measures it: 0.2 s for 100,000
+//! records, 2.2 s for a million (a core of a shared machine, 2026).
+//!
+//! What it does not see: at which moment of a request something took effect, beyond that one that was acknowledged did so before the next began. Clients of the suite do one thing at
+//! a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -11,6 +11,7 @@
 
 mod expect;
 pub mod history;
+mod improvise;
 mod post;
 mod probe;
 mod steps;
@@ -29,6 +30,7 @@ use crate::target::cluster::{Clients, Clock, PartitionView, Partitions, ReplicaV
 use crate::target::{Capability, Fault, System};
 use history::History;
 pub use history::{Consumed, Outcome, Produced};
+pub(super) use improvise::improvise;
 
 /// So much time passes between one look and the next.
 const LOOK: Duration = Duration::from_millis(100);
@@ -65,19 +67,10 @@ pub struct Said {
 
 /// Plays a scenario.
 pub(super) fn play(system: Box<dyn System>, scenario: &Scenario) -> Played {
-    let mut player = Player {
-        system,
-        members: scenario.cluster.clone(),
-        topics: Vec::new(),
-        within: Duration::from_secs(scenario.within_seconds.unwrap_or(Scenario::WITHIN_SECONDS).into()),
-        began: Instant::now(),
-        down: BTreeSet::new(),
-        paused: BTreeSet::new(),
-        cut: BTreeSet::new(),
-        former: None,
-        history: History::new(&scenario.loses),
-        acts: Vec::new(),
-    };
+    if !scenario.judge.is_steps() {
+        return improvise::play_what_can_be(system, scenario);
+    }
+    let mut player = Player::new(system, scenario);
     let mut scenes = Vec::new();
     let created = scenario.topics.iter().map(|topic| Line { line: 0, step: Step::Create(topic.clone()) });
     for line in created.chain(scenario.steps.iter().cloned()) {
@@ -88,25 +81,10 @@ pub(super) fn play(system: Box<dyn System>, scenario: &Scenario) -> Played {
         match played {
             Ok(None) => {}
             Ok(Some(verdict)) => return Played { verdict, scenes, events: Vec::new() },
-            Err(end) => {
-                // Nothing of a system that panicked is used any more.
-                let (step, acts) = (line.step.to_string(), std::mem::take(&mut player.acts));
-                scenes.push(Scene { step, acts, views: BTreeMap::new(), cluster: None });
-                return Played { verdict: verdict(&line, end), scenes, events: Vec::new() };
-            }
+            Err(end) => return player.panicked(&line, end, scenes),
         }
     }
-    let result = player.finish();
-    let line = Line { line: 0, step: Step::Settle };
-    let verdict = player.close(&line, &mut scenes, result).unwrap_or(Verdict::Pass);
-    let told = "in the end all that was acknowledged is read";
-    if let Some(last) = scenes.last_mut() {
-        told.clone_into(&mut last.step);
-    }
-    let verdict = match verdict {
-        Verdict::Fail(failure) => Verdict::Fail(super::Failure { step: told.to_owned(), ..failure }),
-        other => other,
-    };
+    let verdict = player.in_the_end(&mut scenes);
     Played { verdict, scenes, events: Vec::new() }
 }
 
@@ -133,6 +111,44 @@ struct NotYet {
 }
 
 impl Player {
+    fn new(system: Box<dyn System>, scenario: &Scenario) -> Self {
+        Self {
+            system,
+            members: scenario.cluster.clone(),
+            topics: Vec::new(),
+            within: Duration::from_secs(scenario.within_seconds.unwrap_or(Scenario::WITHIN_SECONDS).into()),
+            began: Instant::now(),
+            down: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            former: None,
+            history: History::new(&scenario.loses),
+            acts: Vec::new(),
+        }
+    }
+
+    /// Nothing of a system that panicked is used any more.
+    fn panicked(mut self, line: &Line, end: End, mut scenes: Vec<Scene>) -> Played {
+        let (step, acts) = (line.step.to_string(), std::mem::take(&mut self.acts));
+        scenes.push(Scene { step, acts, views: BTreeMap::new(), cluster: None });
+        Played { verdict: verdict(line, end), scenes, events: Vec::new() }
+    }
+
+    /// What comes of it once all steps are done.
+    fn in_the_end(&mut self, scenes: &mut Vec<Scene>) -> Verdict {
+        let result = self.finish();
+        let line = Line { line: 0, step: Step::Settle };
+        let verdict = self.close(&line, scenes, result).unwrap_or(Verdict::Pass);
+        let told = "in the end all that was acknowledged is read";
+        if let Some(last) = scenes.last_mut() {
+            told.clone_into(&mut last.step);
+        }
+        match verdict {
+            Verdict::Fail(failure) => Verdict::Fail(super::Failure { step: told.to_owned(), ..failure }),
+            other => other,
+        }
+    }
+
     /// Looks at everything after a step. Something came of it if the play is over.
     fn close(&mut self, line: &Line, scenes: &mut Vec<Scene>, result: Result<(), End>) -> Option<Verdict> {
         let mut end = result.err().map(|end| verdict(line, end));

@@ -151,11 +151,16 @@ impl Step {
         match self {
             Self::Campaign { node, .. }
             | Self::Expire { node }
+            | Self::Beat { node }
             | Self::Append { node, .. }
             | Self::Resign { node } => {
                 vec![*node]
             }
-            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => post.members(),
+            Self::Deliver(post)
+            | Self::Bring(post)
+            | Self::Drop(post)
+            | Self::Hold(post)
+            | Self::Copy(post) => post.members(),
             Self::Exchange { one, other } => vec![*one, *other],
             Self::Replicate { leader, follower, .. } => vec![*leader, *follower],
             Self::Create(topic) => topic.replicas.clone(),
@@ -198,8 +203,12 @@ impl Step {
     /// What it says of a message, if it is about one.
     fn post(&self) -> Option<&Post> {
         match self {
-            Self::Deliver(post) | Self::Drop(post) | Self::Hold(post) | Self::Copy(post) => Some(post),
-            Self::Expect(Expectation::Held(post)) => Some(post),
+            Self::Deliver(post)
+            | Self::Bring(post)
+            | Self::Drop(post)
+            | Self::Hold(post)
+            | Self::Copy(post)
+            | Self::Expect(Expectation::Held(post)) => Some(post),
             _ => None,
         }
     }
@@ -224,10 +233,11 @@ impl Step {
 
     fn is_of_quorums(&self) -> bool {
         if let Some(post) = self.post() {
-            return !post.kind.is_of_clusters();
+            return !post.kind.is_of_clusters() || matches!(self, Self::Bring(_));
         }
         match self {
             Self::Expire { .. }
+            | Self::Beat { .. }
             | Self::Campaign { .. }
             | Self::Exchange { .. }
             | Self::Append { .. }

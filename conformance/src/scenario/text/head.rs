@@ -2,13 +2,13 @@
 
 use std::str::FromStr;
 
-use super::super::{Demand, Member, Scenario};
+use super::super::{Demand, Judge, Member, Scenario};
 use super::cluster;
 use super::words::Words;
 use crate::target::Capability;
 
 /// Its keys.
-pub const HEAD: [&str; 14] = [
+pub const HEAD: [&str; 15] = [
     "title",
     "clauses",
     "source",
@@ -23,6 +23,7 @@ pub const HEAD: [&str; 14] = [
     "config",
     "within",
     "loses",
+    "judge",
 ];
 
 /// Takes one line of it.
@@ -65,6 +66,13 @@ pub(super) fn take(scenario: &mut Scenario, key: &str, value: &str) -> Result<()
                 other => return Err(format!("found pre-vote: {other}, expected on or off")),
             };
         }
+        "judge" => {
+            scenario.judge = match value {
+                "steps" => Judge::Steps,
+                "invariants" => Judge::Invariants,
+                other => return Err(format!("found judge: {other}, expected steps or invariants")),
+            };
+        }
         "demand" => {
             scenario.demand = match value {
                 "must" => Demand::Must,
@@ -76,7 +84,7 @@ pub(super) fn take(scenario: &mut Scenario, key: &str, value: &str) -> Result<()
         other => {
             return Err(format!(
                 "found {other}:, expected title, clauses, source, demand, needs, kills, quorum, pre-vote, cluster, controllers, topic, \
-                 config, within or loses"
+                 config, within, loses or judge"
             ));
         }
     }

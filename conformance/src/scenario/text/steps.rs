@@ -5,9 +5,11 @@ use super::words::Words;
 use super::{cluster, probe};
 
 /// The words that steps begin with, each with how it goes on.
-pub const VERBS: [(&str, &str); 28] = [
+pub const VERBS: [(&str, &str); 30] = [
     ("append", "append NODE VALUE [refused]"),
     ("ask", "ask NODE REQUEST KEY=VALUE… -> ANSWER"),
+    ("beat", "beat NODE"),
+    ("bring", "bring KIND NODE -> NODE"),
     ("campaign", "campaign NODE [loses]"),
     ("configure", "configure TOPIC KEY=VALUE [refused NAME]"),
     ("copy", "copy KIND NODE -> NODE"),
@@ -86,9 +88,11 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
         }
         "isolate" => Step::Isolate { node: words.who()? },
         "heal" => Step::Heal { node: words.maybe().map(str::parse).transpose()? },
+        "beat" => Step::Beat { node: words.node()? },
         "expire" => Step::Expire { node: words.node()? },
         "campaign" => Step::Campaign { node: words.node()?, loses: words.flag("loses") },
         "deliver" => Step::Deliver(post(words, is_of_cluster)?),
+        "bring" => Step::Bring(post(words, is_of_cluster)?),
         "drop" => Step::Drop(post(words, is_of_cluster)?),
         "hold" => Step::Hold(post(words, is_of_cluster)?),
         "copy" => Step::Copy(post(words, is_of_cluster)?),

@@ -11,16 +11,16 @@ fn error(steps: &str) -> String {
 #[test]
 fn every_step_reads_as_it_is_written() {
     let steps = "kill n1\ncrash n1\nstart n1\nwipe n1\ncut n1 -> n2\nisolate n3\nheal\nheal n2\nexpire n1\ncampaign n1\n\
-        campaign n2 loses\ndeliver vote n1 -> n2\ndrop vote-answer n2 -> n1\nhold records n1 -> n3\ncopy position n3 -> n1\nexchange n1 -- n2\nappend n1 x\n\
+        campaign n2 loses\ndeliver vote n1 -> n2\nbeat n1\nbring records n1 -> n2\ndrop vote-answer n2 -> n1\nhold records n1 -> n3\ncopy position n3 -> n1\nexchange n1 -- n2\nappend n1 x\n\
         append n2 y refused\nreplicate n1 -> n2\nreplicate n1 -> n2 until x\nresign n1\nsettle\nexpect n1 leader\n\
         expect n1 not leader\nexpect n2 follows n1\nexpect n1 epoch 3\nexpect n1 voted n2\nexpect n1 voted nobody\n\
         expect n1 log is x y\nexpect n1 log is\nexpect n2 committed has x\nexpect n2 log lacks x y\nexpect logs agree\n\
         expect no leader\n";
     let head = "title: t\nclauses: kraft/commit/1 isr/ack/1\nsource: KIP-595\ndemand: should\nneeds: pull\nkills: A01\n\
-        quorum: n1 n2 n3\npre-vote: on\n\n";
+        quorum: n1 n2 n3\npre-vote: on\njudge: invariants\n\n";
     let scenario = parse(&format!("{head}{steps}")).expect("it makes sense");
     assert_eq!(scenario.to_string(), format!("{head}{steps}"));
-    assert_eq!(scenario.steps.last().map(|line| line.line), Some(43));
+    assert_eq!(scenario.steps.last().map(|line| line.line), Some(46));
     let json = serde_json::to_string(&scenario).expect("it can be written");
     assert_eq!(serde_json::from_str::<Scenario>(&json).expect("it can be read"), scenario, "{json}");
 }
@@ -36,7 +36,7 @@ fn words_that_stand_for_two_steps_are_two_steps() {
 fn errors_name_line_and_cure() {
     assert_eq!(
         error("campain n1"),
-        "line 3: found \"campain\", expected a step: append, ask, campaign, configure, copy, crash, create, cut, deliver, drop, \
+        "line 3: found \"campain\", expected a step: append, ask, beat, bring, campaign, configure, copy, crash, create, cut, deliver, drop, \
          elect, exchange, expect, expire, heal, hold, isolate, kill, pause, produce, replicate, resign, restart, resume, settle, start, \
          stop, wipe"
     );

@@ -38,6 +38,9 @@ impl fmt::Display for Scenario {
         if !self.controllers.is_empty() {
             writeln!(f, "controllers: {}", names(&self.controllers))?;
         }
+        if !self.judge.is_steps() {
+            writeln!(f, "judge: invariants")?;
+        }
         self.topics.iter().try_for_each(|topic| writeln!(f, "topic: {topic}"))?;
         self.config.iter().try_for_each(|(key, value)| writeln!(f, "config: {key}={value}"))?;
         if let Some(seconds) = self.within_seconds {
@@ -64,8 +67,10 @@ impl fmt::Display for Step {
             Self::Heal { node: None } => write!(f, "heal"),
             Self::Heal { node: Some(node) } => write!(f, "heal {node}"),
             Self::Expire { node } => write!(f, "expire {node}"),
+            Self::Beat { node } => write!(f, "beat {node}"),
             Self::Campaign { node, loses } => write!(f, "campaign {node}{}", word(*loses, " loses")),
             Self::Deliver(post) => write!(f, "deliver {post}"),
+            Self::Bring(post) => write!(f, "bring {post}"),
             Self::Drop(post) => write!(f, "drop {post}"),
             Self::Hold(post) => write!(f, "hold {post}"),
             Self::Copy(post) => write!(f, "copy {post}"),
