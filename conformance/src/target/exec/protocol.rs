@@ -255,11 +255,14 @@ pub enum ErrorKind {
 }
 
 /// Capabilities that no act of this version can show: what an adapter that claims them means is not defined.
-pub const UNSPOKEN: [Capability; 5] = [
+pub const UNSPOKEN: [Capability; 8] = [
     Capability::Cluster,
     Capability::Links,
     Capability::Pauses,
     Capability::EligibleLeaders,
+    Capability::BrokersAlone,
+    Capability::LateMessages,
+    Capability::FollowerReads,
     Capability::Probes,
 ];
 

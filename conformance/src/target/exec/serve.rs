@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Write};
 
 use serde_json::Value as Json;
 
-use super::protocol::{Act, Answer, Done, Error, ErrorKind, Failed, Hello, Request, VERSION};
+use super::protocol::{Act, Answer, Done, Error, ErrorKind, Failed, Hello, Request, UNSPOKEN, VERSION};
 use crate::scenario::Member;
 use crate::target::{Builder, Fault, Setup, System};
 
@@ -67,7 +67,8 @@ impl Server<'_> {
     fn answer(&mut self, act: Act) -> Result<Json, Fault> {
         match act {
             Act::Hello { versions } if versions.contains(&VERSION) => {
-                let (name, capabilities) = (self.builder.name(), self.builder.capabilities());
+                let (name, mut capabilities) = (self.builder.name(), self.builder.capabilities());
+                capabilities.retain(|one| !UNSPOKEN.contains(one));
                 told(Hello { version: VERSION, name, capabilities })
             }
             Act::Hello { versions } => {
