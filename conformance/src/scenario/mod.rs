@@ -373,7 +373,7 @@ pub enum Step {
         refused: Option<String>,
     },
     /// A crafted request goes to a node, which must answer as said.
-    Ask(Ask),
+    Ask(Box<Ask>),
     /// Something has to be seen.
     Expect(Expectation),
 }

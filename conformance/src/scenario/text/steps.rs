@@ -119,7 +119,7 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
         "produce" => Step::Produce(cluster::produce(words)?),
         "elect" => cluster::elect(words)?,
         "configure" => cluster::configure(words)?,
-        "ask" => Step::Ask(probe::ask(words)?),
+        "ask" => Step::Ask(Box::new(probe::ask(words)?)),
         _ if is_of_cluster => Step::Expect(cluster::expectation(words)?),
         _ => Step::Expect(expectation(words)?),
     };

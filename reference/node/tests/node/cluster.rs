@@ -21,6 +21,9 @@ use highwater_node::{Node, NodeConfig, OpenError, Role, Roles, Rules};
 /// How long a message takes, and a flush.
 const DELAY: Duration = Duration::from_millis(1);
 
+/// Whether a request that this node sends is meant.
+type IsMeant = Box<dyn Fn(NodeId, &PeerRequest) -> bool>;
+
 /// Changes an answer on its way from one node to another; or lets it get lost, if it says no.
 pub(crate) type Tamper = Box<dyn FnMut(NodeId, NodeId, &mut PeerResponse) -> bool>;
 
@@ -34,7 +37,7 @@ pub(crate) struct Cluster {
     pub(crate) stopped: BTreeMap<NodeId, Option<String>>,
     pub(crate) tamper: Option<Tamper>,
     /// The next request of which it says so, told who sends it, is lost.
-    pub(crate) lost_request: Option<Box<dyn Fn(NodeId, &PeerRequest) -> bool>>,
+    pub(crate) lost_request: Option<IsMeant>,
     pub(crate) events: u64,
     /// Flushes are done by flushers.
     pub(crate) flushes_elsewhere: bool,
