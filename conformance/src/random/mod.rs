@@ -6,7 +6,7 @@
 //! [`history`](crate::play::cluster::history), and that all that was acknowledged is read in the end).
 //!
 //! # A failure
-//! The first schedule that fails, by number and whatever the number of threads, is made short in two stages ([`shrink`]): proptest's shrinking takes draws
+//! The first schedule that fails, by number and whatever the number of threads, is made short in two stages (`shrink`): proptest's shrinking takes draws
 //! away, each time played anew; then steps are taken out of the plain scenario while it still breaks the same invariant. What is left is
 //! written with `judge: invariants`, so that it can be played on other systems as well, and it is played once more as it is written.
 //!
