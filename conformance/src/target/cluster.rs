@@ -85,6 +85,11 @@ pub trait Partitions {
     /// See [`Fault`].
     fn replica(&mut self, node: Member, topic: &str) -> Result<Option<ReplicaView>, Fault>;
 
+    /// Why acknowledged records of a topic may be lost by right, if the target can tell: more replicas lost what they had not flushed than the protocol can bear.
+    fn lost_by_right(&mut self, _topic: &str) -> Option<String> {
+        None
+    }
+
     /// Asks for an election. [`Fault::Refused`] with Kafka's name of the error, such as `ELECTION_NOT_NEEDED`.
     ///
     /// # Errors

@@ -221,6 +221,11 @@ impl Stage {
         self.world.needs_in_sync(partition, count);
     }
 
+    /// Why records of this partition may be lost by right by now, if they may.
+    pub fn lost_by_right(&mut self, partition: TopicPartition) -> Option<&'static str> {
+        self.world.lost_by_right(partition)
+    }
+
     fn index(&self, node: i32) -> Option<usize> {
         self.ids.iter().position(|&id| id == node)
     }

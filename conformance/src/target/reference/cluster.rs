@@ -333,6 +333,11 @@ impl Partitions for Cluster {
         }))
     }
 
+    fn lost_by_right(&mut self, topic: &str) -> Option<String> {
+        let partition = self.members.iter().find_map(|node| self.partition_of(*node, topic))?;
+        self.stage.lost_by_right(partition).map(str::to_owned)
+    }
+
     fn elect(&mut self, topic: &str, election: Election) -> Result<(), Fault> {
         let kind = match election {
             Election::Preferred => ElectionKind::Preferred,

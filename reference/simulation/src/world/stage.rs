@@ -160,6 +160,12 @@ impl World {
         self.unclean_allowed = true;
     }
 
+    /// Why records of the partition may be lost by right.
+    pub(crate) fn lost_by_right(&mut self, partition: TopicPartition) -> Option<&'static str> {
+        let log = self.ledger.log(LogId::Partition(partition));
+        self.ledger.logs[log].tainted
+    }
+
     /// The partition needs so many in-sync replicas.
     pub(crate) fn needs_in_sync(&mut self, partition: TopicPartition, count: usize) {
         let log = self.ledger.log(LogId::Partition(partition));
