@@ -97,5 +97,5 @@ const WITHIN: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 fn reference_does_as_the_cases_say() {
     let mut reference = reference();
     assert_eq!(reference.unlinked(), None, "links cannot be cut; `.ci/wire-cases` sees to it");
-    plays::cases::hold(&mut reference, WITHIN);
+    plays::cases::hold(&mut reference, "", WITHIN);
 }

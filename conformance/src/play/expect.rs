@@ -35,6 +35,14 @@ impl Player {
                 let view = self.up(*node)?;
                 contain(content, &view.values(), *node, &view, "its log")
             }
+            Expectation::LogEpochs { node, epochs } => {
+                let view = self.up(*node)?;
+                let holds = view.log_start == 0
+                    && view.log.iter().map(|entry| entry.epoch).eq(epochs.iter().copied());
+                let words: Vec<String> = epochs.iter().map(u64::to_string).collect();
+                let found = format!("{node} with {}", told(&view));
+                hold(holds, found, &format!("records of the epochs {}", words.join(" ")))
+            }
             Expectation::Committed { node, content } => {
                 let view = self.up(*node)?;
                 contain(content, &view.committed_values(), *node, &view, "what it knows to be committed")
@@ -58,9 +66,10 @@ impl Player {
                     .find(|(_, view)| view.as_ref().is_some_and(|view| view.role == Role::Leader));
                 leader.map_or(Ok(()), |(node, _)| Err(wrong(format!("{node} leading"), "no leader")))
             }
-            Expectation::Topic(_) | Expectation::Controller { .. } | Expectation::Held(_) => {
-                Err(of_clusters())
-            }
+            Expectation::Topic(_)
+            | Expectation::Controller { .. }
+            | Expectation::Held(_)
+            | Expectation::NotHeld { .. } => Err(of_clusters()),
         }
     }
 }

@@ -320,7 +320,15 @@ impl Player {
             _ => Cause::Other,
         };
         self.recorder.note(&views, &cause);
-        Ok(self.history.look(&views)?)
+        self.history.look(&views)?;
+        for (node, view) in &views {
+            if let (Some(view), Some(quorum)) = (view, self.system.quorum())
+                && let Some(progress) = quorum.progress(*node)?
+            {
+                History::look_at_progress(*node, view, &progress)?;
+            }
+        }
+        Ok(())
     }
 
     fn views(&mut self) -> Result<BTreeMap<Member, Option<NodeView>>, Fault> {

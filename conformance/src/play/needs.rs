@@ -34,7 +34,9 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
             }
             Step::Cut { .. } | Step::Isolate { .. } | Step::Heal { .. } => needs.insert(links),
             Step::Deliver(_) | Step::Drop(_) | Step::Hold(_) | Step::Copy(_) => needs.insert(messages),
-            Step::Expect(Expectation::Held(_)) => needs.insert(Capability::LateMessages),
+            Step::Expect(Expectation::Held(_) | Expectation::NotHeld { .. }) => {
+                needs.insert(Capability::LateMessages)
+            }
             Step::Expect(Expectation::Topic(OfTopic { sight: Sight::Reads(_), at: Some(_), .. })) => {
                 needs.insert(Capability::FollowerReads)
             }
@@ -48,10 +50,15 @@ pub fn needs(scenario: &Scenario) -> BTreeSet<Capability> {
                 needs.insert(Capability::EligibleLeaders)
             }
             Step::Ask(_) => needs.insert(Capability::Probes),
+            Step::Forge { .. } => {
+                needs.extend([Capability::Forgeries, Capability::Messages]);
+                true
+            }
             Step::Append { .. }
             | Step::Create(_)
             | Step::Produce(_)
             | Step::Elect { .. }
+            | Step::Delete { .. }
             | Step::Configure { .. }
             | Step::Expect(_) => true,
         };

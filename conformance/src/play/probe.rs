@@ -2,7 +2,7 @@
 
 use super::steps::wrong;
 use super::{Act, Asked, End, Player, unsupported};
-use crate::scenario::{Ask, Member, Sort, Term};
+use crate::scenario::{Ask, Base, Forged, Kind, Member, Post, Sort, Term};
 use crate::target::probe::{Answer, Probes, Question};
 use crate::target::{Capability, Fault, System};
 
@@ -68,6 +68,25 @@ pub(super) fn told(asked: &Asked, expected: &Answer, ask: &Ask) -> (String, Stri
 }
 
 impl Player {
+    /// A fetch is answered by records that nobody has.
+    pub(super) fn forge(&mut self, leader: Member, follower: Member, records: &[Forged]) -> Result<(), End> {
+        let fetch = self.find(Post { kind: Kind::Position, from: follower, to: leader })?;
+        let current = i64::try_from(self.up(follower)?.epoch).unwrap_or(i64::MAX);
+        let mut forged = Vec::new();
+        for Forged { value, epoch } in records {
+            let from = if epoch.base == Base::Current { current } else { 0 };
+            let number = u64::try_from(from.saturating_add(epoch.plus))
+                .map_err(|_| wrong(format!("the epoch {epoch}, which is before 0"), "an epoch"))?;
+            forged.push((value.clone(), number));
+        }
+        let forgeries =
+            self.system.forgeries().ok_or_else(|| unsupported(Capability::Forgeries)).map_err(End::from)?;
+        forgeries.forge(fetch.id, &forged)?;
+        // Whom it went to never sees it.
+        self.acts.push(Act::Lost(fetch));
+        self.look()
+    }
+
     /// A quorum answers at once: nothing moves by itself.
     pub(super) fn ask(&mut self, ask: &Ask) -> Result<(), End> {
         let node = ask.node.member().ok_or_else(super::steps::of_clusters)?;

@@ -18,7 +18,12 @@ impl Player {
     pub(super) fn perform(&mut self, step: &Step) -> Result<(), End> {
         match step {
             Step::Kill { node } => self.end(named(*node)?, |nodes, node| nodes.kill(node)),
-            Step::Crash { node } => self.end(named(*node)?, |nodes, node| nodes.crash(node)),
+            Step::Crash { node } => {
+                let node = named(*node)?;
+                self.end(node, |nodes, node| nodes.crash(node))?;
+                self.history.crashed(node);
+                Ok(())
+            }
             Step::Start { node } => {
                 let node = named(*node)?;
                 if !self.down.contains(&node) {
@@ -33,7 +38,7 @@ impl Player {
                 self.lose_where(|envelope| envelope.from == node || envelope.to == node)?;
                 self.lifecycle()?.wipe(node)?;
                 self.down.remove(&node);
-                self.history.stopped(node);
+                self.history.wiped(node);
                 let view = self.view(node)?;
                 self.recorder.wiped(node, view);
                 Ok(())
@@ -87,6 +92,7 @@ impl Player {
             Step::Resign { node } => Ok(self.quorum()?.resign(*node)?),
             Step::Settle => self.settle(),
             Step::Ask(ask) => self.ask(ask),
+            Step::Forge { leader, follower, records } => self.forge(*leader, *follower, records),
             Step::Expect(expectation) => self.expect(expectation),
             Step::Stop { .. }
             | Step::Pause { .. }
@@ -94,6 +100,7 @@ impl Player {
             | Step::Create(_)
             | Step::Produce(_)
             | Step::Elect { .. }
+            | Step::Delete { .. }
             | Step::Configure { .. } => Err(of_clusters()),
         }
     }
@@ -231,7 +238,7 @@ impl Player {
         Ok(stays)
     }
 
-    fn find(&mut self, post: Post) -> Result<Envelope, End> {
+    pub(super) fn find(&mut self, post: Post) -> Result<Envelope, End> {
         let mut under_way = self.all_under_way()?;
         under_way.sort_by_key(|envelope| !self.held.contains(&envelope.id));
         let found = under_way.iter().find(|envelope| post_of(envelope) == post);

@@ -360,6 +360,11 @@ pub enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refused: Option<String>,
     },
+    /// A topic is deleted, and none that runs knows it any more. Its name is not used again.
+    Delete {
+        /// Which.
+        topic: String,
+    },
     /// A topic's configuration is set.
     Configure {
         /// Which topic's.
@@ -374,8 +379,27 @@ pub enum Step {
     },
     /// A crafted request goes to a node, which must answer as said.
     Ask(Box<Ask>),
+    /// A follower's fetch that is under way is answered in its leader's name, by these records behind what it has; the leader never sees it. Of a quorum only.
+    Forge {
+        /// In whose name.
+        leader: Member,
+        /// Whose fetch.
+        follower: Member,
+        /// Each a batch of its own.
+        records: Vec<Forged>,
+    },
     /// Something has to be seen.
     Expect(Expectation),
+}
+
+/// A record of an answer that is made up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Forged {
+    /// Its value.
+    pub value: Value,
+    /// Its epoch, as the follower counts: `current` is the one that it is in.
+    pub epoch: Term,
 }
 
 /// Which message.
@@ -575,6 +599,13 @@ pub enum Expectation {
         #[serde(flatten)]
         content: Content,
     },
+    /// The epochs of all records in a node's log, those of the protocol's own included.
+    LogEpochs {
+        /// Which node.
+        node: Member,
+        /// Of its records, one after another.
+        epochs: Vec<u64>,
+    },
     /// The clients' records that are committed as far as a node knows.
     Committed {
         /// Which node.
@@ -591,6 +622,15 @@ pub enum Expectation {
     Topic(OfTopic),
     /// A message of a cluster is held back.
     Held(Post),
+    /// None of a kind is held back, nor is one for so many seconds: none was sent, where `hold` waits for it.
+    NotHeld {
+        /// Which.
+        #[serde(flatten)]
+        post: Post,
+        /// For how long.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_seconds: Option<u32>,
+    },
     /// Who is the active controller, as all say that run and reach a majority.
     Controller {
         /// This node; anyone, if left out.

@@ -73,6 +73,13 @@ pub trait Partitions {
     /// See [`Fault`].
     fn create(&mut self, topic: &Topic) -> Result<(), Fault>;
 
+    /// Deletes a topic, and returns once the controller has done it. [`Fault::Refused`] with Kafka's name of the error, such as
+    /// `UNKNOWN_TOPIC_OR_PARTITION`.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn delete(&mut self, topic: &str) -> Result<(), Fault>;
+
     /// What a node says of partition 0 of a topic; nothing if it does not answer or does not know the topic.
     ///
     /// # Errors

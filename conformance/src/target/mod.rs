@@ -96,11 +96,13 @@ pub enum Capability {
     FollowerReads,
     /// [`probe::Probes`].
     Probes,
+    /// [`probe::Forgeries`]: answers to fetches of a quorum can be made up.
+    Forgeries,
 }
 
 impl Capability {
     /// All.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Processes,
         Self::LostTails,
         Self::LostDisks,
@@ -130,6 +132,7 @@ impl Capability {
         Self::LateMessages,
         Self::FollowerReads,
         Self::Probes,
+        Self::Forgeries,
     ];
 
     /// Its word.
@@ -164,6 +167,7 @@ impl Capability {
             Self::LateMessages => "late-messages",
             Self::FollowerReads => "follower-reads",
             Self::Probes => "probes",
+            Self::Forgeries => "forgeries",
         }
     }
 }
@@ -330,6 +334,11 @@ pub trait System {
     fn probes(&mut self) -> Option<&mut dyn probe::Probes> {
         None
     }
+
+    /// See [`probe::Forgeries`].
+    fn forgeries(&mut self) -> Option<&mut dyn probe::Forgeries> {
+        None
+    }
 }
 
 /// Nodes end and begin.
@@ -446,6 +455,25 @@ pub trait Quorum {
     /// # Errors
     /// See [`Fault`].
     fn view(&mut self, node: Member) -> Result<Option<NodeView>, Fault>;
+
+    /// How far a node has got with its records, where that is told; nothing of one that is down.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn progress(&mut self, _node: Member) -> Result<Option<Progress>, Fault> {
+        Ok(None)
+    }
+}
+
+/// How far a node has got with its records: offsets, below which it is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// In its latest snapshot; 0 if it has none.
+    pub snapshot: u64,
+    /// In its state machine.
+    pub applied: u64,
+    /// Committed as far as it knows, be it by its snapshot alone.
+    pub committed: u64,
 }
 
 /// What can be seen of a node that is up.

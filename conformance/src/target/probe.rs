@@ -262,6 +262,16 @@ pub trait Probes {
     ) -> Result<Option<i64>, Fault>;
 }
 
+/// Answers that are made up.
+pub trait Forgeries {
+    /// A fetch of a quorum's follower that is under way, by its message's id, is answered in the name of whom it went to, who never sees it. The answer
+    /// is of the fetch's epoch, brings these records, each a batch of its own with this epoch, from the fetch's offset on, and arrives.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn forge(&mut self, fetch: u64, records: &[(Value, u64)]) -> Result<(), Fault>;
+}
+
 // ---- the one way to write them ----
 
 impl<N: fmt::Display> fmt::Display for Question<N> {

@@ -7,6 +7,7 @@ use highwater_conformance::scenario::Member;
 use highwater_conformance::target::cluster::{Acks, Clients, Partitions, Topic};
 use highwater_conformance::target::{Builder, Capability, Fault, Lifecycle, Setup, System};
 use highwater_wire::Str;
+use highwater_wire::messages::describe_quorum::response::Node;
 use highwater_wire::messages::{ApiVersionsRequest, MetadataRequest};
 
 use crate::Place;
@@ -14,7 +15,7 @@ use crate::network::Network;
 use crate::nodes::Nodes;
 use crate::product::{Blank, Product};
 use crate::system::{Cluster, Kept};
-use crate::wire::{Wire, connection_config};
+use crate::wire::{Wire, connection_config, describe_quorum};
 
 /// How often a cluster is started until it serves: a port may be taken by another between drawing it and listening.
 const ATTEMPTS: usize = 2;
@@ -65,7 +66,7 @@ impl Started {
         // What goes wrong here is no fault of the scenario to come: it gets nodes of its own.
         nodes.mend().ok()?;
         let mut cluster = Cluster::new(Wire::new(nodes.places()), Some(nodes), self.kept.clone()).ok()?;
-        let ready = cluster.serve().and_then(|()| cluster.delete(&left));
+        let ready = cluster.serve().and_then(|()| cluster.sweep(&left));
         if ready.is_err() {
             cluster.give_up();
             return None;
@@ -191,15 +192,21 @@ impl Reached {
     }
 }
 
-/// The brokers that one of them names, and whether the cluster has eligible leader replicas.
+/// The brokers that one of them names, and whether the cluster has eligible leader replicas. Where a broker is a voter of the quorum, too, at the same
+/// host, as the quorum describes itself (KIP-853), its controller's port is known.
 async fn look(place: &str) -> Result<(BTreeMap<i32, Place>, bool), ClientError> {
     let connection = Connection::open(place, &connection_config(PATIENCE)).await?;
     let asked =
         MetadataRequest { topics: Some(Vec::new()), allow_auto_topic_creation: false, ..Default::default() };
     let brokers = connection.ask(&asked).await?.brokers.into_iter();
+    let controllers = controllers(&connection).await?;
     let brokers = brokers.map(|broker| {
         let port = u16::try_from(broker.port).unwrap_or(0);
-        (broker.node_id, Place { host: broker.host.to_string(), broker: port, controller: None })
+        let listeners = controllers.iter().filter(|node| node.node_id == broker.node_id);
+        let mut listeners = listeners.flat_map(|node| &node.listeners);
+        let controller =
+            listeners.find(|listener| listener.host == broker.host).map(|listener| listener.port);
+        (broker.node_id, Place { host: broker.host.to_string(), broker: port, controller })
     });
     let asked = ApiVersionsRequest {
         client_software_name: Str::from_static("highwater"),
@@ -210,6 +217,15 @@ async fn look(place: &str) -> Result<(BTreeMap<i32, Place>, bool), ClientError> 
         .iter()
         .any(|feature| feature.name == "eligible.leader.replicas.version" && feature.max_version_level > 0);
     Ok((brokers.collect(), has_eligible_leaders))
+}
+
+/// The quorum's voters and where they listen; none of a cluster that does not say it.
+async fn controllers(connection: &Connection) -> Result<Vec<Node>, ClientError> {
+    match connection.ask(&describe_quorum()).await {
+        Ok(quorum) => Ok(quorum.nodes),
+        Err(ClientError::Unsupported { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 impl Builder for Reached {

@@ -82,6 +82,13 @@ pub(crate) fn connection_config(wait: Duration) -> ConnectionConfig {
     ConnectionConfig { connect_timeout: wait, request_timeout: wait, ..ConnectionConfig::default() }
 }
 
+/// Asks what the quorum is like.
+pub(crate) fn describe_quorum() -> DescribeQuorumRequest {
+    let partitions = vec![PartitionData { partition_index: 0 }];
+    let topic_name = Str::from_static("__cluster_metadata");
+    DescribeQuorumRequest { topics: vec![TopicData { topic_name, partitions }] }
+}
+
 impl Wire {
     /// Nodes by the order of their ids: n1 is the lowest.
     pub(crate) fn new(places: &BTreeMap<i32, Place>) -> Self {
@@ -352,10 +359,7 @@ impl Wire {
         node: Member,
         door: Door,
     ) -> Result<Option<(Member, i32)>, Fault> {
-        let partitions = vec![PartitionData { partition_index: 0 }];
-        let topic_name = Str::from_static("__cluster_metadata");
-        let request = DescribeQuorumRequest { topics: vec![TopicData { topic_name, partitions }] };
-        let answer = match self.knock(node, door, &request, i16::MAX, None).await {
+        let answer = match self.knock(node, door, &describe_quorum(), i16::MAX, None).await {
             Ok(answer) => answer,
             Err(Silence::Asking(ClientError::Unsupported { .. })) => {
                 return Err(Fault::Unsupported(format!("{node} has no DescribeQuorum")));

@@ -7,19 +7,31 @@ use highwater_core::{Epoch, EpochEnd, Extent, Offset};
 use crate::disk::Disk;
 use crate::{Log, LogError};
 
-/// Checks what came in answer to a fetch from `offset` of a leader in `epoch`: whole batches with right checksums, consecutive from
-/// `offset` on, of epochs that do not fall and are not above the leader's.
-pub fn check(bytes: &[u8], offset: Offset, epoch: Epoch) -> Result<Vec<Extent>, BatchError> {
+/// Checks what came in answer to a fetch from `offset` of a leader in `epoch`: as [`check`], and of no epoch above the leader's.
+///
+/// # Errors
+/// What is wrong with the first batch that is.
+pub fn check_of_epoch(bytes: &[u8], offset: Offset, epoch: Epoch) -> Result<Vec<Extent>, BatchError> {
+    let extents = check(bytes, offset)?;
+    match extents.last() {
+        Some(last) if last.epoch > epoch => Err(BatchError::EpochRange { found: last.epoch }),
+        _ => Ok(extents),
+    }
+}
+
+/// Checks what came in answer to a fetch from `offset`: whole batches with right checksums, consecutive from `offset` on, of epochs that
+/// do not fall. Up to which epoch the quorum takes them is its core's to say.
+///
+/// # Errors
+/// What is wrong with the first batch that is.
+pub fn check(bytes: &[u8], offset: Offset) -> Result<Vec<Extent>, BatchError> {
     let extents = batch::extents(bytes)?;
     if let Some(first) = extents.first()
         && first.base != offset
     {
         return Err(BatchError::Gap { expected: offset, found: first.base });
     }
-    match extents.last() {
-        Some(last) if last.epoch > epoch => Err(BatchError::EpochRange { found: last.epoch }),
-        _ => Ok(extents),
-    }
+    Ok(extents)
 }
 
 /// Cuts extents at `end`: what of them is really sent.
@@ -109,18 +121,24 @@ mod tests {
 
     #[test]
     fn records_from_the_offset_asked_for_are_accepted() {
-        let extents = check(&batches(&[2, 3]), 10, 1);
+        let extents = check(&batches(&[2, 3]), 10);
         assert_eq!(extents, Ok(vec![Extent { epoch: 1, base: 10, end: 15 }]));
     }
 
     #[test]
     fn no_records_are_accepted() {
-        assert_eq!(check(&[], 10, 1), Ok(Vec::new()));
+        assert_eq!(check(&[], 10), Ok(Vec::new()));
     }
 
     #[test]
     fn records_of_an_epoch_above_the_leaders_are_refused() {
-        assert_eq!(check(&batches(&[2]), 10, 0), Err(BatchError::EpochRange { found: 1 }));
+        assert_eq!(check_of_epoch(&batches(&[2]), 10, 0), Err(BatchError::EpochRange { found: 1 }));
+        assert_eq!(check_of_epoch(&batches(&[2]), 10, 1).map(|extents| extents.len()), Ok(1));
+    }
+
+    #[test]
+    fn records_from_another_offset_are_refused() {
+        assert_eq!(check(&batches(&[2]), 11), Err(BatchError::Gap { expected: 11, found: 10 }));
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl<D: Disk> Broker<D> {
     ) -> Result<(), Fatal> {
         let Some(replica) = self.replicas.get_mut(&id) else { return Ok(()) };
         let retry = ports.now + config.replica_fetch_backoff;
-        match records::check(&bytes, fetch.offset, fetched.leader_epoch) {
+        match records::check_of_epoch(&bytes, fetch.offset, fetched.leader_epoch) {
             Ok(extents) => fetched.records = extents,
             Err(why) => {
                 let what = store::told(leader, id.topic, id.partition);

@@ -420,8 +420,7 @@ fn delete_other_snapshots<D: Disk>(disk: &D, kept: SnapshotId) -> Result<(), Fat
 fn checked(asked: &quorum::Request, response: &mut quorum::Response, bytes: &Bytes) -> Result<(), String> {
     match (asked, response) {
         (quorum::Request::Fetch(asked), quorum::Response::Fetch(fetch)) => {
-            let epoch: Epoch = fetch.epoch;
-            fetch.records = records::check(bytes, asked.offset, epoch).map_err(|error| error.to_string())?;
+            fetch.records = records::check(bytes, asked.offset).map_err(|error| error.to_string())?;
         }
         (quorum::Request::FetchSnapshot(asked), quorum::Response::FetchSnapshot(part)) => {
             let length = bytes.len() as u64;

@@ -34,6 +34,7 @@ impl Player {
                 })
             }
             Expectation::Held(post) => self.expect_held(post),
+            Expectation::NotHeld { post, for_seconds } => self.expect_not_held(post, *for_seconds),
             _ => Err(super::super::steps::wrong("an expectation of quorums".to_owned(), "one of clusters")),
         }
     }

@@ -72,8 +72,9 @@ impl Player {
     /// Whoever writes a case knows that beforehand; of steps that nobody chose it is found out afterwards. What the target itself holds to be violated stays so.
     fn unless_by_right(&mut self, verdict: Verdict, scenes: &mut [Scene]) -> Verdict {
         let Verdict::Fail(failure) = &verdict else { return verdict };
-        let is_loss =
-            |clause: &String| ["isr/safety/4", "isr/safety/5", "isr/produce/1"].contains(&clause.as_str());
+        let is_loss = |clause: &String| {
+            ["isr/safety/4", "isr/safety/5", "isr/safety/6", "isr/produce/1"].contains(&clause.as_str())
+        };
         if !failure.invariant.as_ref().is_some_and(is_loss) {
             return verdict;
         }

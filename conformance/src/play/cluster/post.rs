@@ -2,7 +2,9 @@
 //!
 //! Time goes on in a cluster, and with it whatever is not held back. So a message that is to arrive late is waited for until it is there to be delivered.
 
-use super::{NotYet, Player};
+use std::time::Duration;
+
+use super::{LOOK, NotYet, Player};
 use crate::play::steps::wrong;
 use crate::play::{End, unsupported};
 use crate::scenario::{Member, Post};
@@ -16,6 +18,23 @@ impl Player {
             let is_held = player.letters()?.held(post)? > 0;
             Ok(if is_held { Ok(()) } else { Err(not_caught(post)) })
         })
+    }
+
+    /// Nothing of the kind is held back, and it stays so for a while.
+    pub(super) fn expect_not_held(&mut self, post: &Post, for_seconds: Option<u32>) -> Result<(), End> {
+        let until = self.now()? + Duration::from_secs(for_seconds.unwrap_or(0).into());
+        loop {
+            let held = self.letters()?.held(post)?;
+            if held > 0 {
+                let for_so_long =
+                    for_seconds.map_or_else(String::new, |seconds| format!(", for {seconds} s"));
+                return Err(wrong(format!("{post} held back"), &format!("none{for_so_long}")));
+            }
+            if self.now()? >= until {
+                return Ok(());
+            }
+            self.clock()?.pass(LOOK)?;
+        }
     }
 
     /// The oldest of them arrives.
@@ -117,6 +136,20 @@ mod tests {
             failure(&format!("{answer}deliver fetch-answer n1 -> n2\n")),
             Some(
                 "line 9: deliver fetch-answer n1 -> n2: found n2 has ended since it asked, expected somebody whom the message reaches"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn message_that_must_not_come_is_watched_for_and_told() {
+        let never = "hold alter-partition n1 -> n3\nexpect not held alter-partition n1 -> n3 for 2s\n";
+        assert_eq!(failure(never), None);
+        assert_eq!(failure("expect not held fetch n2 -> n1\n"), None);
+        assert_eq!(
+            failure("hold fetch n2 -> n1\nexpect not held fetch n2 -> n1 for 3s\n"),
+            Some(
+                "line 7: expect not held fetch n2 -> n1 for 3s: found fetch n2 -> n1 held back, expected none, for 3 s"
                     .to_owned()
             )
         );

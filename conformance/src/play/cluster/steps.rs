@@ -77,6 +77,7 @@ impl Player {
                     Ok(player.partitions()?.elect(topic, *election))
                 })
             }
+            Step::Delete { topic } => self.delete(topic),
             Step::Configure { topic, key, value, refused } => {
                 self.change(&format!("{key}={value}"), refused.as_deref(), |player| {
                     Ok(player.partitions()?.configure(topic, key, value))
@@ -122,6 +123,29 @@ impl Player {
     }
 
     // ---- topics ----
+
+    /// A topic is deleted, and none that runs and hears the controller knows it any more.
+    fn delete(&mut self, topic: &str) -> Result<(), End> {
+        self.wait(|player| match player.partitions()?.delete(topic) {
+            Ok(()) => Ok(Ok(())),
+            // It may be gone already, by a request that was in doubt.
+            Err(Fault::Refused(why)) if why.starts_with("UNKNOWN_TOPIC_OR_PARTITION") => Ok(Ok(())),
+            Err(Fault::Refused(why) | Fault::InDoubt(why)) => {
+                Ok(Err(NotYet { found: why, expected: format!("{topic} to be deleted") }))
+            }
+            Err(fault) => Err(fault.into()),
+        })?;
+        self.topics.retain(|known| known.name != topic);
+        self.wait(|player| {
+            for node in player.in_touch() {
+                if player.partitions()?.partition(node, topic)?.is_some() {
+                    let found = format!("{node}, which still knows {topic}");
+                    return Ok(Err(NotYet { found, expected: "that it is gone".to_owned() }));
+                }
+            }
+            Ok(Ok(()))
+        })
+    }
 
     /// A topic is created, all that run know it, and those of its replicas that run are in sync.
     fn create(&mut self, topic: &Topic) -> Result<(), End> {

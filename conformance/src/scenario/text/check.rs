@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Ask, Expectation, Line, Member, Post, Scenario, Sight, Step, Who};
+use super::super::{Ask, Base, Expectation, Forged, Line, Member, Post, Scenario, Sight, Step, Who};
 use crate::target::cluster::Topic;
 
 /// The line, if it is one, and what is wrong.
@@ -64,8 +64,27 @@ fn quorum(scenario: &Scenario) -> Result<(), Wrong> {
         if let Step::Ask(ask) = step {
             of_known(ask, |value| values.contains(value)).map_err(|because| (Some(*line), because))?;
         }
+        if let Step::Forge { leader, follower, records } = step {
+            forged(*leader, *follower, records).map_err(|because| (Some(*line), because))?;
+        }
     }
     Ok(())
+}
+
+/// Whether an answer that is made up makes sense.
+fn forged(leader: Member, follower: Member, records: &[Forged]) -> Result<(), String> {
+    if leader == follower {
+        return Err(format!(
+            "found {leader} twice, expected a leader and another node, which fetches from it"
+        ));
+    }
+    if records.is_empty() {
+        return Err("found no record, expected one or more, such as x@current".to_owned());
+    }
+    let wrong = records.iter().find(|record| !matches!(record.epoch.base, Base::Zero | Base::Current));
+    wrong.map_or(Ok(()), |record| {
+        Err(format!("found the epoch {}, expected current, current+N or a number", record.epoch))
+    })
 }
 
 fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
@@ -79,6 +98,7 @@ fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
         new_topic(scenario, &mut topics, topic).map_err(|because| (None, because))?;
     }
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut gone = BTreeSet::new();
     for Line { line, step } in &scenario.steps {
         let at = |because| (Some(*line), because);
         if step.is_of_quorums() {
@@ -87,6 +107,12 @@ fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
             )));
         }
         if let Step::Create(topic) = step {
+            if gone.contains(&topic.name) {
+                return Err(at(format!(
+                    "found the topic {} again; give the new one another name",
+                    topic.name
+                )));
+            }
             new_topic(scenario, &mut topics, topic).map_err(at)?;
         }
         if let Some(topic) = step.topic()
@@ -101,6 +127,10 @@ fn cluster(scenario: &Scenario) -> Result<(), Wrong> {
                     known.join(" ")
                 }
             )));
+        }
+        if let Step::Delete { topic } = step {
+            topics.remove(topic.as_str());
+            gone.insert(topic);
         }
         if let Step::Ask(ask) = step {
             let sent = ask.question.topic().and_then(|topic| values.get(topic));
@@ -162,7 +192,9 @@ impl Step {
             | Self::Hold(post)
             | Self::Copy(post) => post.members(),
             Self::Exchange { one, other } => vec![*one, *other],
-            Self::Replicate { leader, follower, .. } => vec![*leader, *follower],
+            Self::Replicate { leader, follower, .. } | Self::Forge { leader, follower, .. } => {
+                vec![*leader, *follower]
+            }
             Self::Create(topic) => topic.replicas.clone(),
             Self::Ask(ask) => ask.node.member().into_iter().chain(ask.question.members()).collect(),
             Self::Expect(expectation) => expectation.members(),
@@ -193,7 +225,7 @@ impl Step {
     fn topic(&self) -> Option<&str> {
         match self {
             Self::Produce(produce) => Some(&produce.topic),
-            Self::Elect { topic, .. } | Self::Configure { topic, .. } => Some(topic),
+            Self::Elect { topic, .. } | Self::Configure { topic, .. } | Self::Delete { topic } => Some(topic),
             Self::Ask(ask) => ask.question.topic(),
             Self::Expect(Expectation::Topic(of)) => Some(&of.topic),
             _ => None,
@@ -208,7 +240,7 @@ impl Step {
             | Self::Drop(post)
             | Self::Hold(post)
             | Self::Copy(post)
-            | Self::Expect(Expectation::Held(post)) => Some(post),
+            | Self::Expect(Expectation::Held(post) | Expectation::NotHeld { post, .. }) => Some(post),
             _ => None,
         }
     }
@@ -242,6 +274,7 @@ impl Step {
             | Self::Exchange { .. }
             | Self::Append { .. }
             | Self::Replicate { .. }
+            | Self::Forge { .. }
             | Self::Resign { .. }
             | Self::Settle => true,
             Self::Expect(expectation) => {
@@ -259,11 +292,12 @@ impl Expectation {
             Self::Role { node, .. }
             | Self::Epoch { node, .. }
             | Self::Log { node, .. }
+            | Self::LogEpochs { node, .. }
             | Self::Committed { node, .. } => vec![*node],
             Self::Follows { node, leader } => vec![*node, *leader],
             Self::Voted { node, candidate } => [Some(*node), *candidate].into_iter().flatten().collect(),
             Self::LogsAgree | Self::NoLeader => Vec::new(),
-            Self::Held(post) => post.members(),
+            Self::Held(post) | Self::NotHeld { post, .. } => post.members(),
             Self::Controller { node, .. } => node.iter().copied().filter_map(Who::member).collect(),
             Self::Topic(of) => of.at.iter().copied().chain(of.sight.members()).collect(),
         }

@@ -84,7 +84,7 @@ fn refusal(words: &mut Words<'_>) -> Result<Option<String>, String> {
     words.flag("refused").then(|| words.word("Kafka's name of the error").map(str::to_owned)).transpose()
 }
 
-/// `controller [[not] NODE]`, `held KIND NODE -> NODE`, or `TOPIC SIGHT [at NODE] [for Ns]`.
+/// `controller [[not] NODE]`, `held KIND NODE -> NODE`, `not held KIND NODE -> NODE [for Ns]`, or `TOPIC SIGHT [at NODE] [for Ns]`.
 pub(super) fn expectation(words: &mut Words<'_>) -> Result<Expectation, String> {
     if words.flag("controller") {
         let not = words.flag("not");
@@ -97,11 +97,20 @@ pub(super) fn expectation(words: &mut Words<'_>) -> Result<Expectation, String> 
     if words.flag("held") {
         return super::steps::post(words, true).map(Expectation::Held);
     }
-    let topic = words.word("controller, held or the name of a topic")?.to_owned();
+    if words.flag("not") {
+        words.exactly("held")?;
+        let post = super::steps::post(words, true)?;
+        return Ok(Expectation::NotHeld { post, for_seconds: how_long(words)? });
+    }
+    let topic = words.word("controller, held, not held or the name of a topic")?.to_owned();
     let sight = sight(words)?;
     let at = words.flag("at").then(|| words.node()).transpose()?;
-    let for_seconds = words.flag("for").then(|| seconds(words.word("how long")?)).transpose()?;
-    Ok(Expectation::Topic(OfTopic { topic, sight, at, for_seconds }))
+    Ok(Expectation::Topic(OfTopic { topic, sight, at, for_seconds: how_long(words)? }))
+}
+
+/// `[for Ns]`.
+fn how_long(words: &mut Words<'_>) -> Result<Option<u32>, String> {
+    words.flag("for").then(|| seconds(words.word("how long")?)).transpose()
 }
 
 fn sight(words: &mut Words<'_>) -> Result<Sight, String> {

@@ -1,11 +1,11 @@
 //! Steps as text.
 
-use super::super::{Expectation, Kind, Post, Role, Step, Who};
+use super::super::{Expectation, Forged, Kind, Post, Role, Step, Who};
 use super::words::Words;
 use super::{cluster, probe};
 
 /// The words that steps begin with, each with how it goes on.
-pub const VERBS: [(&str, &str); 30] = [
+pub const VERBS: [(&str, &str); 32] = [
     ("append", "append NODE VALUE [refused]"),
     ("ask", "ask NODE REQUEST KEY=VALUE… -> ANSWER"),
     ("beat", "beat NODE"),
@@ -16,6 +16,7 @@ pub const VERBS: [(&str, &str); 30] = [
     ("crash", "crash NODE"),
     ("create", "create TOPIC on NODE… [min-isr N] [unclean on|off]"),
     ("cut", "cut NODE -> NODE, or cut NODE -- NODE for both ways"),
+    ("delete", "delete TOPIC"),
     ("deliver", "deliver KIND NODE -> NODE"),
     ("drop", "drop KIND NODE -> NODE"),
     ("elect", "elect preferred|unclean TOPIC [refused NAME]"),
@@ -23,11 +24,13 @@ pub const VERBS: [(&str, &str); 30] = [
     (
         "expect",
         "expect NODE [not] leader|follower|candidate|unattached|observer, NODE follows NODE, NODE epoch N, NODE voted NODE|nobody, \
-         NODE log|committed is|has|lacks VALUE…, logs agree, or no leader; of a cluster: expect TOPIC SIGHT, which are \
+         NODE log|committed is|has|lacks VALUE…, NODE log epochs N…, logs agree, or no leader; of a cluster: expect TOPIC SIGHT, which are \
          leader NODE, leader not NODE, no leader, led, isr NODE…, isr lacks NODE, elr [NODE…], reads is|has|lacks VALUE…, \
-         high-watermark N, log-end N, [at NODE] [for Ns], expect controller [[not] NODE], or expect held KIND NODE -> NODE",
+         high-watermark N, log-end N, [at NODE] [for Ns], expect controller [[not] NODE], expect held KIND NODE -> NODE, or \
+         expect not held KIND NODE -> NODE [for Ns]",
     ),
     ("expire", "expire NODE"),
+    ("forge", "forge LEADER -> FOLLOWER VALUE@EPOCH…, where EPOCH is current, current+N or a number"),
     ("heal", "heal [NODE]"),
     ("hold", "hold KIND NODE -> NODE"),
     ("isolate", "isolate NODE"),
@@ -110,6 +113,11 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
             let until = words.flag("until").then(|| words.word("a value").map(str::to_owned)).transpose()?;
             Step::Replicate { leader, follower, until }
         }
+        "forge" => {
+            let (leader, follower) = words.arrow()?;
+            let records = words.values(&[]).iter().map(|word| forged(word)).collect::<Result<_, _>>()?;
+            Step::Forge { leader, follower, records }
+        }
         "resign" => Step::Resign { node: words.node()? },
         "settle" => Step::Settle,
         "stop" => Step::Stop { node: words.who()? },
@@ -119,11 +127,22 @@ fn steps_of(verb: &str, words: &mut Words<'_>, is_of_cluster: bool) -> Result<Ve
         "produce" => Step::Produce(cluster::produce(words)?),
         "elect" => cluster::elect(words)?,
         "configure" => cluster::configure(words)?,
+        "delete" => Step::Delete { topic: words.word("the name of a topic")?.to_owned() },
         "ask" => Step::Ask(Box::new(probe::ask(words)?)),
         _ if is_of_cluster => Step::Expect(cluster::expectation(words)?),
         _ => Step::Expect(expectation(words)?),
     };
     Ok(vec![one])
+}
+
+/// `VALUE@EPOCH`.
+fn forged(word: &str) -> Result<Forged, String> {
+    match word.rsplit_once('@') {
+        Some((value, epoch)) if !value.is_empty() => {
+            Ok(Forged { value: value.to_owned(), epoch: epoch.parse()? })
+        }
+        _ => Err(format!("found {word:?}, expected a record with its epoch, such as x@current")),
+    }
 }
 
 /// `KIND NODE -> NODE`.
@@ -163,6 +182,15 @@ fn expectation(words: &mut Words<'_>) -> Result<Expectation, String> {
         }
         "voted" if words.flag("nobody") => Expectation::Voted { node, candidate: None },
         "voted" => Expectation::Voted { node, candidate: Some(words.node()?) },
+        "log" if words.flag("epochs") => {
+            let number = |word: &String| {
+                word.parse::<u64>().map_err(|_| format!("found {word:?} among epochs, expected a number"))
+            };
+            Expectation::LogEpochs {
+                node,
+                epochs: words.values(&[]).iter().map(number).collect::<Result<_, _>>()?,
+            }
+        }
         "log" => Expectation::Log { node, content: words.content(&[])? },
         "committed" => Expectation::Committed { node, content: words.content(&[])? },
         other => {

@@ -15,12 +15,12 @@ fn every_step_reads_as_it_is_written() {
         append n2 y refused\nreplicate n1 -> n2\nreplicate n1 -> n2 until x\nresign n1\nsettle\nexpect n1 leader\n\
         expect n1 not leader\nexpect n2 follows n1\nexpect n1 epoch 3\nexpect n1 voted n2\nexpect n1 voted nobody\n\
         expect n1 log is x y\nexpect n1 log is\nexpect n2 committed has x\nexpect n2 log lacks x y\nexpect logs agree\n\
-        expect no leader\n";
+        expect no leader\nexpect n1 log epochs 1 1 2\nexpect n1 log epochs\nforge n1 -> n2 x@current y@current+1 z@3\n";
     let head = "title: t\nclauses: kraft/commit/1 isr/ack/1\nsource: KIP-595\ndemand: should\nneeds: pull\nkills: A01\n\
         quorum: n1 n2 n3\npre-vote: on\njudge: invariants\n\n";
     let scenario = parse(&format!("{head}{steps}")).expect("it makes sense");
     assert_eq!(scenario.to_string(), format!("{head}{steps}"));
-    assert_eq!(scenario.steps.last().map(|line| line.line), Some(46));
+    assert_eq!(scenario.steps.last().map(|line| line.line), Some(49));
     let json = serde_json::to_string(&scenario).expect("it can be written");
     assert_eq!(serde_json::from_str::<Scenario>(&json).expect("it can be read"), scenario, "{json}");
 }
@@ -36,8 +36,8 @@ fn words_that_stand_for_two_steps_are_two_steps() {
 fn errors_name_line_and_cure() {
     assert_eq!(
         error("campain n1"),
-        "line 3: found \"campain\", expected a step: append, ask, beat, bring, campaign, configure, copy, crash, create, cut, deliver, drop, \
-         elect, exchange, expect, expire, heal, hold, isolate, kill, pause, produce, replicate, resign, restart, resume, settle, start, \
+        "line 3: found \"campain\", expected a step: append, ask, beat, bring, campaign, configure, copy, crash, create, cut, delete, deliver, drop, \
+         elect, exchange, expect, expire, forge, heal, hold, isolate, kill, pause, produce, replicate, resign, restart, resume, settle, start, \
          stop, wipe"
     );
     assert_eq!(
@@ -50,6 +50,17 @@ fn errors_name_line_and_cure() {
         error("deliver letter n1 -> n2").contains("found \"letter\", expected the kind of a message: vote,")
     );
     assert!(error("expect n1 log has").contains("found nothing behind has, expected a value or more"));
+    assert!(error("expect n1 log epochs 1 x").contains("found \"x\" among epochs, expected a number"));
+    assert!(
+        error("forge n1 -> n2 x")
+            .contains("found \"x\", expected a record with its epoch, such as x@current")
+    );
+    assert!(error("forge n1 -> n2").contains("line 3: found no record, expected one or more"));
+    assert!(error("forge n1 -> n1 x@1").contains("found n1 twice, expected a leader and another node"));
+    assert!(
+        error("forge n1 -> n2 x@end")
+            .contains("found the epoch end, expected current, current+N or a number")
+    );
     assert!(error("cut n1 n2").contains("found \"n2\", expected \"->\" or \"--\""));
     let bad = |text: &str| parse(text).expect_err("it makes no sense").to_string();
     assert!(bad("quorum: n1\nsettle\n").contains("line 2: no title"));
@@ -70,7 +81,8 @@ fn every_step_of_a_cluster_reads_as_it_is_written() {
         expect t reads is a b\nexpect t reads has a for 3s\nexpect t high-watermark 3 at n1\nexpect u log-end 0\n\
         expect controller\nexpect controller not former\nexpect controller n1\n\
         hold fetch n2 -> n1\ncopy alter-partition n1 -> n3\nexpect held fetch-answer n1 -> n2\ndeliver registration n2 -> n3\n\
-        drop heartbeat-answer n3 -> n1\nexpect t reads is a at n2\n";
+        drop heartbeat-answer n3 -> n1\nexpect t reads is a at n2\nexpect not held fetch n2 -> n1\n\
+        expect not held heartbeat n1 -> n3 for 2s\n";
     let head = "title: t\ncluster: n1 n2 n3\ncontrollers: n3\ntopic: t on n1 n2 n3 min-isr 2 unclean on\ntopic: w on n1\n\
         config: unclean.leader.election.enable=true\nwithin: 60s\nloses: t w\n\n";
     let scenario = parse(&format!("{head}{steps}")).expect("it makes sense");
@@ -105,6 +117,7 @@ fn errors_of_clusters_name_line_and_cure() {
     assert!(error("produce t acks 2 a").contains("found acks 2, expected 0, 1 or all; write: produce TOPIC"));
     assert!(error("produce t fails").contains("found no record, expected a value or more"));
     assert!(error("expect t follows n1").contains("found \"follows\", expected leader, no leader, led,"));
+    assert!(error("expect not led").contains("found \"led\", expected \"held\""));
     assert!(error("expect t led for 5").contains("found \"5\", expected whole seconds, such as 5s"));
     assert!(error("create t on n1").contains("found the topic t a second time"));
     assert!(error("elect clean t").contains("found \"clean\", expected preferred or unclean"));

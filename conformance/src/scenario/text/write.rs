@@ -96,10 +96,15 @@ impl fmt::Display for Step {
                 };
                 write!(f, "elect {how} {topic}{}", refusal(refused.as_deref()))
             }
+            Self::Delete { topic } => write!(f, "delete {topic}"),
             Self::Configure { topic, key, value, refused } => {
                 write!(f, "configure {topic} {key}={value}{}", refusal(refused.as_deref()))
             }
             Self::Ask(ask) => write!(f, "ask {ask}"),
+            Self::Forge { leader, follower, records } => {
+                write!(f, "forge {leader} -> {follower}")?;
+                records.iter().try_for_each(|record| write!(f, " {}@{}", record.value, record.epoch))
+            }
             Self::Expect(expectation) => write!(f, "expect {expectation}"),
         }
     }
@@ -121,11 +126,19 @@ impl fmt::Display for Expectation {
             Self::Voted { node, candidate: Some(candidate) } => write!(f, "{node} voted {candidate}"),
             Self::Voted { node, candidate: None } => write!(f, "{node} voted nobody"),
             Self::Log { node, content } => write!(f, "{node} log {content}"),
+            Self::LogEpochs { node, epochs } => {
+                write!(f, "{node} log epochs")?;
+                epochs.iter().try_for_each(|epoch| write!(f, " {epoch}"))
+            }
             Self::Committed { node, content } => write!(f, "{node} committed {content}"),
             Self::LogsAgree => write!(f, "logs agree"),
             Self::NoLeader => write!(f, "no leader"),
             Self::Topic(of) => write!(f, "{of}"),
             Self::Held(post) => write!(f, "held {post}"),
+            Self::NotHeld { post, for_seconds } => {
+                write!(f, "not held {post}")?;
+                for_seconds.map_or(Ok(()), |seconds| write!(f, " for {seconds}s"))
+            }
             Self::Controller { node, not } => {
                 write!(f, "controller{}", if *not { " not" } else { "" })?;
                 node.map_or(Ok(()), |node| write!(f, " {node}"))

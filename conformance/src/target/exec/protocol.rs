@@ -255,7 +255,7 @@ pub enum ErrorKind {
 }
 
 /// Capabilities that no act of this version can show: what an adapter that claims them means is not defined.
-pub const UNSPOKEN: [Capability; 8] = [
+pub const UNSPOKEN: [Capability; 9] = [
     Capability::Cluster,
     Capability::Links,
     Capability::Pauses,
@@ -264,6 +264,7 @@ pub const UNSPOKEN: [Capability; 8] = [
     Capability::LateMessages,
     Capability::FollowerReads,
     Capability::Probes,
+    Capability::Forgeries,
 ];
 
 /// Reads a line as the answer to request `id`.

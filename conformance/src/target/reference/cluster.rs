@@ -18,7 +18,7 @@ use std::time::Duration;
 use highwater_core::NodeId;
 use highwater_core::controller::{
     ConfigChange, ConfigOperation, ConfigResource, ControllerError, ControllerRequest, ControllerResponse,
-    ElectionKind, NewTopic,
+    ElectionKind, NewTopic, TopicReference,
 };
 use highwater_node::Role;
 use highwater_node::message::{ClientRequest, ClientResponse, TopicPartition};
@@ -301,6 +301,14 @@ impl Partitions for Cluster {
                 self.stage.needs_in_sync(partition, topic.min_isr.into());
                 Ok(())
             }
+            other => nonsense(&other),
+        }
+    }
+
+    fn delete(&mut self, topic: &str) -> Result<(), Fault> {
+        let topics = vec![TopicReference::Name(topic.to_owned())];
+        match self.decide(ControllerRequest::DeleteTopics(topics))? {
+            ControllerResponse::DeleteTopics(answer) => decided(answer),
             other => nonsense(&other),
         }
     }

@@ -1,8 +1,11 @@
 //! What probes of the reference's quorums and clusters have in common.
 
-use highwater_core::batch::batches;
-use highwater_core::quorum::{FetchRequest, QuorumError, ReplicaKey, Request, Response, VoteRequest};
-use highwater_core::{Epoch, Offset};
+use bytes::Bytes;
+use highwater_core::batch::{BatchBuilder, batches};
+use highwater_core::quorum::{
+    FetchRequest, FetchResponse, QuorumError, ReplicaKey, Request, Response, VoteRequest,
+};
+use highwater_core::{Epoch, NodeId, Offset};
 
 use super::cluster::errors;
 use crate::scenario::Value;
@@ -65,6 +68,33 @@ pub(super) fn quorum_fetch(
         high_watermark: None,
         max_wait_ms: 0,
     }))
+}
+
+/// The answer of `leader` to a fetch, with these records, each a batch of its own with this epoch, and the bytes of them.
+pub(super) fn forged_answer(
+    asked: &FetchRequest,
+    leader: NodeId,
+    records: &[(Value, u64)],
+) -> Result<(Response, Bytes), Fault> {
+    let (mut offset, mut bytes) = (asked.offset, Vec::new());
+    for (value, number) in records {
+        let mut batch = BatchBuilder::new(offset, epoch(i64::try_from(*number).unwrap_or(i64::MAX))?);
+        batch.record(0, None, Some(value.as_bytes()));
+        bytes.extend(batch.build());
+        offset += 1;
+    }
+    let response = FetchResponse {
+        error: None,
+        epoch: asked.epoch,
+        leader: Some(leader),
+        high_watermark: asked.high_watermark,
+        log_start: 0,
+        diverging: None,
+        snapshot: None,
+        // The node finds out by itself which records these are.
+        records: Vec::new(),
+    };
+    Ok((Response::Fetch(response), bytes.into()))
 }
 
 /// What a quorum says, with the clients' records of these bytes.

@@ -20,11 +20,12 @@ use highwater_quorum::{
     StateMachine, Uuid,
 };
 
-use super::probes::{quorum_answer, quorum_fetch, quorum_vote};
+use super::probes::{forged_answer, quorum_answer, quorum_fetch, quorum_vote};
 use crate::scenario::{Kind, Member, Role, Value};
-use crate::target::probe::{Answer, Landmark, Probes, Question};
+use crate::target::probe::{Answer, Forgeries, Landmark, Probes, Question};
 use crate::target::{
-    Builder, Capability, Entry, Envelope, Fault, Lifecycle, Messages, NodeView, Quorum, Setup, System, Timers,
+    Builder, Capability, Entry, Envelope, Fault, Lifecycle, Messages, NodeView, Progress, Quorum, Setup,
+    System, Timers,
 };
 
 /// How long a leader may be silent. Far longer than all beats of a scenario together.
@@ -81,6 +82,7 @@ impl Builder for ReferenceQuorum {
             C::DirectoryIds,
             C::Searches,
             C::Probes,
+            C::Forgeries,
         ]
         .into()
     }
@@ -363,6 +365,10 @@ impl System for World {
     fn probes(&mut self) -> Option<&mut dyn Probes> {
         Some(self)
     }
+
+    fn forgeries(&mut self) -> Option<&mut dyn Forgeries> {
+        Some(self)
+    }
 }
 
 impl Lifecycle for World {
@@ -503,6 +509,18 @@ impl Probes for World {
     }
 }
 
+impl Forgeries for World {
+    fn forge(&mut self, fetch: u64, records: &[(Value, u64)]) -> Result<(), Fault> {
+        let (follower, leader, mail) =
+            self.mail.remove(&fetch).ok_or_else(|| broken(format!("there is no message {fetch}")))?;
+        let Mail::Request { correlation, request: Request::Fetch(asked) } = mail else {
+            return Err(broken(format!("message {fetch} is no fetch")));
+        };
+        let (response, bytes) = forged_answer(&asked, id_of(leader), records)?;
+        self.handle(follower, Input::Response { correlation, response, bytes })
+    }
+}
+
 /// A request in a few words.
 fn told(request: &Request) -> String {
     match request {
@@ -570,6 +588,16 @@ impl Quorum for World {
             log_start: number(status.log_start)?,
             log,
             committed: number(replica.quorum().high_watermark().unwrap_or(0))?,
+        }))
+    }
+
+    fn progress(&mut self, node: Member) -> Result<Option<Progress>, Fault> {
+        let Some(replica) = self.node(node)?.replica.as_ref() else { return Ok(None) };
+        let status = replica.status();
+        Ok(Some(Progress {
+            snapshot: number(replica.quorum().snapshot().map_or(0, |snapshot| snapshot.end))?,
+            applied: number(status.applied)?,
+            committed: number(status.committed)?,
         }))
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Comparison, Divergence, DivergingFetch, Expansion, Fence, FollowerHighWatermark, FollowerState,
-    HighWatermarkGate, HighWatermarkOver, MemberEpoch, ReadLimit, Recovery, Rules, Truncation,
+    HighWatermarkGate, HighWatermarkOver, MemberEpoch, ReadLimit, Recovery, Refusal, Rules, Truncation,
 };
 use crate::Flaw;
 
@@ -69,4 +69,5 @@ pub const FLAWS: &[Flaw<Rules>] = &[
         name: "older-incarnation-counted",
         change: |rules| rules.incarnation_fence = Fence::Open,
     },
+    Flaw { id: "E43", name: "refused-proposal-repeated", change: |rules| rules.refusal = Refusal::Repeated },
 ];

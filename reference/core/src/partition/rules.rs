@@ -35,6 +35,8 @@ rules! {
         member_epoch: MemberEpoch = MemberEpoch::Fetched,
         /// Whether a leader asks only for members that may join by its metadata (`isr/isr/4`, the leader's side).
         fenced_member: Fence = Fence::Checked,
+        /// What a leader does about a proposal that was refused for what it is based on (`isr/isr/9`; not in the model).
+        refusal: Refusal = Refusal::AwaitsMetadata,
         /// Whether an uncleanly elected leader stays alone until it has recovered (`isr/elect/3`).
         recovery: Recovery = Recovery::Alone,
     }
@@ -146,6 +148,15 @@ pub enum MemberEpoch {
     Fetched,
     /// None, upon which the controller cannot check it.
     Unstated,
+}
+
+/// What a leader does about a proposal that the controller refuses because there is newer metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// It waits for that metadata, which will tell whether the proposal was taken.
+    AwaitsMetadata,
+    /// It asks for the same again, as if nobody had answered (flaw E43).
+    Repeated,
 }
 
 /// What an uncleanly elected leader may do before it has recovered.

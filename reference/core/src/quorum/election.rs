@@ -136,10 +136,11 @@ impl Quorum {
                 self.accept(now, request.leader);
             }
             let backoff = self.backoff_of_successor(&request.successors);
+            let frees = self.rules().resignation_frees();
             if let Role::Follower(follower) = &mut self.role
                 && follower.leader == request.leader
             {
-                follower.lose_leader(now + backoff);
+                follower.lose_leader(now + backoff, frees);
             }
         }
         EpochResponse { error, epoch: self.epoch, leader: self.leader() }

@@ -92,4 +92,12 @@ pub const FLAWS: &[Flaw<Rules>] = &[
     Flaw { id: "E09", name: "candidate-not-flushed", change: |rules| rules.candidate_flush = false },
     Flaw { id: "E40", name: "elected-by-one-less", change: |rules| rules.election_majority = false },
     Flaw { id: "E41", name: "committed-by-one-less", change: |rules| rules.commit_majority = false },
+    Flaw { id: "E42", name: "later-batches-taken", change: |rules| rules.batch_epoch_check = false },
+    Flaw { id: "E44", name: "epoch-forgotten", change: |rules| rules.durable_epoch = false },
+    Flaw {
+        id: "E45",
+        name: "counted-when-served",
+        change: |rules| rules.fetch_count = FetchCount::WhenServed,
+    },
+    Flaw { id: "E46", name: "resigned-leader-shields", change: |rules| rules.resignation_frees = false },
 ];

@@ -160,8 +160,10 @@ impl Quorum {
             // It has heard of an epoch whose leader it does not know.
             return self.miss_leader(now);
         }
+        let frees = self.rules().resignation_frees();
         if let Role::Follower(follower) = &mut self.role
             && error == Some(QuorumError::NotLeaderOrFollower)
+            && frees
         {
             // It has resigned: whoever wants to be elected is not to be hindered on its account.
             follower.heard = false;
@@ -213,28 +215,26 @@ impl Quorum {
         true
     }
 
-    /// Takes records, if they are what comes next.
+    /// Takes records as far as they are what comes next; what is behind is dropped. Whether all were taken.
     fn append_fetched(&mut self, records: &[Extent]) -> bool {
-        let (mut end, mut epoch) = (self.log.end(), self.log.last_epoch().max(0));
-        for extent in records {
-            let fits = extent.base == end && end < extent.end && extent.end <= OFFSET_MAX;
-            if !fits || extent.epoch < epoch || extent.epoch > self.epoch {
-                return false;
+        let from = self.log.end();
+        let sound = records.iter().all(|extent| self.append_extent(*extent));
+        let end = self.log.end();
+        if from < end {
+            self.effects.push_back(Effect::AppendFetched { end });
+            if self.is_voter() {
+                self.flush();
             }
-            (end, epoch) = (extent.end, extent.epoch);
         }
-        if records.is_empty() {
-            return true;
-        }
-        for &extent in records {
-            let appended = self.log.append(extent);
-            assert!(appended.is_ok(), "checked above: {appended:?}");
-        }
-        self.effects.push_back(Effect::AppendFetched { end });
-        if self.is_voter() {
-            self.flush();
-        }
-        true
+        sound
+    }
+
+    /// Appends one extent; not if it leaves a gap, or is of an epoch that no leader of the fetch's epoch can have written.
+    fn append_extent(&mut self, extent: Extent) -> bool {
+        let (end, epoch) = (self.log.end(), self.log.last_epoch().max(0));
+        let fits = extent.base == end && end < extent.end && extent.end <= OFFSET_MAX;
+        let is_later = extent.epoch > self.epoch && self.rules().batch_epoch_check();
+        fits && extent.epoch >= epoch && !is_later && self.log.append(extent).is_ok()
     }
 
     /// A follower's high watermark is the leader's, as far as its own log goes, and never goes back.

@@ -67,7 +67,19 @@ impl Quorum {
             return;
         }
         let response = self.fetched(request.offset, position);
+        self.count_served(voter, &response);
         self.reply(token, Response::Fetch(response));
+    }
+
+    /// Takes what was served for what has arrived (E45).
+    fn count_served(&mut self, voter: Option<usize>, response: &FetchResponse) {
+        if self.rules().fetch_count() == FetchCount::WhenServed
+            && let (Some(voter), Some(last), Role::Leader(leader)) =
+                (voter, response.records.last(), &mut self.role)
+        {
+            leader.reached[voter] = leader.reached[voter].max(last.end);
+            self.advance();
+        }
     }
 
     /// Why this is not the place to fetch from in that epoch.
@@ -196,6 +208,8 @@ impl Quorum {
         let held = leader.held.remove(index);
         let position = self.position(held.offset, held.last_epoch);
         let response = self.fetched(held.offset, position);
+        let voter = self.voters().index_of(held.replica, self.rules().identity());
+        self.count_served(voter, &response);
         self.reply(held.token, Response::Fetch(response));
     }
 

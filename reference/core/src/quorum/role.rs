@@ -360,9 +360,9 @@ impl Follower {
 
 impl Follower {
     /// Its leader said that it resigns: asks it no more, and hinders nobody from campaigning.
-    pub(super) fn lose_leader(&mut self, campaign: Instant) {
+    pub(super) fn lose_leader(&mut self, campaign: Instant, frees: bool) {
         self.resigned = true;
-        self.heard = false;
+        self.heard &= !frees;
         self.pull = Pull { asked: Asked::Nothing, retry: None };
         self.patience = Patience::Until(campaign);
     }

@@ -11,6 +11,8 @@ rules! {
         vote_memory: VoteMemory = VoteMemory::WholeEpoch,
         /// The vote is on disk before it is answered (`kraft/vote/3`).
         durable_vote: bool = true,
+        /// An epoch that a node only heard of is on disk before it says so (`kraft/epoch/7`; not in the model).
+        durable_epoch: bool = true,
         /// A candidate counts only votes of its own epoch (`kraft/vote/4`).
         vote_epoch_check: bool = true,
         /// A candidate needs more than half of all voters (`kraft/vote/5`).
@@ -23,6 +25,8 @@ rules! {
         identity: Identity = Identity::DirectoryId,
         /// How often a leader announces itself (`kraft/epoch/4`).
         begin_quorum: BeginQuorum = BeginQuorum::UntilHeard,
+        /// A leader that has said that it resigns hinders nobody's promise of a vote (`kraft/epoch/8`; not in the model, which has no pre-vote).
+        resignation_frees: bool = true,
         /// Who asks around for the leader (`kraft/epoch/6`; not in the model, whose announcements last).
         search: Search = Search::Everyone,
         /// Who may campaign, and be voted for (`kraft/observers/1`; not in the model, which has none).
@@ -45,6 +49,8 @@ rules! {
         divergence_check: bool = true,
         /// How a follower tells whether an answer is to its outstanding fetch (`kraft/fetch/4`).
         fetch_correlation: FetchCorrelation = FetchCorrelation::Exact,
+        /// A follower takes no batch of a later epoch than that of its fetch (`kraft/fetch/6`; not in the model).
+        batch_epoch_check: bool = true,
         /// A voter flushes before it fetches on (`kraft/flush/1`).
         follower_flush: bool = true,
         /// A candidate flushes before it names the end of its log (`kraft/flush/3`).
@@ -160,6 +166,8 @@ pub enum FetchCount {
     AfterValidation,
     /// At once (flaw A14).
     BeforeValidation,
+    /// When it answers, as far as the answer goes, as if that had arrived (flaw E45).
+    WhenServed,
 }
 
 /// How a follower tells whether an answer is to its outstanding fetch.

@@ -327,7 +327,9 @@ impl Quorum {
 
     pub(super) fn save_election(&mut self) {
         let election = self.election();
-        if election != self.saved && self.rules().durable_vote() {
+        let only_heard = election.voted.is_none() && election.leader.is_none();
+        let saves = self.rules().durable_vote() && (self.rules().durable_epoch() || !only_heard);
+        if election != self.saved && saves {
             self.saved = election;
             // With nothing between the two, one write does for both.
             match self.effects.back_mut() {

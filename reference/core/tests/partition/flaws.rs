@@ -26,6 +26,7 @@ const TRANSCRIPTS: &[(&str, &str, &str)] = &[
     ("E27", "followers_unknown_to_new_leader", "strong-isr"),
     ("E28", "high_watermark_not_over_unverified_tail", "no-truncation-below-high-watermark"),
     ("E29", "fetch_of_older_incarnation_dropped", "strong-isr"),
+    ("E43", "proposal_outdated_awaits_metadata", "refused-proposal-not-repeated"),
 ];
 
 fn broken_by(id: &str) -> Rules {
@@ -67,6 +68,7 @@ const RUNS: &[(&str, usize, usize, bool, u64)] = &[
     ("E21", 3, 2, false, 1000),
     ("E23", 3, 2, false, 1000),
     ("E28", 3, 1, false, 1000),
+    ("E43", 3, 1, false, 1000),
 ];
 
 #[test]

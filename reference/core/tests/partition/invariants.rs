@@ -31,6 +31,7 @@ pub(crate) const UNDER_UNCLEAN_ELECTION: &[&str] = &[
     "leader-high-watermark-monotone",
     "isr-unfenced",
     "proposals-eligible",
+    "refused-proposal-not-repeated",
     "recovering-alone",
 ];
 

@@ -42,6 +42,8 @@ pub(crate) struct Broker {
     pub(crate) known: usize,
     /// What it last asked the controller for.
     pub(crate) asked: Option<AlterPartition>,
+    /// The proposal of which the controller has told it that it is based on what is no more.
+    pub(crate) outdated: Option<AlterPartition>,
     pub(crate) checkpoint: Offset,
     /// Its high watermark as far as it has told.
     pub(crate) high_watermark: Offset,
@@ -174,6 +176,7 @@ impl World {
                 core: None,
                 known: 0,
                 asked: None,
+                outdated: None,
                 checkpoint: 0,
                 high_watermark: 0,
                 unclean: false,
@@ -320,6 +323,10 @@ impl World {
                 let index = World::index(asked.leader);
                 let broker = &self.brokers[index];
                 if broker.core.is_some() && broker.epoch == asked.broker_epoch {
+                    let is_open = broker.core.as_ref().is_some_and(|core| core.proposal() == Some(&asked));
+                    if is_open && result == Some(Err(PartitionError::InvalidUpdateVersion)) {
+                        self.brokers[index].outdated = Some(asked.clone());
+                    }
                     let now = self.now;
                     self.core(index).altered(now, &asked, result);
                     self.settle(index, &[], 0);
@@ -461,6 +468,9 @@ impl World {
                     if broker.asked.as_ref() != Some(request) && !self.controller.is_eligible(broker, request)
                     {
                         self.stains.push("proposals-eligible");
+                    }
+                    if broker.outdated.as_ref() == Some(request) {
+                        self.stains.push("refused-proposal-not-repeated");
                     }
                     broker.asked = Some(request.clone());
                     self.network.push(Message::Alter { request: request.clone() });

@@ -5,6 +5,7 @@ use highwater_core::quorum::{FLAWS, FetchCorrelation, LeaderFlush, RoleName, Rul
 
 use crate::random;
 use crate::script::play;
+use crate::single;
 
 /// The flaws that random schedules find, each with the claims that may be seen broken first.
 const FOUND_AT_RANDOM: &[(&str, &[&str])] = &[
@@ -31,10 +32,11 @@ const FOUND_AT_RANDOM: &[(&str, &[&str])] = &[
     ("E07", &["election-safety"]),
     ("E40", &["election-safety"]),
     ("E41", &["committed-durable"]),
+    ("E45", &["committed-durable"]),
 ];
 
 /// The flaws that take a schedule of their own: a test each, below.
-const FOUND_BY_SCRIPT: &[&str] = &["A35", "A36", "E08", "E09"];
+const FOUND_BY_SCRIPT: &[&str] = &["A35", "A36", "E08", "E09", "E42", "E44", "E46"];
 
 fn rules(id: &str) -> Rules {
     let mut rules = Rules::default();
@@ -151,4 +153,53 @@ fn check_quorum_absent_leads_for_ever() {
     };
     assert_eq!(role(rules("A36")), RoleName::Leader);
     assert_ne!(role(Rules::default()), RoleName::Leader);
+}
+
+#[test]
+fn later_batches_taken_put_log_ahead_of_epoch() {
+    assert_eq!(single::after_batches_of_two_epochs(rules("E42")), (6, 3));
+}
+
+/// E44: n2 hears of epoch 2 from a candidate for which it does not vote.
+const EPOCH_HEARD_OF: &str = "
+cluster voters=3
+campaign n1
+settle
+ask n2 n3 epoch=2 end=0@0
+crash n2
+start n2
+---
+";
+
+#[test]
+fn epoch_not_saved_goes_back_with_restart() {
+    let epoch = |rules| {
+        let world = play(rules, EPOCH_HEARD_OF).expect("no claim of safety is broken");
+        world.core(NodeId(2)).expect("it is up").epoch()
+    };
+    assert_eq!(epoch(Rules::default()), 2);
+    assert_eq!(epoch(rules("E44")), 1);
+}
+
+/// E46: n1 has resigned before it hears of a campaign. n3 is the successor that asks first.
+const LEADER_OF_FIVE_RESIGNS: &str = "
+cluster voters=5 pre-vote=true
+campaign n1
+settle
+resign n1
+deliver n1 _ EndQuorumEpoch
+campaign n3
+deliver n3 _ PreVote
+deliver _ n3 PreVoted
+---
+";
+
+#[test]
+fn resigned_leader_that_shields_costs_its_successor_a_round() {
+    let epoch = |rules| {
+        let world = play(rules, LEADER_OF_FIVE_RESIGNS).expect("no claim of safety is broken");
+        world.core(NodeId(3)).expect("it is up").epoch()
+    };
+    assert_eq!(epoch(Rules::default()), 2, "it has the promises, and campaigns");
+    assert_eq!(epoch(rules("E46")), 1);
 }

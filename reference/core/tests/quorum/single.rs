@@ -23,8 +23,12 @@ fn log(end: Offset, epoch: Epoch) -> LogView {
 }
 
 fn open(voters: i32, saved: ElectionState, log: LogView) -> Quorum {
+    open_under(Rules::default(), voters, saved, log)
+}
+
+fn open_under(rules: Rules, voters: i32, saved: ElectionState, log: LogView) -> Quorum {
     let config = Config { pre_vote: false, ..Config::timeless(key(1), (1..=voters).map(key).collect()) };
-    Quorum::open(config, Rules::default(), saved, log, None, Dice::new(1), NOW).expect("in order")
+    Quorum::open(config, rules, saved, log, None, Dice::new(1), NOW).expect("in order")
 }
 
 /// The only voter, leading epoch 1, with all of its log flushed and committed.
@@ -39,10 +43,23 @@ fn sole_leader() -> Quorum {
 
 /// A follower of n2 in epoch 2, with three records of epoch 1.
 fn follower() -> Quorum {
+    follower_under(Rules::default())
+}
+
+fn follower_under(rules: Rules) -> Quorum {
     let saved = ElectionState { epoch: 2, leader: Some(NodeId(2)), voted: None };
-    let mut quorum = open(3, saved, log(3, 1));
+    let mut quorum = open_under(rules, 3, saved, log(3, 1));
     quorum.expire(NOW, Timer::Retry);
     quorum
+}
+
+/// What a follower in epoch 2 has after an answer with two records of epoch 2 and one of epoch 3: the end of its log, its last epoch.
+pub(crate) fn after_batches_of_two_epochs(rules: Rules) -> (Offset, Epoch) {
+    let mut quorum = follower_under(rules);
+    let request = asked(&mut quorum);
+    let records = vec![Extent { epoch: 2, base: 3, end: 5 }, Extent { epoch: 3, base: 5, end: 6 }];
+    answer(&mut quorum, request, FetchResponse { records, ..answered(6) });
+    (quorum.log().end(), quorum.log().last_epoch())
 }
 
 /// The first of three voters, as candidate of epoch 1, by the clock.
@@ -175,6 +192,18 @@ fn records_that_do_not_follow_refused() {
         assert_eq!(effects(&mut quorum), [], "{base} to {end} of epoch {epoch}");
         assert_eq!((quorum.log().end(), quorum.high_watermark()), (3, None));
     }
+}
+
+#[test]
+fn records_of_a_later_epoch_than_the_fetch_are_dropped_and_those_before_taken() {
+    assert_eq!(after_batches_of_two_epochs(Rules::default()), (5, 2));
+    let mut quorum = follower();
+    let request = asked(&mut quorum);
+    let records = vec![Extent { epoch: 2, base: 3, end: 5 }, Extent { epoch: 3, base: 5, end: 6 }];
+    answer(&mut quorum, request, FetchResponse { records, ..answered(6) });
+    assert_eq!(effects(&mut quorum)[0], Effect::AppendFetched { end: 5 });
+    assert_eq!(quorum.high_watermark(), None, "what came with it is not trusted");
+    assert!(!quorum.is_fetching() && quorum.timers().any(|timer| timer == Timer::Retry), "it asks again");
 }
 
 #[test]

@@ -91,11 +91,18 @@ fn touched(ledger: &Ledger, record: &MetadataRecord) -> Vec<(Uuid, i32)> {
             let partitions = ledger.image.topic(record.topic).map(|topic| topic.partitions.keys());
             partitions.into_iter().flatten().map(|&partition| (record.topic, partition)).collect()
         }
-        MetadataRecord::ClearElr(_) => {
+        // Of the named topic, or of all: those where there is something to clear.
+        MetadataRecord::ClearElr(record) => {
+            let named = ledger.image.topic_id(&record.topic);
             let topics = ledger.image.topics().iter();
-            topics
-                .flat_map(|(&id, topic)| topic.partitions.keys().map(move |&partition| (id, partition)))
-                .collect()
+            let topics = topics.filter(|(id, _)| record.topic.is_empty() || named == Some(**id));
+            let partitions = topics.flat_map(|(&id, topic)| {
+                let cleared = topic.partitions.iter().filter(|(_, partition)| {
+                    !partition.state.elr.is_empty() || !partition.state.last_known_elr.is_empty()
+                });
+                cleared.map(move |(&partition, _)| (id, partition))
+            });
+            partitions.collect()
         }
         _ => Vec::new(),
     }
