@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use highwater_conformance::case::cases;
-use highwater_conformance::play::{needs, play};
+use highwater_conformance::play::{Verdict, needs, play};
 use highwater_conformance::target::Builder;
 use highwater_conformance::target::exec::protocol::UNSPOKEN;
 use highwater_conformance::target::exec::{Adapter, Limits};
@@ -34,7 +34,20 @@ fn ends_cases_as_without(target: &str, direct: &mut dyn Builder) {
             continue;
         }
         let (through, without) = (play(&case.scenario, &mut adapter, 1), play(&case.scenario, direct, 1));
-        assert_eq!(through, without, "{}", case.id);
+        let settings = &case.scenario.config;
+        if let Some((name, _)) = settings.iter().next() {
+            // No act of this version says how often a node takes a snapshot.
+            assert!(
+                matches!(&through.verdict, Verdict::Skip { because } if because.starts_with(name)),
+                "{}: {:?}",
+                case.id,
+                through.verdict
+            );
+            continue;
+        }
+        // The two as a whole are pages long: the verdicts say first whether it is worth looking.
+        assert_eq!(through.verdict, without.verdict, "{}", case.id);
+        assert!(through == without, "{}: the scenes or the events differ", case.id);
     }
 }
 

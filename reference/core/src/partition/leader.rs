@@ -8,7 +8,7 @@ use super::replica::{Position, Replica};
 use super::{
     Acks, AlterPartition, AlterPartitionResult, DivergingFetch, Effect, Expansion, Fence, FollowerState,
     HighWatermarkGate, HighWatermarkOver, LeaderRecovery, MemberEpoch, Pace, PartitionError, PartitionFetch,
-    PartitionFetched, PartitionState, ReadLimit, Recovery, Timer,
+    PartitionFetched, PartitionState, ReadLimit, Recovery, Refusal, Timer,
 };
 use crate::{EpochEnd, Extent, Instant, NodeId, Offset, Token};
 
@@ -404,8 +404,12 @@ impl Leader {
                     | PartitionError::UnknownTopicId
                     | PartitionError::InvalidRequest,
                 ),
-            ) => proposal.standing = Standing::AwaitsMetadata,
-            Some(Err(_)) | None => {
+            ) if replica.rules.refusal() == Refusal::AwaitsMetadata => {
+                proposal.standing = Standing::AwaitsMetadata
+            }
+            // Refused for what it is based on, it stays so, whatever comes of its other copies.
+            Some(_) | None if matches!(proposal.standing, Standing::AwaitsMetadata) => {}
+            Some(_) | None => {
                 proposal.standing = Standing::Retrying(now + replica.config.alter_retry);
             }
         }

@@ -106,6 +106,7 @@ impl Script {
                 }
             }
             "decide" | "refuse" | "vanish" => self.decide(name, args)?,
+            "repeat-proposal" => self.repeat_proposal(args)?,
             "learn" => self.learn(args)?,
             "elect" | "fence" | "unfence" => self.change(name, args)?,
             "shutdown" => self.world.shut_down(broker(args)?),
@@ -240,6 +241,13 @@ impl Script {
             self.world.decided(request, refusal.map(Err));
         }
         self.deliver(End::Controller, leader);
+        Ok(())
+    }
+
+    /// What a leader has asked the controller for goes out once more, as a network repeats it.
+    fn repeat_proposal(&mut self, args: &mut ArgumentConsumer<'_>) -> Outcome<()> {
+        let asked = self.world.brokers[broker(args)?].asked.clone();
+        self.world.network.extend(asked.map(|request| Message::Alter { request }));
         Ok(())
     }
 
