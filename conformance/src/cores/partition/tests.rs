@@ -48,7 +48,7 @@ fn cores_of_whom_one_is_enough_hold() {
 #[test]
 fn cores_without_thrift_hold() {
     let bounds = Bounds { epochs: 2, changes: 3, crashes: 1, losses: 1, thrift: 0, ..SMALL };
-    assert_holds(Bounds { replicas: 2, ..bounds }, 71_121, 29);
+    assert_holds(Bounds { replicas: 2, ..bounds }, 69_848, 29);
     assert_holds(Bounds { thrift: 0, losses: 1, ..SMALL }, 6_097, 22);
 }
 
