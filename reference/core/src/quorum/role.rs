@@ -120,6 +120,8 @@ pub(super) struct Voted {
 pub(super) struct Prospective {
     /// The leader of the epoch, which has not answered for too long; or this node, having resigned.
     pub(super) leader: Option<NodeId>,
+    /// Whether that leader has said that it resigns.
+    pub(super) resigned: bool,
     pub(super) voted: Option<ReplicaKey>,
     pub(super) ballots: Ballots,
     pub(super) patience: Patience,
@@ -224,10 +226,23 @@ pub(super) trait Electable {
     /// The leader and the vote of the epoch, which a pre-vote leaves as they are.
     fn bound_by(&self, me: ReplicaKey) -> (Option<NodeId>, Option<ReplicaKey>);
 
+    /// Whether that leader has said that it resigns.
+    fn leader_resigned(&self) -> bool {
+        false
+    }
+
     fn ask(&self, me: ReplicaKey, own: Option<usize>, deadline: Instant, retry: Instant) -> Prospective {
         let (leader, voted) = self.bound_by(me);
-        let ballots = Ballots::own(own);
-        Prospective { leader, voted, ballots, patience: Patience::Until(deadline), retry, seal: Seal }
+        let (ballots, resigned) = (Ballots::own(own), self.leader_resigned());
+        Prospective {
+            leader,
+            resigned,
+            voted,
+            ballots,
+            patience: Patience::Until(deadline),
+            retry,
+            seal: Seal,
+        }
     }
 
     fn campaign(&self, own: Option<usize>, deadline: Instant, retry: Instant) -> Candidate {
@@ -292,7 +307,15 @@ impl Prospective {
                 let told = VoterSet::default();
                 GaveUp::Resigned(Resigned { patience, successors: Vec::new(), told, retry: now, seal: Seal })
             }
-            (Some(leader), voted) => GaveUp::Follower(Follower::new(leader, voted, now, fetch)),
+            (Some(leader), voted) => {
+                let mut follower = Follower::new(leader, voted, now, fetch);
+                if self.resigned {
+                    // There is no leader to wait for. Who refused may not have heard of that yet.
+                    follower.resigned = true;
+                    follower.patience = patience;
+                }
+                GaveUp::Follower(follower)
+            }
             (None, Some(candidate)) => GaveUp::Voted(Voted { candidate, patience, search, seal: Seal }),
             (None, None) => GaveUp::Unattached(Unattached { patience, search, seal: Seal }),
         }
@@ -421,6 +444,10 @@ impl Electable for Prospective {
     fn bound_by(&self, _me: ReplicaKey) -> (Option<NodeId>, Option<ReplicaKey>) {
         (self.leader, self.voted)
     }
+
+    fn leader_resigned(&self) -> bool {
+        self.resigned
+    }
 }
 
 impl Electable for Candidate {
@@ -432,6 +459,10 @@ impl Electable for Candidate {
 impl Electable for Follower {
     fn bound_by(&self, _me: ReplicaKey) -> (Option<NodeId>, Option<ReplicaKey>) {
         (Some(self.leader), self.voted)
+    }
+
+    fn leader_resigned(&self) -> bool {
+        self.resigned
     }
 }
 

@@ -193,7 +193,9 @@ impl Quorum {
         match &self.role {
             Role::Leader(_) => Some(self.me().id),
             Role::Follower(follower) => (!follower.resigned).then_some(follower.leader),
-            Role::Prospective(prospective) => prospective.leader.filter(|&leader| leader != self.me().id),
+            Role::Prospective(prospective) => {
+                prospective.leader.filter(|&leader| leader != self.me().id && !prospective.resigned)
+            }
             Role::Observer(Observer::Following { leader, .. }) => Some(*leader),
             Role::Unattached(_)
             | Role::Voted(_)
@@ -429,8 +431,11 @@ impl Quorum {
             Role::Unattached(unattached) => unattached.follow(me, leader, now, deadline),
             Role::Voted(voted) => voted.follow(me, leader, now, deadline),
             Role::Candidate(candidate) => candidate.follow(me, leader, now, deadline),
-            // Whoever resigned knows that nobody else leads its epoch.
-            Role::Prospective(prospective) if prospective.leader.is_none_or(|known| known == leader) => {
+            // Whoever resigned knows that nobody else leads its epoch; and whoever said that it resigns leads it no more, though others
+            // may not have heard of it.
+            Role::Prospective(prospective)
+                if !prospective.resigned && prospective.leader.is_none_or(|known| known == leader) =>
+            {
                 prospective.follow(me, leader, now, deadline)
             }
             Role::Observer(Observer::Searching(_)) => {
