@@ -11,6 +11,7 @@
 //! | [`random`] | schedules that nobody thought of |
 //! | [`counterexample`] | what a model found, as a scenario |
 //! | [`report`] | what a run came to, for people and for programs |
+//! | [`witness`] | of the cases about partitions, that the model can go where they go |
 //! | [`cores`] | the reference's cores under the checker |
 
 pub mod admission;
@@ -23,3 +24,4 @@ pub mod report;
 pub mod scenario;
 pub mod suite;
 pub mod target;
+pub mod witness;
