@@ -258,7 +258,9 @@ impl Setup {
     pub fn without_config(&self) -> Result<(), Fault> {
         match self.config.first_key_value() {
             None => Ok(()),
-            Some((key, value)) => Err(Fault::Unsupported(format!("{key}={value}"))),
+            Some((key, value)) => {
+                Err(Fault::Unsupported(format!("it has no settings, and {key}={value} is asked for")))
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A case that no behaviour of the model resembles tests nothing that the model speaks of. Cases about quorums have their witness in being played on the
 //! target `model`. Brokers do not let themselves be driven message by message, nor does `isr` have what surrounds a partition: sessions, a controllers' quorum,
-//! clients. So a case about a partition is not played on `isr` but *looked for*: what it does and sees is a list of [moments](moment), and the search asks
+//! clients. So a case about a partition is not played on `isr` but *looked for*: what it does and sees is a list of moments (`moment`), and the search asks
 //! for a walk of the model, from its first state, on which they come true one after another.
 //!
 //! # What a moment is
